@@ -1,0 +1,181 @@
+//! Values of detection items: as written ([`Scalar`]) and after their modifiers ([`Matcher`]).
+
+use ipnet::IpNet;
+
+/// A YAML scalar as a detection value sees it. Resolution is late and narrow: only `null`/`~`/empty,
+/// `true`/`false` and plain decimal numbers without leading zeros are not text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Scalar {
+    /// Text, or anything that is not one of the others (`00000429`, `0x1F`, `yes`, dates …).
+    Text(Box<str>),
+    /// A number; the canonical text of [`canonical_number`].
+    Number(Box<str>),
+    /// `true` or `false`.
+    Bool(bool),
+    /// `null`, `~` or nothing.
+    Null,
+}
+
+/// A part of a text pattern.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Token {
+    /// Literal text, escapes resolved, case as written.
+    Literal(Box<str>),
+    /// `*`: any number of characters.
+    Any,
+    /// `?`: exactly one Unicode scalar (choice C15).
+    One,
+    /// An option dash of `windash`: one of `-` `/` `–` `—` `―` (choice C19).
+    Dash,
+}
+
+/// A text pattern that is compared with a **whole** value. `contains` is `* literal *`.
+///
+/// Neighbouring literals are merged, runs of `*` are one [`Token::Any`]; the empty pattern
+/// matches the empty text only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    /// In order.
+    pub tokens: Box<[Token]>,
+    /// Compare case-sensitively. Otherwise by simple Unicode folding (choice C16).
+    pub cased: bool,
+}
+
+/// A regular expression: unanchored search, linear-time engine (choice C14).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Regex {
+    /// The pattern as written.
+    pub pattern: Box<str>,
+    /// Flag `i`.
+    pub ignore_case: bool,
+    /// Flag `m`: `^` and `$` at line borders.
+    pub multi_line: bool,
+    /// Flag `s`: `.` matches line breaks.
+    pub dot_all: bool,
+}
+
+/// `lt`, `lte`, `gt`, `gte`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Comparison {
+    /// Less.
+    Lt,
+    /// Less or equal.
+    Lte,
+    /// Greater.
+    Gt,
+    /// Greater or equal.
+    Gte,
+}
+
+/// Which part of the field must carry the other field's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Anchor {
+    /// All of it.
+    Whole,
+    /// Its start.
+    Start,
+    /// Its end.
+    End,
+    /// Any part.
+    Anywhere,
+}
+
+/// A calendar part of a date text (choice C20).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DatePart {
+    /// 0–59.
+    Minute,
+    /// 0–23.
+    Hour,
+    /// Day of month, 1–31.
+    Day,
+    /// ISO 8601 week, 1–53.
+    Week,
+    /// 1–12.
+    Month,
+    /// The year.
+    Year,
+}
+
+/// One value of an item after its modifiers: a test on one field value (or keyword on one scalar).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Matcher {
+    /// Text; numbers and booleans of rule and event take part with their canonical text.
+    Text(Pattern),
+    /// Missing or null (choice C2).
+    Null,
+    /// The field is present, or not (choice C3).
+    Exists(bool),
+    /// Regular expression on the text.
+    Regex(Regex),
+    /// IP address inside the network (choice C22).
+    Cidr(IpNet),
+    /// Numeric comparison (choice C23) with a canonical number text.
+    Compare(Comparison, Box<str>),
+    /// Another field's text (choice C18).
+    FieldRef(Box<str>, Anchor),
+    /// A date part that equals a number or compares with it; `None` is equality.
+    DatePart(DatePart, Option<Comparison>, i64),
+    /// Any of these; the expansion of one written value (always OR, even under `all`).
+    AnyOf(Box<[Matcher]>),
+}
+
+/// The canonical text of a decimal number (choice C5): no leading zeros, no `+`, integral values without
+/// fraction or exponent, otherwise the shortest plain decimal digits. `None` if `text` is not a decimal number in JSON or
+/// YAML core notation. Exact for integers of any length.
+///
+/// ```
+/// use sigmund_sigma::value::canonical_number;
+/// assert_eq!(canonical_number("5.0").as_deref(), Some("5"));
+/// assert_eq!(canonical_number("-0").as_deref(), Some("0"));
+/// assert_eq!(canonical_number("1.50e1").as_deref(), Some("15"));
+/// assert_eq!(canonical_number("0.125").as_deref(), Some("0.125"));
+/// assert_eq!(canonical_number("18446744073709551615").as_deref(), Some("18446744073709551615"));
+/// assert_eq!(canonical_number("0x1F"), None);
+/// ```
+#[must_use]
+pub fn canonical_number(text: &str) -> Option<Box<str>> {
+    let (negative, rest) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (mantissa, exponent) = match rest.find(['e', 'E']) {
+        Some(at) => (&rest[..at], rest[at + 1..].parse::<i32>().ok()?),
+        None => (rest, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits_only = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if (whole.is_empty() && fraction.is_empty()) || !digits_only(whole) || !digits_only(fraction) {
+        return None;
+    }
+    // 400 covers every finite double; beyond it the text would only grow.
+    if exponent.unsigned_abs() > 400 {
+        return None;
+    }
+    let digits = format!("{whole}{fraction}");
+    let point = whole.len() as i64 + i64::from(exponent);
+    let (mut integral, mut decimals) = if point <= 0 {
+        (String::new(), "0".repeat(usize::try_from(-point).ok()?) + &digits)
+    } else if let Some((left, right)) = digits.split_at_checked(usize::try_from(point).ok()?) {
+        (left.to_owned(), right.to_owned())
+    } else {
+        let zeros = usize::try_from(point).ok()? - digits.len();
+        (digits.clone() + &"0".repeat(zeros), String::new())
+    };
+    integral = integral.trim_start_matches('0').to_owned();
+    decimals.truncate(decimals.trim_end_matches('0').len());
+    if integral.is_empty() {
+        integral.push('0');
+    }
+    let mut out = String::with_capacity(integral.len() + decimals.len() + 2);
+    if negative && (integral != "0" || !decimals.is_empty()) {
+        out.push('-');
+    }
+    out.push_str(&integral);
+    if !decimals.is_empty() {
+        out.push('.');
+        out.push_str(&decimals);
+    }
+    Some(out.into_boxed_str())
+}
