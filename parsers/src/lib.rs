@@ -1,1 +1,12 @@
-//! parsers
+//! Log formats: bytes to records, records to events.
+//!
+//! Four layers, each testable alone: framing (bytes → records, [`framing`]), envelopes (syslog, docker, JSON strings …,
+//! [`envelope`]), one parser per log format ([`Format`], [`Parser`]), and the normalisation tables that
+//! give each kind of event its log sources and aliases (beside each format). Nothing here does I/O:
+//! callers hand in bytes. A parser never fails a stream: what it cannot read is still an event with its text.
+//!
+//! A new format is one file with a [`Format`] and a line in [`FORMATS`].
+#![deny(missing_docs)]
+
+mod format;
+pub use format::{FORMATS, Format, Head, Outcome, Parser, Score, StreamInfo};

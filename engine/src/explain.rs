@@ -1,0 +1,1 @@
+//! Why a rule matched an event, or did not.

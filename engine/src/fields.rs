@@ -1,0 +1,324 @@
+//! The fields of one record on the hot path: slots for the names that some rule reads.
+//!
+//! A [`FieldTable`] is made once from the rules (and the aliases of all formats); a parser resolves names to
+//! [`Slot`]s once per stream or header and fills them record by record. Values are spans of the record,
+//! or of a scratch buffer for decoded text; nothing is allocated per record once the buffers have grown.
+//! In collecting mode ([`Fields::collecting`]) every name gets a slot, so that the same parser
+//! code yields the whole event.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The names that are wanted, in a dense numbering.
+#[derive(Debug, Default)]
+pub struct FieldTable {
+    names: Vec<Box<str>>,
+    index: HashMap<Box<str>, Slot, ahash::RandomState>,
+}
+
+/// A wanted field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub u32);
+
+impl FieldTable {
+    /// From names; duplicates are folded.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut table = Self::default();
+        for name in names {
+            table.intern(name);
+        }
+        table
+    }
+
+    fn intern(&mut self, name: &str) -> Slot {
+        if let Some(slot) = self.index.get(name) {
+            return *slot;
+        }
+        let slot = Slot(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        self.names.push(name.into());
+        self.index.insert(name.into(), slot);
+        slot
+    }
+
+    /// The slot of a name, if it is wanted.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Slot> {
+        self.index.get(name).copied()
+    }
+
+    /// The name of a slot.
+    #[must_use]
+    pub fn name(&self, slot: Slot) -> &str {
+        &self.names[slot.0 as usize]
+    }
+
+    /// All names in slot order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+
+    /// How many names.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether nothing is wanted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Present and null.
+    Null,
+    /// `true`
+    True,
+    /// `false`
+    False,
+    /// A number as written.
+    Number,
+    /// Text, decoded.
+    Text,
+    /// Text as it stands between the quotes of a JSON string, escapes and all.
+    JsonText,
+    /// An object: present, equals nothing (choice C9).
+    Object,
+    /// An empty list: present, no value (choice C8).
+    Empty,
+}
+
+/// Which buffer a span is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// The record's bytes.
+    Record,
+    /// The scratch buffer of these fields.
+    Scratch,
+}
+
+/// One value of a field.
+#[derive(Clone, Copy, Debug)]
+pub struct ValueSpan {
+    /// What it is.
+    pub kind: Kind,
+    /// Where its bytes are.
+    pub store: Store,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+    next: u32,
+}
+
+const NONE: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct SlotState {
+    generation: u32,
+    first: u32,
+    last: u32,
+    /// Which way led to it (see the JSON projection); higher wins.
+    rank: u32,
+}
+
+/// The fields of one record.
+#[derive(Debug)]
+pub struct Fields {
+    table: Arc<FieldTable>,
+    collected: Option<FieldTable>,
+    slots: Vec<SlotState>,
+    generation: u32,
+    values: Vec<ValueSpan>,
+    scratch: Vec<u8>,
+    order: Vec<Slot>,
+}
+
+impl Fields {
+    /// For the wanted names only.
+    #[must_use]
+    pub fn new(table: Arc<FieldTable>) -> Self {
+        let slots =
+            vec![SlotState { generation: 0, first: NONE, last: NONE, rank: 0 }; table.len()];
+        Self {
+            table,
+            collected: None,
+            slots,
+            generation: 1,
+            values: Vec::new(),
+            scratch: Vec::new(),
+            order: Vec::new(),
+        }
+    }
+
+    /// For every name that a parser mentions.
+    #[must_use]
+    pub fn collecting() -> Self {
+        let mut fields = Self::new(Arc::default());
+        fields.collected = Some(FieldTable::default());
+        fields
+    }
+
+    /// Whether every name is kept.
+    #[must_use]
+    pub fn collects(&self) -> bool {
+        self.collected.is_some()
+    }
+
+    /// The wanted names.
+    #[must_use]
+    pub fn table(&self) -> &Arc<FieldTable> {
+        &self.table
+    }
+
+    /// Forgets the values of the last record.
+    pub fn clear(&mut self) {
+        if self.generation == u32::MAX {
+            self.slots.iter_mut().for_each(|slot| slot.generation = 0);
+            self.generation = 0;
+        }
+        self.generation += 1;
+        self.values.clear();
+        self.scratch.clear();
+        self.order.clear();
+    }
+
+    /// The slot of a name, or `None` if nobody wants it. Parsers with headers resolve their columns once;
+    /// the slot stays valid for these `Fields`.
+    pub fn slot(&mut self, name: &str) -> Option<Slot> {
+        match &mut self.collected {
+            None => self.table.get(name),
+            Some(table) => {
+                let slot = table.intern(name);
+                if self.slots.len() < table.len() {
+                    self.slots.push(SlotState { generation: 0, first: NONE, last: NONE, rank: 0 });
+                }
+                Some(slot)
+            }
+        }
+    }
+
+    /// The slot of a name without making one.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<Slot> {
+        self.collected.as_ref().unwrap_or(&self.table).get(name)
+    }
+
+    /// The name of a slot of these fields.
+    #[must_use]
+    pub fn name(&self, slot: Slot) -> &str {
+        self.collected.as_ref().unwrap_or(&self.table).name(slot)
+    }
+
+    /// Adds a text value, copied. The everyday call for text formats.
+    pub fn set(&mut self, name: &str, text: impl AsRef<[u8]>) {
+        self.set_kind(name, Kind::Text, text.as_ref());
+    }
+
+    /// Adds a value of another kind, its bytes copied.
+    pub fn set_kind(&mut self, name: &str, kind: Kind, bytes: &[u8]) {
+        if let Some(slot) = self.slot(name) {
+            let start = self.scratch.len();
+            self.scratch.extend_from_slice(bytes);
+            self.push(slot, kind, Store::Scratch, start, self.scratch.len());
+        }
+    }
+
+    /// Adds a value by its span. A further value makes the field multi-valued.
+    #[inline]
+    pub fn push(&mut self, slot: Slot, kind: Kind, store: Store, start: usize, end: usize) {
+        let index = self.values.len() as u32;
+        self.values.push(ValueSpan {
+            kind,
+            store,
+            start: start as u32,
+            end: end as u32,
+            next: NONE,
+        });
+        let state = &mut self.slots[slot.0 as usize];
+        if state.generation == self.generation && state.first != NONE {
+            self.values[state.last as usize].next = index;
+            state.last = index;
+        } else {
+            if state.generation != self.generation {
+                self.order.push(slot);
+                *state =
+                    SlotState { generation: self.generation, first: index, last: index, rank: 0 };
+            } else {
+                state.first = index;
+                state.last = index;
+            }
+        }
+    }
+
+    /// Claims a slot for a way of the given rank: forgets values of lower or equal rank and says `true`;
+    /// `false` if a higher one was there. `mask` selects the part of the rank that is decided.
+    pub fn claim(&mut self, slot: Slot, rank: u32, mask: u32) -> bool {
+        let state = &mut self.slots[slot.0 as usize];
+        if state.generation != self.generation {
+            self.order.push(slot);
+            *state = SlotState { generation: self.generation, first: NONE, last: NONE, rank };
+            return true;
+        }
+        if state.rank & mask > rank {
+            return false;
+        }
+        state.first = NONE;
+        state.last = NONE;
+        state.rank = rank;
+        true
+    }
+
+    /// Appends decoded bytes to the scratch buffer; the span to [`push`](Self::push) with [`Store::Scratch`].
+    pub fn scratch(&mut self) -> &mut Vec<u8> {
+        &mut self.scratch
+    }
+
+    /// Whether the field is present (null counts).
+    #[inline]
+    #[must_use]
+    pub fn is_present(&self, slot: Slot) -> bool {
+        let state = &self.slots[slot.0 as usize];
+        state.generation == self.generation && state.first != NONE
+    }
+
+    /// The first value of a slot.
+    #[inline]
+    #[must_use]
+    pub fn first(&self, slot: Slot) -> Option<ValueSpan> {
+        let state = &self.slots[slot.0 as usize];
+        (state.generation == self.generation && state.first != NONE)
+            .then(|| self.values[state.first as usize])
+    }
+
+    /// The value after this one.
+    #[inline]
+    #[must_use]
+    pub fn next(&self, value: ValueSpan) -> Option<ValueSpan> {
+        (value.next != NONE).then(|| self.values[value.next as usize])
+    }
+
+    /// All values of a slot in order.
+    pub fn values(&self, slot: Slot) -> impl Iterator<Item = ValueSpan> + '_ {
+        std::iter::successors(self.first(slot), |value| self.next(*value))
+    }
+
+    /// The bytes of a value.
+    #[inline]
+    #[must_use]
+    pub fn bytes<'a>(&'a self, record: &'a [u8], value: ValueSpan) -> &'a [u8] {
+        let store = match value.store {
+            Store::Record => record,
+            Store::Scratch => &self.scratch,
+        };
+        store.get(value.start as usize..value.end as usize).unwrap_or_default()
+    }
+
+    /// The slots that have a value, in the order they were first filled.
+    pub fn present(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.order.iter().copied().filter(|slot| self.is_present(*slot))
+    }
+}

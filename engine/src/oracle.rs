@@ -1,0 +1,1 @@
+//! The plain evaluator: written for clarity, straight from the parsed rule.

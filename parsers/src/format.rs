@@ -1,0 +1,83 @@
+//! What a log format is to the rest of the program.
+
+use sigmund_engine::{AliasTable, Record, Routing};
+use std::sync::Arc;
+
+/// The beginning of a stream, for recognising its format.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// File name without folders, with compression endings removed; empty for stdin.
+    pub file_name: &'a str,
+    /// The first bytes (up to 64 KiB), decompressed and decoded to UTF-8 where it was UTF-16.
+    pub bytes: &'a [u8],
+}
+
+/// How sure a format is that a stream is its own. The highest wins; ties go to the earlier in [`FORMATS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Score(pub u8);
+
+impl Score {
+    /// Not mine.
+    pub const NO: Self = Self(0);
+    /// I can read it, and so can others (plain text).
+    pub const FALLBACK: Self = Self(10);
+    /// It looks like mine.
+    pub const LIKELY: Self = Self(50);
+    /// It has my signature.
+    pub const SURE: Self = Self(90);
+}
+
+/// What a parser is told about its stream.
+#[derive(Clone, Debug)]
+pub struct StreamInfo {
+    /// File name without folders; for formats whose kind is in the name (`conn.log`).
+    pub file_name: Arc<str>,
+    /// For times without a year: a time close to the first record (file time), nanoseconds UTC.
+    pub reference_time: i64,
+    /// For times without a zone; UTC unless the user says otherwise (never the machine's).
+    pub assumed_zone: jiff::tz::TimeZone,
+    /// Gives routes.
+    pub routing: Arc<Routing>,
+}
+
+/// How one record went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// An event.
+    Event,
+    /// Understood, but no event: a header, a comment, an empty line. The reason is counted.
+    Skip(&'static str),
+    /// Not this format: the caller offers the line to the other line formats, at last to plain text.
+    Foreign,
+}
+
+/// Reads the records of one stream; keeps what headers said.
+pub trait Parser: Send {
+    /// Reads one record into `record`, which the caller has cleared: fields under their native names, the route, the body, the time if wanted.
+    /// Reading the same bytes again right after must give the same (a matched record is read again in full).
+    fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome;
+}
+
+/// A log format. One file each.
+pub trait Format: Sync + Send {
+    /// Short name for `--input-format` and reports: `zeek`, `eve`, `syslog`.
+    fn name(&self) -> &'static str;
+
+    /// How well the stream's beginning fits.
+    fn sniff(&self, head: &Head<'_>) -> Score;
+
+    /// How well one line fits, for streams of mixed formats and for the bodies of envelopes (syslog, docker …).
+    /// Must be cheap: a look at the first bytes.
+    fn sniff_line(&self, line: &[u8]) -> Score {
+        self.sniff(&Head { file_name: "", bytes: line })
+    }
+
+    /// Begins a stream.
+    fn open(&self, info: &StreamInfo) -> Box<dyn Parser>;
+
+    /// The aliases of all its kinds of events, so that the fields they read are wanted too.
+    fn aliases(&self) -> Vec<Arc<AliasTable>>;
+}
+
+/// All formats, in the order in which ties are decided.
+pub static FORMATS: &[&dyn Format] = &[];
