@@ -23,8 +23,10 @@ mod loader;
 pub mod logsource;
 pub mod modifier;
 pub mod pipeline;
+mod read;
 pub mod rule;
 mod span;
+mod suggestion;
 pub mod value;
 pub mod yaml;
 

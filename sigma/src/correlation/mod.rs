@@ -1,5 +1,13 @@
 //! Correlation rules (semantics sections 13A to 15): parsed and checked here, executed by the engine.
 
+mod legacy;
+mod parse;
+mod temporal;
+mod timespan;
+
+pub(crate) use legacy::parse_legacy;
+pub(crate) use parse::parse;
+
 use crate::Span;
 use crate::rule::Metadata;
 use crate::value::Comparison;
