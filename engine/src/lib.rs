@@ -11,6 +11,7 @@ pub mod detection;
 mod event;
 pub mod explain;
 mod fields;
+pub mod fold;
 pub mod oracle;
 mod record;
 mod route;

@@ -1,1 +1,0 @@
-//! The plain evaluator: written for clarity, straight from the parsed rule.
