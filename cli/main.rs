@@ -1,1 +1,30 @@
-fn main() {}
+//! `sigmund`: arguments ([`args`]) → what they mean ([`plan`]) → a command ([`commands`]).
+//!
+//! Data goes to stdout, everything else to stderr, both through the [`printer`]. Exit codes: 0 fine,
+//! 1 findings, 2 could not do the work; a closed pipe is a quiet 0.
+
+mod args;
+mod commands;
+mod encode;
+mod input;
+mod plan;
+mod printer;
+mod render;
+mod sources;
+
+use crate::printer::{Printer, is_broken_pipe};
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let printer = Printer::new(&args.global);
+    match commands::run(args.command, &printer) {
+        Ok(status) => status.into(),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            printer.error(&format!("{error:#}"));
+            commands::Status::Failure.into()
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! What was typed. What it means is in [`crate::plan`].
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Runs Sigma rules over logs: real logs in, true detections out.
+#[derive(Debug, Parser)]
+#[command(name = "sigmund", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  sigmund hunt /var/log                         hunt with the built-in starter pack
+  sigmund hunt logs/ -r sigma/rules -f jsonl    hunt with your rules, one JSON object per detection
+  sigmund check sigma/rules                     find mistakes in rules
+  sigmund test rules/                           run the tests beside rules
+  sigmund parse conn.log                        how a log is read, and which rules could see it
+
+Exit codes: 0 fine, 1 findings (--fail-on, failed tests), 2 the work could not be done.";
+
+/// Options of every command.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct Global {
+    /// Colours and styles
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+    /// Only errors on stderr
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// More about what is done, on stderr
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// No progress bar
+    #[arg(long, global = true)]
+    pub(crate) no_progress: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Find what Sigma rules detect in logs
+    Hunt(Box<Hunt>),
+    /// Find mistakes in rules: parse, lint and compile them
+    Check(Check),
+    /// Run the tests of rules
+    Test(Test),
+    /// Show how logs are framed, parsed, normalised and routed
+    Parse(Parse),
+    /// Explain a diagnostic code, or why a rule matches an event or does not
+    Explain(Explain),
+    /// Look at the loaded rules
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Make shell completions and man pages
+    #[command(subcommand)]
+    Generate(Generate),
+}
+
+/// Which rules, and what is done to them before they are compiled.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Rules")]
+pub(crate) struct RuleOptions {
+    /// Rule file or directory, `-` for stdin; may be repeated [default: the built-in starter pack]
+    #[arg(short, long = "rules", value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Processing pipeline in pySigma's format; may be repeated, applied in order
+    #[arg(short, long = "pipeline", value_name = "FILE")]
+    pub(crate) pipelines: Vec<PathBuf>,
+    /// Value of a placeholder for the `expand` modifier; may be repeated, also for one name
+    #[arg(long = "placeholder", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) placeholders: Vec<(String, String)>,
+}
+
+/// Which of the rules.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Rules")]
+pub(crate) struct RuleFilter {
+    /// Only rules of at least this level
+    #[arg(long, value_enum)]
+    pub(crate) level: Option<Level>,
+    /// Only rules with one of these tags; `*` stands for anything (`attack.t1059*`)
+    #[arg(long = "tag", value_name = "TAG", value_delimiter = ',')]
+    pub(crate) tags: Vec<String>,
+    /// Only rules with one of these statuses
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub(crate) status: Vec<Status>,
+}
+
+/// How logs are read and which rules see them.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Logs")]
+pub(crate) struct LogOptions {
+    /// Read every log as this format instead of detecting it
+    #[arg(long, value_name = "FORMAT")]
+    pub(crate) input_format: Option<String>,
+    /// Log source that every event has besides its own, e.g. `product=linux,service=auditd`;
+    /// may be repeated
+    #[arg(long = "logsource", value_name = "KEY=VALUE,…")]
+    pub(crate) log_sources: Vec<String>,
+    /// Log source mappings in SigmaHQ's format (`tests/thor.yml`); may be repeated
+    #[arg(long = "logsource-mapping", value_name = "FILE")]
+    pub(crate) log_source_mappings: Vec<PathBuf>,
+    /// Time zone of times that name none, e.g. `Europe/Berlin` or `+02:00` [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) assume_zone: Option<String>,
+    /// A Sigma field reads only its first native field, no alternates
+    #[arg(long)]
+    pub(crate) strict_taxonomy: bool,
+    /// Every rule sees every event, whatever its log source
+    #[arg(long)]
+    pub(crate) no_routing: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  sigmund hunt /var/log/auth.log
+  sigmund hunt evtx/ -r sigma/rules --level high --timeline
+  sigmund hunt zeek/*.log.gz -f csv -o detections.csv
+  zcat eve.json.gz | sigmund hunt - --summary
+  sigmund hunt logs/ --tag attack.t1110* --from 2026-03-01 --to 2026-03-08T12:00:00Z
+  sigmund hunt logs/ -r rules/ --fail-on high && echo nothing serious")]
+pub(crate) struct Hunt {
+    /// Log files, directories or globs; `-` for stdin
+    #[arg(value_name = "LOGS", default_value = "-")]
+    pub(crate) logs: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) rules: RuleOptions,
+    #[command(flatten)]
+    pub(crate) filter: RuleFilter,
+    /// Stay with exit code 0 when rules fail to load as long as one loads [default behaviour too;
+    /// without it a hunt whose rules have errors says so at the end]
+    #[arg(long, hide = true)]
+    pub(crate) keep_going: bool,
+    #[command(flatten)]
+    pub(crate) log_options: LogOptions,
+    /// Format of the detections [default: table on a terminal, otherwise jsonl]
+    #[arg(short, long, value_enum, help_heading = "Detections")]
+    pub(crate) format: Option<DetectionFormat>,
+    /// Only detections in events at or after this time (RFC 3339 or a date)
+    #[arg(long, value_name = "TIME", help_heading = "Detections")]
+    pub(crate) from: Option<String>,
+    /// Only detections in events before this time
+    #[arg(long, value_name = "TIME", help_heading = "Detections")]
+    pub(crate) to: Option<String>,
+    /// Order detections by event time instead of input order
+    #[arg(long, help_heading = "Detections")]
+    pub(crate) timeline: bool,
+    /// Counts per rule instead of single detections
+    #[arg(long, help_heading = "Detections", conflicts_with = "timeline")]
+    pub(crate) summary: bool,
+    /// Exit with 1 if a rule of at least this level matched
+    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Detections")]
+    pub(crate) fail_on: Option<Level>,
+    /// Write the detections to this file
+    #[arg(short, long, value_name = "FILE", help_heading = "Detections")]
+    pub(crate) output: Option<PathBuf>,
+    /// Number of threads [default: one for each core]
+    #[arg(short = 'j', long, value_name = "N", help_heading = "Logs")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DetectionFormat {
+    /// One line for a person
+    Table,
+    /// One JSON object per line (docs/detection.schema.json)
+    Jsonl,
+    /// The same objects in one array
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+    /// Elastic Common Schema, one object per line
+    Ecs,
+    /// OCSF Detection Finding, one object per line
+    Ocsf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Level {
+    Informational,
+    Low,
+    Medium,
+    High,
+    Critical,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Status {
+    Unsupported,
+    Deprecated,
+    Experimental,
+    Test,
+    Stable,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum FailOn {
+    Error,
+    Warning,
+    Note,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  sigmund check rules/
+  sigmund check rules/ -f sarif > findings.sarif
+  sigmund check my_rule.yml --fix
+  sigmund explain unknown-modifier              what a code means")]
+pub(crate) struct Check {
+    /// Rule files or directories, `-` for stdin [default: .]
+    #[arg(value_name = "RULES")]
+    pub(crate) rules: Vec<PathBuf>,
+    /// Format of the findings [default: full on a terminal, github in GitHub Actions, otherwise
+    /// concise]
+    #[arg(short, long, value_enum)]
+    pub(crate) format: Option<FindingFormat>,
+    /// Apply the fixes that are safe, in place
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Exit with 1 if there is a finding of at least this severity
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
+    pub(crate) fail_on: FailOn,
+    /// Processing pipeline in pySigma's format; may be repeated, applied in order
+    #[arg(short, long = "pipeline", value_name = "FILE")]
+    pub(crate) pipelines: Vec<PathBuf>,
+    /// Value of a placeholder for the `expand` modifier; may be repeated
+    #[arg(long = "placeholder", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) placeholders: Vec<(String, String)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FindingFormat {
+    /// With the source text
+    Full,
+    /// `path:line:column: severity[code]: message`
+    Concise,
+    /// A JSON array
+    Json,
+    /// SARIF 2.1.0
+    Sarif,
+    /// JUnit XML
+    Junit,
+    /// GitHub workflow commands
+    Github,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Two layouts are read: `name.test.yml` beside rules, and SigmaHQ's `regression_tests_path` with
+`info.yml` (EVTX and JSON).
+
+  rules: [name.yml]
+  tests:
+    - name: what it shows
+      logsource: {category: process_creation, product: windows}   # optional
+      events:
+        - {Image: 'C:\\evil.exe'}       # an object, or a raw log line as text, or file: events.log
+      expect: [name]                   # file stems, ids, names or titles; [] must stay silent
+
+Examples:
+  sigmund test rules/
+  sigmund test ../sigma -f junit > results.xml")]
+pub(crate) struct Test {
+    /// Test files, rule files or directories [default: .]
+    #[arg(value_name = "PATHS")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Format of the results [default: github in GitHub Actions, otherwise text]
+    #[arg(short, long, value_enum)]
+    pub(crate) format: Option<TestFormat>,
+    #[command(flatten)]
+    pub(crate) log_options: LogOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestFormat {
+    /// Failures and a summary
+    Text,
+    /// One JSON object
+    Json,
+    /// JUnit XML
+    Junit,
+    /// GitHub workflow commands
+    Github,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  sigmund parse conn.log auth.log
+  sigmund parse Security.evtx -f jsonl | head
+  sigmund parse eve.json -r rules/               which rules could see its events")]
+pub(crate) struct Parse {
+    /// Log files, directories or globs; `-` for stdin
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) logs: Vec<PathBuf>,
+    /// Format of the report
+    #[arg(short, long, value_enum, default_value_t = ParseFormat::Text)]
+    pub(crate) format: ParseFormat,
+    #[command(flatten)]
+    pub(crate) rules: RuleOptions,
+    #[command(flatten)]
+    pub(crate) log_options: LogOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ParseFormat {
+    /// A report for people
+    Text,
+    /// The normalised events, one JSON object per line
+    Jsonl,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  sigmund explain unknown-modifier
+  sigmund explain rules/ssh_root_login.yml --event auth.log")]
+pub(crate) struct Explain {
+    /// A diagnostic code, or a rule: its file, id, name or title
+    #[arg(value_name = "RULE|CODE")]
+    pub(crate) subject: String,
+    /// Log file with the event(s) to explain, `-` for stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) event: Option<PathBuf>,
+    /// Only the record with this number (from 1)
+    #[arg(long, value_name = "N")]
+    pub(crate) record: Option<u64>,
+    #[command(flatten)]
+    pub(crate) rules: RuleOptions,
+    #[command(flatten)]
+    pub(crate) log_options: LogOptions,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// List rules: level, title, log source, tags
+    List(RulesList),
+    /// Show rules as they are compiled
+    Show(RulesShow),
+    /// The fields that rules read, with the number of rules for each
+    Fields(RulesList),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  sigmund rules list
+  sigmund rules list -r sigma/rules --level critical -f json
+  sigmund rules fields -r sigma/rules")]
+pub(crate) struct RulesList {
+    #[command(flatten)]
+    pub(crate) rules: RuleOptions,
+    #[command(flatten)]
+    pub(crate) filter: RuleFilter,
+    /// Format of the list
+    #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
+    pub(crate) format: ListFormat,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RulesShow {
+    /// Ids, names, titles or file stems
+    #[arg(value_name = "RULE", required = true)]
+    pub(crate) subjects: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rules: RuleOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// Columns for a person
+    Table,
+    /// A JSON array
+    Json,
+    /// Comma-separated values with a header
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Generate {
+    /// Shell completions on stdout
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Man pages: `sigmund.1` on stdout, or one for each command into a directory
+    Man {
+        /// Where the pages go
+        #[arg(value_name = "DIRECTORY")]
+        directory: Option<PathBuf>,
+    },
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) =
+        text.split_once('=').ok_or_else(|| format!("expected `NAME=VALUE`, found `{text}`"))?;
+    // `%name%` is how rules write it.
+    Ok((name.trim_matches('%').to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,118 @@
+//! `sigmund check`: parse, lint and compile rules.
+
+use super::Status;
+use crate::args::{Check, FailOn, FindingFormat};
+use crate::plan;
+use crate::printer::Printer;
+use crate::render::{self, Texts};
+use crate::sources::Sources;
+use sigmund_sigma::diagnostic::Edit;
+use sigmund_sigma::{Diagnostic, Severity, Source};
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+
+pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
+    let paths = if args.rules.is_empty() { vec![PathBuf::from(".")] } else { args.rules.clone() };
+    let loader = plan::loader(&args.pipelines, &args.placeholders)?;
+    let mut sources = Sources::read(&paths);
+    let mut checked = plan::check(&loader, &sources);
+    let mut fixed = 0;
+    if args.fix {
+        fixed = apply_fixes(&mut sources.texts, &checked.diagnostics)?;
+        if fixed > 0 {
+            checked = plan::check(&loader, &sources);
+        }
+    }
+
+    let format = args.format.unwrap_or_else(|| {
+        if std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true") {
+            FindingFormat::Github
+        } else if printer.stdout_is_terminal() {
+            FindingFormat::Full
+        } else {
+            FindingFormat::Concise
+        }
+    });
+    let texts = Texts::new(&sources.texts);
+    let findings = texts.findings(&checked.diagnostics);
+    let mut out = BufWriter::new(printer.stdout());
+    render::write(&mut out, format, &findings, printer.stdout_has_color())?;
+    out.flush()?;
+
+    plan::report_unread(&sources, printer);
+    let count = |severity| {
+        checked.diagnostics.iter().filter(|finding| finding.severity == severity).count()
+    };
+    let mut summary = format!(
+        "{} rules, {} correlations and {} filters in {} files: {} errors, {} warnings, {} notes",
+        checked.rules,
+        checked.correlations,
+        checked.filters,
+        sources.texts.len(),
+        count(Severity::Error),
+        count(Severity::Warning),
+        count(Severity::Note),
+    );
+    if fixed > 0 {
+        summary.push_str(&format!("; {fixed} fixed"));
+    }
+    let fixable = checked.diagnostics.iter().filter(|finding| is_fixable(finding)).count();
+    if fixable > 0 {
+        summary.push_str(&format!("; {fixable} can be fixed with `--fix`"));
+    }
+    printer.say(&summary);
+
+    let limit = match args.fail_on {
+        FailOn::Error => Severity::Error,
+        FailOn::Warning => Severity::Warning,
+        FailOn::Note => Severity::Note,
+    };
+    Ok(if !sources.unreadable.is_empty() || sources.texts.is_empty() {
+        Status::Failure
+    } else if checked.diagnostics.iter().any(|finding| finding.severity >= limit) {
+        Status::Findings
+    } else {
+        Status::Success
+    })
+}
+
+fn is_fixable(finding: &Diagnostic) -> bool {
+    finding.fix.as_ref().is_some_and(|fix| fix.safe)
+}
+
+/// Applies the safe fixes to the texts and writes the changed files. Of overlapping fixes the first counts; the next run finds the others.
+fn apply_fixes(texts: &mut [Source], diagnostics: &[Diagnostic]) -> anyhow::Result<usize> {
+    let mut fixed = 0;
+    for source in texts {
+        let fixes = diagnostics
+            .iter()
+            .filter(|finding| finding.source == source.name && is_fixable(finding))
+            .filter_map(|finding| finding.fix.as_ref());
+        let mut edits: Vec<&Edit> = Vec::new();
+        for fix in fixes {
+            let overlaps = fix.edits.iter().any(|edit| {
+                edits.iter().any(|other| {
+                    edit.span == other.span
+                        || (edit.span.start < other.span.end && other.span.start < edit.span.end)
+                })
+            });
+            let fits = fix.edits.iter().all(|edit| source.text.get(edit.span.range()).is_some());
+            if !overlaps && fits {
+                edits.extend(&fix.edits);
+                fixed += 1;
+            }
+        }
+        if edits.is_empty() || &*source.name == "<stdin>" {
+            continue;
+        }
+        edits.sort_by_key(|edit| std::cmp::Reverse(edit.span));
+        let mut text = source.text.to_string();
+        for edit in edits {
+            text.replace_range(edit.span.range(), &edit.replacement);
+        }
+        std::fs::write(&*source.name, &text)
+            .map_err(|error| anyhow::anyhow!("cannot write `{}`: {error}", source.name))?;
+        source.text = text.into();
+    }
+    Ok(fixed)
+}

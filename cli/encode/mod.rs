@@ -1,0 +1,1 @@
+//! Detections for people and machines.

@@ -1,0 +1,1 @@
+//! Logs: files, directories, globs, stdin.

@@ -1,0 +1,43 @@
+//! Workflow commands of GitHub Actions, which become annotations of a pull request.
+
+use super::Finding;
+use sigmund_sigma::Severity;
+use std::io::{self, Write};
+
+pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result<()> {
+    for finding in findings {
+        let diagnostic = finding.diagnostic;
+        let kind = match diagnostic.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "notice",
+        };
+        let mut text = diagnostic.message.clone();
+        for more in diagnostic.notes.iter().chain(&diagnostic.help) {
+            text.push('\n');
+            text.push_str(more);
+        }
+        let (start, end) = (finding.position(), finding.end());
+        let place = [("line", start.line), ("endLine", end.line), ("col", start.column)];
+        command(out, kind, &diagnostic.source, &place, diagnostic.code, &text)?;
+    }
+    Ok(())
+}
+
+/// One workflow command. Data and properties are escaped as GitHub's toolkit does it.
+pub(crate) fn command(
+    out: &mut dyn Write,
+    kind: &str,
+    file: &str,
+    place: &[(&str, usize)],
+    title: &str,
+    text: &str,
+) -> io::Result<()> {
+    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    write!(out, "::{kind} title={},file={}", property(title), property(file))?;
+    for (key, number) in place {
+        write!(out, ",{key}={number}")?;
+    }
+    writeln!(out, "::{}", data(text))
+}
