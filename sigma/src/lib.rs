@@ -14,16 +14,20 @@
 //! Source: Sigma specification 2.1.0; where it is silent, the choices are named at each place.
 #![deny(missing_docs)]
 
+mod action;
 pub mod condition;
 pub mod correlation;
+mod detection;
 pub mod diagnostic;
 pub mod filter;
 pub mod lint;
 mod loader;
 pub mod logsource;
+mod metadata;
 pub mod modifier;
 pub mod pipeline;
 mod read;
+mod reference;
 pub mod rule;
 mod span;
 mod suggestion;

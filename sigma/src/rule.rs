@@ -1,10 +1,14 @@
 //! Detection rules.
+//!
+//! [`Rule`] is the checked form. A `Draft` is a rule between its text and its pipelines: values are
+//! as written, no modifier has been applied.
 
-use crate::condition::Condition;
+use crate::condition::{self, Condition};
 use crate::filter::AppliedFilter;
-use crate::modifier::Modifier;
+use crate::modifier::{self, Modifier, Placeholders};
 use crate::value::{Matcher, Scalar};
-use crate::{LogSource, Span};
+use crate::yaml::{Kind, Node};
+use crate::{Diagnostic, LogSource, Span, detection, metadata};
 use std::sync::Arc;
 
 /// `status`.
@@ -109,7 +113,8 @@ pub struct Item {
     pub modifiers: Vec<Modifier>,
     /// As written.
     pub values: Vec<Scalar>,
-    /// One for each value, modifiers applied.
+    /// One for each value, modifiers applied. Empty until pipelines have run. Text matchers of
+    /// keywords have `*` at both ends: they hold for a whole value that contains the keyword.
     pub matchers: Vec<Matcher>,
     /// `all`: every matcher must match; otherwise one.
     pub all: bool,
@@ -119,4 +124,195 @@ pub struct Item {
     pub span: Span,
     /// The values in the source, one for each value.
     pub value_spans: Vec<Span>,
+}
+
+/// A rule whose modifiers have not been applied.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) rule: Rule,
+    /// The version 1 aggregation behind the condition's `|`.
+    pub(crate) aggregation: Option<Aggregation>,
+}
+
+/// `| count() by User > 5` with its `timeframe`.
+#[derive(Debug)]
+pub(crate) struct Aggregation {
+    pub(crate) text: Box<str>,
+    pub(crate) span: Span,
+    pub(crate) timeframe: Option<(Box<str>, Span)>,
+}
+
+/// Reads a detection rule from its document. Everything wrong with it is reported; it is then
+/// `None`.
+pub(crate) fn parse(
+    root: Node,
+    metadata: Metadata,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<Draft> {
+    let before = diagnostics.len();
+    let logsource = metadata::logsource(&root, diagnostics);
+    let head = metadata::head(&root);
+    let Kind::Mapping(entries) = root.kind else { return None };
+    let Some((key, body)) = entries.into_iter().find(|(key, _)| key.text() == Some("detection"))
+    else {
+        diagnostics.push(
+            Diagnostic::error("missing-detection", head, "the rule has no `detection`")
+                .with_help("add `detection:` with a selection and a `condition`"),
+        );
+        return None;
+    };
+    let Kind::Mapping(entries) = body.kind else {
+        let message = format!("`detection` must be a mapping, not {}", body.noun());
+        diagnostics.push(
+            Diagnostic::error("missing-detection", key.span, message)
+                .with_help("give it a selection and a `condition`"),
+        );
+        return None;
+    };
+    let mut selections = Vec::with_capacity(entries.len());
+    let mut conditions = None;
+    let mut timeframe = None;
+    let mut unsound = false;
+    for (name, value) in entries {
+        match name.text().unwrap_or("") {
+            "condition" => conditions = Some((name, value)),
+            "timeframe" => timeframe = value.text().map(|text| (Box::from(text), value.span)),
+            _ => match detection::selection(&name, value, diagnostics) {
+                Some(selection) => selections.push(selection),
+                None => unsound = true,
+            },
+        }
+    }
+    let Some((name, value)) = conditions else {
+        diagnostics.push(
+            Diagnostic::error("missing-condition", key.span, "`detection` has no `condition`")
+                .with_help("add e.g. `condition: selection`"),
+        );
+        return None;
+    };
+    if selections.is_empty() && !unsound {
+        diagnostics.push(
+            Diagnostic::error("missing-selection", key.span, "`detection` has no selection")
+                .with_help("add a selection: a name with fields and values"),
+        );
+        return None;
+    }
+    // Names of unsound selections would be reported as undefined.
+    if unsound {
+        return None;
+    }
+    let (conditions, aggregation) =
+        read_conditions(&name, &value, &selections, timeframe, diagnostics)?;
+    if diagnostics.len() > before {
+        return None;
+    }
+    let rule = Rule {
+        metadata,
+        logsource,
+        selections,
+        conditions,
+        filters: Vec::new(),
+        added: Vec::new(),
+        silent: false,
+    };
+    Some(Draft { rule, aggregation })
+}
+
+/// One text, or a list of which one must hold.
+fn read_conditions(
+    key: &Node,
+    value: &Node,
+    selections: &[Selection],
+    timeframe: Option<(Box<str>, Span)>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Option<(Vec<Condition>, Option<Aggregation>)> {
+    let nodes = match &value.kind {
+        Kind::Sequence(members) => members.as_slice(),
+        _ => std::slice::from_ref(value),
+    };
+    let mut conditions = Vec::with_capacity(nodes.len());
+    let mut aggregation = None;
+    for node in nodes {
+        let Some(text) = node.text() else {
+            let message = format!("`condition` must be text, not {}", node.noun());
+            diagnostics.push(
+                Diagnostic::error("condition-syntax", node.span, message)
+                    .with_help("write e.g. `condition: selection and not filter`"),
+            );
+            continue;
+        };
+        if node.is_null() {
+            diagnostics.push(
+                Diagnostic::error("empty-condition", key.span, "the condition is empty")
+                    .with_help("name a selection, e.g. `condition: selection`"),
+            );
+            continue;
+        }
+        let (search, rest) = match text.split_once('|') {
+            Some((search, rest)) => (search, Some(rest)),
+            None => (text, None),
+        };
+        if let Some(rest) = rest {
+            let span = node.sub_span(search.len() + 1, text.len());
+            if nodes.len() > 1 {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "legacy-aggregation-syntax",
+                        span,
+                        "an aggregation cannot stand in a list of conditions",
+                    )
+                    .with_help("write one rule for each condition"),
+                );
+            }
+            let timeframe = timeframe.clone();
+            aggregation = Some(Aggregation { text: rest.into(), span, timeframe });
+        }
+        match condition::parse(search, node, selections) {
+            Ok(condition) => conditions.push(condition),
+            Err(error) => diagnostics.push(error),
+        }
+    }
+    if conditions.is_empty() {
+        if nodes.is_empty() {
+            diagnostics.push(
+                Diagnostic::error("empty-condition", key.span, "the list of conditions is empty")
+                    .with_help("name a selection, e.g. `condition: selection`"),
+            );
+        }
+        return None;
+    }
+    Some((conditions, aggregation))
+}
+
+/// Applies the modifiers of all selections.
+pub(crate) fn apply_modifiers(
+    selections: &mut [Selection],
+    placeholders: &Placeholders,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for selection in selections {
+        apply_to_search(&mut selection.search, placeholders, diagnostics);
+    }
+}
+
+/// Applies the modifiers of all items of a search.
+pub(crate) fn apply_to_search(
+    search: &mut Search,
+    placeholders: &Placeholders,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    match search {
+        Search::All(items) => {
+            for item in items {
+                if let Err(mut errors) = modifier::apply(item, placeholders) {
+                    diagnostics.append(&mut errors);
+                }
+            }
+        }
+        Search::Any(members) => {
+            for member in members {
+                apply_to_search(member, placeholders, diagnostics);
+            }
+        }
+    }
 }

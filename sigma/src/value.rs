@@ -1,5 +1,6 @@
 //! Values of detection items: as written ([`Scalar`]) and after their modifiers ([`Matcher`]).
 
+use crate::yaml::Style;
 use ipnet::IpNet;
 
 /// A YAML scalar as a detection value sees it. Resolution is late and narrow: only `null`/`~`/empty,
@@ -14,6 +15,46 @@ pub enum Scalar {
     Bool(bool),
     /// `null`, `~` or nothing.
     Null,
+}
+
+impl Scalar {
+    /// What a YAML scalar means as a detection value. Only plain scalars can be other than text.
+    ///
+    /// ```
+    /// use sigmund_sigma::value::Scalar;
+    /// use sigmund_sigma::yaml::Style;
+    /// assert_eq!(Scalar::resolve("4625".into(), Style::Plain), Scalar::Number("4625".into()));
+    /// assert_eq!(Scalar::resolve("00429".into(), Style::Plain), Scalar::Text("00429".into()));
+    /// assert_eq!(Scalar::resolve("4625".into(), Style::SingleQuoted), Scalar::Text("4625".into()));
+    /// ```
+    #[must_use]
+    pub fn resolve(text: Box<str>, style: Style) -> Self {
+        if style != Style::Plain {
+            return Self::Text(text);
+        }
+        match &*text {
+            "" | "~" | "null" | "Null" | "NULL" => Self::Null,
+            "true" | "True" | "TRUE" => Self::Bool(true),
+            "false" | "False" | "FALSE" => Self::Bool(false),
+            written if is_plain_decimal(written) => match canonical_number(written) {
+                Some(number) => Self::Number(number),
+                None => Self::Text(text),
+            },
+            _ => Self::Text(text),
+        }
+    }
+}
+
+/// `[+-]digits[.digits]` without leading zeros. Exponents, hexadecimal, `.5` and `5.` stay text:
+/// YAML libraries disagree about them.
+fn is_plain_decimal(text: &str) -> bool {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, fraction) = match unsigned.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (unsigned, None),
+    };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole) && (whole == "0" || !whole.starts_with('0')) && fraction.is_none_or(digits)
 }
 
 /// A part of a text pattern.
@@ -178,4 +219,42 @@ pub fn canonical_number(text: &str) -> Option<Box<str>> {
         out.push_str(&decimals);
     }
     Some(out.into_boxed_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_scalars_resolve_and_only_narrowly() {
+        let resolve = |text: &str| Scalar::resolve(text.into(), Style::Plain);
+        for text in [
+            "00000429",
+            "0x1F",
+            "1e10",
+            "yes",
+            "on",
+            "12:30",
+            "2024-01-01",
+            ".5",
+            "5.",
+            "1_000",
+            "tRue",
+        ] {
+            assert_eq!(resolve(text), Scalar::Text(text.into()));
+        }
+        assert_eq!(resolve("-0"), Scalar::Number("0".into()));
+        assert_eq!(resolve("+5"), Scalar::Number("5".into()));
+        assert_eq!(resolve("1.50"), Scalar::Number("1.5".into()));
+        assert_eq!(
+            resolve("123456789012345678901234567890"),
+            Scalar::Number("123456789012345678901234567890".into())
+        );
+        assert_eq!(resolve("TRUE"), Scalar::Bool(true));
+        assert_eq!(resolve("~"), Scalar::Null);
+        assert_eq!(
+            Scalar::resolve("null".into(), Style::DoubleQuoted),
+            Scalar::Text("null".into())
+        );
+    }
 }

@@ -1,0 +1,174 @@
+//! References of correlations to rules and to each other, by id or name.
+
+use crate::suggestion::did_you_mean;
+use crate::{Correlation, Diagnostic, Rule};
+use ahash::{AHashMap, AHashSet};
+
+/// A correlation or error with the index of its source.
+type FromSource<T> = (usize, T);
+
+/// Keeps the correlations all of whose references lead to something that loaded, without cycles.
+pub(crate) fn resolve(
+    correlations: Vec<FromSource<Correlation>>,
+    rules: &[Rule],
+    refused: &[String],
+) -> (Vec<Correlation>, Vec<FromSource<Diagnostic>>) {
+    if correlations.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    let names = |metadata: &crate::rule::Metadata| -> Vec<String> {
+        metadata.id.iter().chain(&metadata.name).cloned().collect()
+    };
+    let known: AHashSet<String> = rules.iter().flat_map(|rule| names(&rule.metadata)).collect();
+    let mut by_name: AHashMap<String, usize> = AHashMap::new();
+    for (at, (_, correlation)) in correlations.iter().enumerate() {
+        for name in names(&correlation.metadata) {
+            by_name.entry(name).or_insert(at);
+        }
+    }
+    // For each correlation, the correlations it refers to.
+    let mut edges: Vec<Vec<usize>> = vec![Vec::new(); correlations.len()];
+    let mut errors: Vec<FromSource<Diagnostic>> = Vec::new();
+    let mut bad = vec![false; correlations.len()];
+    for (at, (source, correlation)) in correlations.iter().enumerate() {
+        for reference in &correlation.rules {
+            let name = &reference.name;
+            if known.contains(name) {
+                continue;
+            }
+            if let Some(&other) = by_name.get(name) {
+                edges[at].push(other);
+                continue;
+            }
+            bad[at] = true;
+            let error = if refused.contains(name) {
+                Diagnostic::error(
+                    "unresolved-reference",
+                    reference.span,
+                    format!("rule `{name}` did not load"),
+                )
+                .with_help("mend the errors of that rule first")
+            } else {
+                let candidates = rules.iter().map(|rule| &rule.metadata);
+                let candidates = candidates.chain(correlations.iter().map(|(_, c)| &c.metadata));
+                let candidates = candidates.filter_map(|metadata| metadata.name.as_deref());
+                let help = did_you_mean(name, candidates, || {
+                    "refer to the `id` or `name` of a rule that is loaded together with this one"
+                        .to_owned()
+                });
+                Diagnostic::error(
+                    "unresolved-reference",
+                    reference.span,
+                    format!("no rule has the id or name `{name}`"),
+                )
+                .with_help(help)
+            };
+            errors.push((*source, error));
+        }
+    }
+    for at in cyclic(&edges) {
+        let (source, correlation) = &correlations[at];
+        bad[at] = true;
+        let span = correlation.rules.first().map_or(correlation.metadata.span, |rule| rule.span);
+        errors.push((
+            *source,
+            Diagnostic::error(
+                "cyclic-reference",
+                span,
+                format!("correlation `{}` refers to itself", correlation.metadata.title),
+            )
+            .with_help("a correlation can only use rules that do not depend on it"),
+        ));
+    }
+    // What refers to something bad is bad too.
+    loop {
+        let mut changed = false;
+        for (at, targets) in edges.iter().enumerate() {
+            let Some(&target) = targets.iter().find(|&&target| bad[target]) else { continue };
+            if bad[at] {
+                continue;
+            }
+            (bad[at], changed) = (true, true);
+            let (source, correlation) = &correlations[at];
+            let title = &correlations[target].1.metadata.title;
+            errors.push((
+                *source,
+                Diagnostic::error(
+                    "unresolved-reference",
+                    correlation.rules.first().map_or(correlation.metadata.span, |rule| rule.span),
+                    format!("correlation `{title}` did not load"),
+                )
+                .with_help("mend the errors of that correlation first"),
+            ));
+        }
+        if !changed {
+            break;
+        }
+    }
+    let sound = correlations.into_iter().zip(bad).filter(|(_, bad)| !bad);
+    (sound.map(|((_, correlation), _)| correlation).collect(), errors)
+}
+
+/// The nodes that can reach themselves, in order. Iterative, since chains may be long.
+fn cyclic(edges: &[Vec<usize>]) -> Vec<usize> {
+    // Nodes on no cycle are those that can be removed from either end of the graph.
+    let mut alive = vec![true; edges.len()];
+    let mut incoming: Vec<Vec<usize>> = vec![Vec::new(); edges.len()];
+    for (from, targets) in edges.iter().enumerate() {
+        for &to in targets {
+            incoming[to].push(from);
+        }
+    }
+    for (forward, backward) in [(edges, incoming.as_slice()), (incoming.as_slice(), edges)] {
+        let mut degree: Vec<usize> = forward
+            .iter()
+            .map(|targets| targets.iter().filter(|&&target| alive[target]).count())
+            .collect();
+        let mut ends: Vec<usize> =
+            (0..edges.len()).filter(|&at| alive[at] && degree[at] == 0).collect();
+        while let Some(end) = ends.pop() {
+            alive[end] = false;
+            for &other in &backward[end] {
+                if alive[other] {
+                    degree[other] -= 1;
+                    if degree[other] == 0 {
+                        ends.push(other);
+                    }
+                }
+            }
+        }
+    }
+    (0..edges.len()).filter(|&at| alive[at]).collect()
+}
+
+/// Marks rules that a correlation without `generate` uses (semantics section 13.8).
+pub(crate) fn silence(rules: &mut [Rule], correlations: &[Correlation]) {
+    let used: AHashSet<&str> = correlations
+        .iter()
+        .filter(|correlation| !correlation.generate)
+        .flat_map(|correlation| correlation.rules.iter().map(|reference| &*reference.name))
+        .collect();
+    if used.is_empty() {
+        return;
+    }
+    for rule in rules {
+        let named = |name: &Option<String>| name.as_deref().is_some_and(|name| used.contains(name));
+        if named(&rule.metadata.id) || named(&rule.metadata.name) {
+            rule.silent = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cycles_are_found_without_their_surroundings() {
+        assert_eq!(cyclic(&[vec![1], vec![2], vec![1], vec![0]]), [1, 2]);
+        assert_eq!(cyclic(&[vec![0]]), [0]);
+        assert!(cyclic(&[vec![1, 2], vec![2], vec![]]).is_empty());
+        let chain: Vec<Vec<usize>> = (0..100_000).map(|at| vec![(at + 1) % 100_000]).collect();
+        assert_eq!(cyclic(&chain).len(), 100_000);
+    }
+}
