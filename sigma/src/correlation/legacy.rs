@@ -106,22 +106,12 @@ fn near(
         hidden.push(hidden_rule(rule, name, vec![condition]));
     }
     let mut correlation = translated(rule, CorrelationType::Temporal, &hidden, parser.span);
-    let operands = shift(expression.condition);
+    // The names of `near` come after the search itself, which is rule 0.
+    let operands = expression.condition.map_rules(&|index| index + 1);
     correlation.temporal_condition =
         Some(TemporalCondition::And(vec![TemporalCondition::Rule(0), operands]));
     correlation.timespan = timespan.or(window);
     Ok((hidden, correlation))
-}
-
-/// The names of `near` come after the search itself, which is rule 0.
-fn shift(condition: TemporalCondition) -> TemporalCondition {
-    let all = |members: Vec<TemporalCondition>| members.into_iter().map(shift).collect();
-    match condition {
-        TemporalCondition::And(members) => TemporalCondition::And(all(members)),
-        TemporalCondition::Or(members) => TemporalCondition::Or(all(members)),
-        TemporalCondition::Not(inner) => TemporalCondition::Not(Box::new(shift(*inner))),
-        TemporalCondition::Rule(index) => TemporalCondition::Rule(index + 1),
-    }
 }
 
 /// The rule with other conditions, silent, under a name of its own.

@@ -2,7 +2,7 @@
 
 mod legacy;
 mod parse;
-mod temporal;
+pub(crate) mod temporal;
 mod timespan;
 
 pub(crate) use legacy::parse_legacy;
@@ -52,6 +52,21 @@ pub enum TemporalCondition {
     Not(Box<TemporalCondition>),
     /// The rule with this index has a hit in the window.
     Rule(usize),
+}
+
+impl TemporalCondition {
+    /// The condition with other indices.
+    pub(crate) fn map_rules(self, change: &dyn Fn(usize) -> usize) -> Self {
+        let all = |members: Vec<Self>| {
+            members.into_iter().map(|member| member.map_rules(change)).collect()
+        };
+        match self {
+            Self::And(members) => Self::And(all(members)),
+            Self::Or(members) => Self::Or(all(members)),
+            Self::Not(inner) => Self::Not(Box::new(inner.map_rules(change))),
+            Self::Rule(index) => Self::Rule(change(index)),
+        }
+    }
 }
 
 /// A checked correlation rule.

@@ -2,8 +2,9 @@
 
 use super::temporal::{self, Expression};
 use super::{Correlation, CorrelationType, Operator, RuleReference, TemporalCondition, timespan};
+use crate::Span;
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::read::{self, describe, entries, get, one_or_many, text};
+use crate::read::{self, one_or_many, quoted_list};
 use crate::rule::Metadata;
 use crate::suggestion::did_you_mean;
 use crate::value::{Comparison, canonical_number};
@@ -97,23 +98,23 @@ impl Reader {
     }
 
     fn document(&mut self, document: &Node, metadata: Metadata) -> Option<Correlation> {
-        let (key, body) = read::entry(document, "correlation")?;
+        let (key, body) = document.entry("correlation")?;
         if !matches!(body.kind, Kind::Mapping(_)) {
-            let message = format!("`correlation` must be a mapping, not {}", describe(body));
+            let message = format!("`correlation` must be a mapping, not {}", body.noun());
             let help = "give it `type`, `rules`, `timespan` and `condition`";
             self.error(
                 "correlation-syntax",
-                if read::is_null(body) { key } else { body },
+                if body.is_null() { key } else { body },
                 message,
                 help,
             );
             return None;
         }
-        for (key, _) in entries(body) {
-            let name = text(key).unwrap_or_default();
+        for (key, _) in body.mapping().unwrap_or_default() {
+            let name = key.text().unwrap_or_default();
             if !KEYS.contains(&name) {
                 let help = did_you_mean(name, KEYS, || {
-                    format!("keys of a correlation are {}", quoted_list(&KEYS))
+                    format!("keys of a correlation are {}", quoted_list(KEYS))
                 });
                 let message = format!("unknown key `{name}` in `correlation`");
                 self.found.push(
@@ -135,7 +136,7 @@ impl Reader {
             None => match listed {
                 Some(rules) => (rules, None),
                 None => {
-                    if get(body, "rules").is_none() {
+                    if body.get("rules").is_none() {
                         let help = "list the ids or names of the rules to correlate under `rules`";
                         self.error("correlation-rules", key, "correlation without `rules`", help);
                     }
@@ -161,20 +162,20 @@ impl Reader {
 
     fn kind(&mut self, key: &Node, body: &Node) -> Option<CorrelationType> {
         let names = TYPES.map(|(name, _)| name);
-        let Some(node) = get(body, "type") else {
-            let help = format!("add `type: event_count`; types are {}", quoted_list(&names));
+        let Some(node) = body.get("type") else {
+            let help = format!("add `type: event_count`; types are {}", quoted_list(names));
             self.error("correlation-type", key, "correlation without `type`", &help);
             return None;
         };
-        let Some(name) = text(node) else {
-            let message = format!("`type` must be one name, not {}", describe(node));
-            let help = format!("types are {}", quoted_list(&names));
+        let Some(name) = node.text() else {
+            let message = format!("`type` must be one name, not {}", node.noun());
+            let help = format!("types are {}", quoted_list(names));
             self.error("correlation-type", node, message, &help);
             return None;
         };
         let kind = TYPES.iter().find(|(known, _)| *known == name).map(|&(_, kind)| kind);
         if kind.is_none() {
-            let help = did_you_mean(name, names, || format!("types are {}", quoted_list(&names)));
+            let help = did_you_mean(name, names, || format!("types are {}", quoted_list(names)));
             let message = format!("unknown correlation type `{name}`");
             self.error("correlation-type", node, message, &help);
         }
@@ -191,12 +192,12 @@ impl Reader {
         let mut texts = Vec::new();
         let mut failed = false;
         for member in one_or_many(node) {
-            match text(member) {
-                Some(name) if !name.is_empty() && !read::is_null(member) => {
+            match member.text() {
+                Some(name) if !name.is_empty() && !member.is_null() => {
                     texts.push((name, member));
                 }
                 _ => {
-                    let message = format!("expected {what}, found {}", describe(member));
+                    let message = format!("expected {what}, found {}", member.noun());
                     self.error(code, member, message, "write a text or a list of texts");
                     failed = true;
                 }
@@ -206,7 +207,7 @@ impl Reader {
     }
 
     fn rules(&mut self, body: &Node) -> Option<Vec<RuleReference>> {
-        let node = get(body, "rules")?;
+        let node = body.get("rules")?;
         let names = self.texts("correlation-rules", node, "the id or name of a rule")?;
         if names.is_empty() {
             let help = "list the ids or names of the rules to correlate";
@@ -229,14 +230,14 @@ impl Reader {
     }
 
     fn group_by(&mut self, body: &Node) -> Vec<String> {
-        let Some(node) = get(body, "group-by") else {
-            if let Some((key, _)) = read::entry(body, "group_by") {
+        let Some(node) = body.get("group-by") else {
+            if let Some((key, _)) = body.entry("group_by") {
                 let help = "the key is `group-by`, with a dash";
                 self.error("correlation-group-by", key, "`group_by` is not a key", help);
             }
             return Vec::new();
         };
-        if read::is_null(node) {
+        if node.is_null() {
             return Vec::new();
         }
         let names =
@@ -245,17 +246,16 @@ impl Reader {
     }
 
     fn timespan(&mut self, key: &Node, body: &Node) -> Option<i64> {
-        let Some(node) = get(body, "timespan") else {
-            let (place, help) = match read::entry(body, "timeframe") {
+        let Some(node) = body.get("timespan") else {
+            let (place, help) = match body.entry("timeframe") {
                 Some((legacy, _)) => (legacy, "write `timespan` instead of `timeframe`"),
                 None => (key, "add e.g. `timespan: 5m`"),
             };
             self.error("correlation-timespan", place, "correlation without `timespan`", help);
             return None;
         };
-        let Some(written) = text(node) else {
-            let message =
-                format!("`timespan` must be one text such as `5m`, not {}", describe(node));
+        let Some(written) = node.text() else {
+            let message = format!("`timespan` must be one text such as `5m`, not {}", node.noun());
             self.error("correlation-timespan", node, message, "add e.g. `timespan: 5m`");
             return None;
         };
@@ -276,7 +276,7 @@ impl Reader {
     ) -> ParsedCondition {
         const CODE: Code = "correlation-condition";
         let mut parsed = ParsedCondition::default();
-        let Some(node) = get(body, "condition").filter(|node| !read::is_null(node)) else {
+        let Some(node) = body.get("condition").filter(|node| !node.is_null()) else {
             if kind.is_some_and(|kind| !kind.is_temporal()) {
                 let help = "add e.g. `condition: {gte: 10}`";
                 self.error(CODE, key, "correlation without `condition`", help);
@@ -301,7 +301,8 @@ impl Reader {
                 match temporal::parse(text) {
                     Ok(expression) => parsed.expression = Some(expression),
                     Err(error) => {
-                        let span = read::part_of(node, error.span);
+                        let span =
+                            node.sub_span(error.span.start as usize, error.span.end as usize);
                         let help = "link rule names with `and`, `or`, `not` and parentheses";
                         self.found
                             .push(Diagnostic::error(CODE, span, error.message).with_help(help));
@@ -330,14 +331,14 @@ impl Reader {
         parsed: &mut ParsedCondition,
     ) {
         const CODE: Code = "correlation-condition";
-        let name = text(key).unwrap_or_default();
+        let name = key.text().unwrap_or_default();
         if let Some(&(_, operator)) = OPERATORS.iter().find(|(known, _)| *known == name) {
             match read::number(value) {
                 Some(number) => parsed.comparisons.push((operator, number)),
                 None => {
-                    let message = match text(value) {
+                    let message = match value.text() {
                         Some(written) => format!("threshold `{written}` is not a number"),
-                        None => format!("the threshold must be a number, not {}", describe(value)),
+                        None => format!("the threshold must be a number, not {}", value.noun()),
                     };
                     self.error(CODE, value, message, &format!("write e.g. `{name}: 10`"));
                 }
@@ -380,7 +381,7 @@ impl Reader {
             _ => {
                 let known = OPERATORS.iter().map(|(name, _)| *name).chain(["field", "percentile"]);
                 let help = did_you_mean(name, known, || {
-                    format!("operators are {}", quoted_list(&OPERATORS.map(|(name, _)| name)))
+                    format!("operators are {}", quoted_list(OPERATORS.map(|(name, _)| name)))
                 });
                 let message = format!("unknown operator `{name}`");
                 self.error(CODE, key, message, &help);
@@ -400,7 +401,7 @@ impl Reader {
             let help = "add an operator, e.g. `gte: 10`";
             self.error("correlation-condition", node, "condition without an operator", help);
         }
-        if kind.needs_field() && parsed.fields.is_empty() && get(node, "field").is_none() {
+        if kind.needs_field() && parsed.fields.is_empty() && node.get("field").is_none() {
             let message = format!("`{}` needs a `field` in its condition", kind.name());
             self.error("correlation-field", node, message, "add e.g. `field: TargetUserName`");
         } else if kind.needs_field() && parsed.fields.is_empty() && !failed {
@@ -415,10 +416,10 @@ impl Reader {
         listed: Option<Vec<RuleReference>>,
         expression: Expression,
     ) -> Option<(Vec<RuleReference>, Option<TemporalCondition>)> {
-        let condition = get(body, "condition")?;
-        let place = |span| read::part_of(condition, span);
+        let condition = body.get("condition")?;
+        let place = |span: Span| condition.sub_span(span.start as usize, span.end as usize);
         let Some(rules) = listed else {
-            if get(body, "rules").is_some() {
+            if body.get("rules").is_some() {
                 return None;
             }
             let rules = expression.names.into_iter();
@@ -452,27 +453,27 @@ impl Reader {
             }
         }
         let indices: Vec<usize> = indices.into_iter().collect::<Option<_>>()?;
-        Some((rules, Some(renumber(expression.condition, &indices))))
+        Some((rules, Some(expression.condition.map_rules(&|index| indices[index]))))
     }
 
     fn aliases(&mut self, body: &Node) -> Vec<(String, Vec<(String, String)>)> {
         const CODE: Code = "correlation-aliases";
         const HELP: &str = "write `aliases: {alias: {rule name: field}}`";
-        let Some(node) = get(body, "aliases").filter(|node| !read::is_null(node)) else {
+        let Some(node) = body.get("aliases").filter(|node| !node.is_null()) else {
             return Vec::new();
         };
         let Kind::Mapping(aliases) = &node.kind else {
             self.error(
                 CODE,
                 node,
-                format!("`aliases` must be a mapping, not {}", describe(node)),
+                format!("`aliases` must be a mapping, not {}", node.noun()),
                 HELP,
             );
             return Vec::new();
         };
         let mut parsed = Vec::new();
         for (alias, mapping) in aliases {
-            let name = text(alias).unwrap_or_default();
+            let name = alias.text().unwrap_or_default();
             let Kind::Mapping(fields) = &mapping.kind else {
                 let message = format!("alias `{name}` must map rule names to fields");
                 self.error(CODE, mapping, message, HELP);
@@ -480,12 +481,12 @@ impl Reader {
             };
             let mut pairs = Vec::new();
             for (rule, field) in fields {
-                match (text(rule), text(field)) {
-                    (Some(rule), Some(name)) if !name.is_empty() && !read::is_null(field) => {
+                match (rule.text(), field.text()) {
+                    (Some(rule), Some(name)) if !name.is_empty() && !field.is_null() => {
                         pairs.push((rule.to_owned(), name.to_owned()));
                     }
                     _ => {
-                        let message = format!("expected a field name, found {}", describe(field));
+                        let message = format!("expected a field name, found {}", field.noun());
                         self.error(CODE, field, message, HELP);
                     }
                 }
@@ -498,7 +499,7 @@ impl Reader {
     /// The text lists `generate` beside `level`, pySigma reads it inside: both are accepted.
     fn generate(&mut self, document: &Node, body: &Node) -> bool {
         let mut generate = false;
-        for node in [get(document, "generate"), get(body, "generate")].into_iter().flatten() {
+        for node in [document.get("generate"), body.get("generate")].into_iter().flatten() {
             match read::boolean(node) {
                 Some(value) => generate = value,
                 None => {
@@ -511,31 +512,10 @@ impl Reader {
     }
 }
 
-/// `a`, `b` and `c`, each in backticks.
-fn quoted_list(names: &[&str]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
-}
-
 fn in_percent(number: &str) -> bool {
     canonical_number(number)
         .and_then(|number| number.parse::<f64>().ok())
         .is_some_and(|number| (0.0..=100.0).contains(&number))
-}
-
-/// The condition with its indices translated.
-fn renumber(condition: TemporalCondition, indices: &[usize]) -> TemporalCondition {
-    let all = |members: Vec<TemporalCondition>| {
-        members.into_iter().map(|member| renumber(member, indices)).collect()
-    };
-    match condition {
-        TemporalCondition::And(members) => TemporalCondition::And(all(members)),
-        TemporalCondition::Or(members) => TemporalCondition::Or(all(members)),
-        TemporalCondition::Not(inner) => {
-            TemporalCondition::Not(Box::new(renumber(*inner, indices)))
-        }
-        TemporalCondition::Rule(index) => TemporalCondition::Rule(indices[index]),
-    }
 }
 
 #[cfg(test)]
