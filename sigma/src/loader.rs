@@ -4,10 +4,10 @@
 //! are known: filters, pipelines, modifiers, translated aggregations, references.
 
 use crate::filter::AppliedFilter;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, State};
 use crate::rule::Draft;
 use crate::yaml::{self, Node};
-use crate::{Correlation, Diagnostic, Filter, Rule};
+use crate::{Correlation, Diagnostic, Filter, LogSource, Rule};
 use crate::{action, correlation, filter, metadata, reference, rule};
 use std::sync::Arc;
 
@@ -86,7 +86,11 @@ impl Loader {
                 None => {}
             }
         }
-        let correlations = std::mem::take(&mut reading.correlations);
+        let mut correlations = std::mem::take(&mut reading.correlations);
+        correlations.retain_mut(|(source, correlation)| {
+            let error = self.process_correlation(correlation, &collection.rules);
+            !reading.report(*source, error.into_iter().collect())
+        });
         let (resolved, errors) =
             reference::resolve(correlations, &collection.rules, &reading.refused);
         for (source, error) in errors {
@@ -164,14 +168,43 @@ impl Loader {
         };
         self.process(&mut inner, errors);
         rule::apply_modifiers(&mut inner.selections, &self.placeholders, errors);
-        Filter { selections: inner.selections, ..filter.clone() }
+        // A pipeline that drops items takes their selections out of the condition.
+        let condition = inner.conditions.pop().unwrap_or_else(|| filter.condition.clone());
+        Filter { selections: inner.selections, condition, ..filter.clone() }
     }
 
     /// Runs the pipelines over a rule whose modifiers have not been applied.
     fn process(&self, rule: &mut Rule, errors: &mut Vec<Diagnostic>) {
+        let mut state = State::default();
         for pipeline in &self.pipelines {
-            let _ = (pipeline, &mut *rule, &mut *errors);
+            if let Err(error) = pipeline.apply(rule, &mut state) {
+                errors.push(error);
+                return;
+            }
         }
+    }
+
+    /// Runs the pipelines over a correlation, whose rules have been through them.
+    fn process_correlation(
+        &self,
+        correlation: &mut Correlation,
+        rules: &[Rule],
+    ) -> Option<Diagnostic> {
+        if self.pipelines.is_empty() {
+            return None;
+        }
+        let names = |name: &Option<String>| {
+            name.as_ref()
+                .is_some_and(|name| correlation.rules.iter().any(|rule| rule.name == *name))
+        };
+        let used =
+            rules.iter().filter(|rule| names(&rule.metadata.id) || names(&rule.metadata.name));
+        let logsources: Vec<LogSource> = used.map(|rule| rule.logsource.clone()).collect();
+        let mut state = State::default();
+        let mut run = |pipeline: &Pipeline| {
+            pipeline.apply_to_correlation(correlation, &logsources, &mut state)
+        };
+        self.pipelines.iter().find_map(|pipeline| run(pipeline).err())
     }
 }
 

@@ -9,7 +9,6 @@ use crate::modifier::Modifier;
 use crate::rule::{Item, Search};
 use crate::value::{Scalar, canonical_number};
 use crate::{Correlation, LogSource, Rule};
-use std::sync::Arc;
 
 /// Combinations that fields mapped to several may make of one selection, and values that
 /// placeholders may make of one item.
@@ -150,7 +149,8 @@ enum Replaced {
 
 type Change<'a> = dyn FnMut(Item) -> Result<Replaced, Diagnostic> + 'a;
 
-/// Changes the items of the selections, of added conditions and of filters.
+/// Changes the items of the selections and of added conditions. Filters of the rule are not touched:
+/// the loader runs pipelines over each of them with its own condition.
 fn every_item(rule: &mut Rule, change: &mut Change<'_>) -> Result<(), Diagnostic> {
     let mut emptied = Vec::new();
     for (index, selection) in rule.selections.iter_mut().enumerate() {
@@ -165,25 +165,6 @@ fn every_item(rule: &mut Rule, change: &mut Change<'_>) -> Result<(), Diagnostic
         added.extend(rewrite(search, change)?);
     }
     rule.added = added;
-    for filter in &mut rule.filters {
-        let filter = Arc::make_mut(&mut filter.0);
-        let mut emptied = Vec::new();
-        for (index, selection) in filter.selections.iter_mut().enumerate() {
-            let search = std::mem::replace(&mut selection.search, Search::All(Vec::new()));
-            match rewrite(search, change)? {
-                Some(search) => selection.search = search,
-                None => emptied.push(index),
-            }
-        }
-        if !emptied.is_empty() {
-            let condition = without(&filter.condition, &emptied);
-            filter.condition = condition.ok_or_else(|| {
-                let message = "nothing is left of the condition of a filter";
-                Diagnostic::error("pipeline-empties-rule", filter.metadata.span, message)
-                    .with_help("drop fewer detection items in the pipeline")
-            })?;
-        }
-    }
     if !emptied.is_empty() {
         let conditions = std::mem::take(&mut rule.conditions);
         for condition in conditions {
