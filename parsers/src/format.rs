@@ -1,6 +1,7 @@
 //! What a log format is to the rest of the program.
 
-use sigmund_engine::{AliasTable, Record, Routing};
+use crate::{json, text};
+use sigmund_engine::{AliasTable, Body, Event, Kind, Object, Record, Route, Routing, Value};
 use std::sync::Arc;
 
 /// The beginning of a stream, for recognising its format.
@@ -56,6 +57,81 @@ pub trait Parser: Send {
     /// Reads one record into `record`, which the caller has cleared: fields under their native names, the route, the body, the time if wanted.
     /// Reading the same bytes again right after must give the same (a matched record is read again in full).
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome;
+
+    /// Reads one record in full; `record` collects every name. Formats with structure of their own (JSON) say how.
+    fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
+        record.clear();
+        let _ = self.parse(bytes, record);
+        flat_event(bytes, record)
+    }
+}
+
+/// The event that a collecting record holds: each field a member.
+#[must_use]
+pub fn flat_event(bytes: &[u8], record: &Record) -> Event {
+    let mut object = Object::default();
+    for slot in record.fields.present() {
+        let mut values = record.fields.values(slot).map(|value| {
+            let bytes = record.fields.bytes(bytes, value);
+            field_value(value.kind, bytes)
+        });
+        let value = match (values.next(), values.next()) {
+            (Some(only), None) => only,
+            (Some(first), Some(second)) => {
+                Value::Array([first, second].into_iter().chain(values).collect())
+            }
+            (None, _) => continue,
+        };
+        object.push(record.fields.name(slot), value);
+    }
+    Event {
+        raw: bytes.into(),
+        object,
+        lifted: Object::default(),
+        keywords_in_raw: record.body == Body::Text,
+        route: record.route.clone().unwrap_or_else(unrouted),
+        time: record.time,
+    }
+}
+
+fn field_value(kind: Kind, bytes: &[u8]) -> Value {
+    let text = || String::from_utf8_lossy(bytes);
+    match kind {
+        Kind::Null => Value::Null,
+        Kind::True => Value::Bool(true),
+        Kind::False => Value::Bool(false),
+        Kind::Number => Value::Number(text().into()),
+        Kind::Text => Value::Text(text().into()),
+        Kind::JsonText => {
+            let mut out = Vec::with_capacity(bytes.len());
+            json::read::unescape(bytes, &mut out);
+            Value::Text(String::from_utf8_lossy(&out).into())
+        }
+        Kind::Object => match json::read::value(bytes) {
+            Ok(document) => document.value,
+            Err(_) => Value::Object(Object::default()),
+        },
+        Kind::Empty => Value::Array(Vec::new()),
+    }
+}
+
+/// For a parser that set no route, which is a mistake of that parser: no log source.
+fn unrouted() -> Arc<Route> {
+    Routing::default().route("unrouted", Vec::new(), None, &Arc::default(), &|_| None)
+}
+
+/// What one record looks like in a stream of this format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// A line; octet-counted frames (RFC 6587) and NUL-terminated records where the stream has them.
+    #[default]
+    Lines,
+    /// A JSON object: one per line, pretty-printed, back to back, in an array or in a wrapper.
+    Json,
+    /// An `<Event>` element.
+    Xml,
+    /// The whole stream is one piece that the format takes apart by itself (EVTX); never read by `Stream`.
+    Whole,
 }
 
 /// A log format. One file each.
@@ -72,6 +148,17 @@ pub trait Format: Sync + Send {
         self.sniff(&Head { file_name: "", bytes: line })
     }
 
+    /// What one record looks like.
+    fn framing(&self) -> Framing {
+        Framing::Lines
+    }
+
+    /// Whether a parser opened in the middle of a stream reads the same as one that saw the beginning:
+    /// no headers, no state from record to record.
+    fn is_stateless(&self) -> bool {
+        true
+    }
+
     /// Begins a stream.
     fn open(&self, info: &StreamInfo) -> Box<dyn Parser>;
 
@@ -79,5 +166,5 @@ pub trait Format: Sync + Send {
     fn aliases(&self) -> Vec<Arc<AliasTable>>;
 }
 
-/// All formats, in the order in which ties are decided.
-pub static FORMATS: &[&dyn Format] = &[];
+/// All formats, in the order in which ties are decided. Plain text, which takes anything, is the last.
+pub static FORMATS: &[&dyn Format] = &[&json::Json, &text::Text];

@@ -8,5 +8,16 @@
 //! A new format is one file with a [`Format`] and a line in [`FORMATS`].
 #![deny(missing_docs)]
 
+mod detect;
 mod format;
-pub use format::{FORMATS, Format, Head, Outcome, Parser, Score, StreamInfo};
+mod framing;
+pub mod json;
+mod stream;
+mod text;
+
+pub use detect::{detect, format_named};
+pub use format::{
+    FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event,
+};
+pub use stream::{Counts, DEFAULT_LIMIT, Framed, Stream};
+pub use text::Text;

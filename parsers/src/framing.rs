@@ -1,0 +1,583 @@
+//! Bytes to records: where the next record of a block begins and ends.
+//!
+//! A framer looks at a block that begins where the last record ended, and grows until there is a whole record in it.
+//! Whatever the blocks, the records are the same. A record longer than the limit is cut
+//! and marked; what is not in the stream's own form comes out line by line as [`Piece::Stray`].
+
+use crate::json::scan::{Member, Members, Next as NextMember, Scan, Scanner, scan};
+use crate::{Framing, json};
+use std::ops::Range;
+
+/// What a frame is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// In the stream's own form.
+    Record,
+    /// A line that looks like one JSON object; if the parser does not take it as one, [`Framer::refuse`] it.
+    LikelyRecord,
+    /// A line that is not in the stream's form.
+    Stray,
+    /// A line without anything.
+    Empty,
+}
+
+/// A record within the block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) range: Range<usize>,
+    /// Where the next record is looked for.
+    pub(crate) resume: usize,
+    pub(crate) piece: Piece,
+    pub(crate) truncated: bool,
+}
+
+/// What there is at a place of the block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A record.
+    Frame(Frame),
+    /// Nothing up to here (blanks, brackets around records, the rest of a cut line).
+    Passed(usize),
+    /// More bytes are needed, or the block is used up.
+    More,
+}
+
+/// Where in the structure around JSON records the next one stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Around {
+    Nothing,
+    /// In a list; after it, that many objects around it are still open.
+    List {
+        objects: usize,
+    },
+    /// After the list, in the rest of the objects around it.
+    Rest {
+        objects: usize,
+    },
+}
+
+#[derive(Debug)]
+enum Mode {
+    Lines,
+    /// Records end with NUL.
+    Nul,
+    /// RFC 6587 where a record begins so, lines otherwise.
+    Octets,
+    Json(Around),
+    Xml,
+}
+
+/// Finds records.
+#[derive(Debug)]
+pub(crate) struct Framer {
+    mode: Mode,
+    limit: usize,
+    /// The rest of a line that was cut is passed over.
+    cut: bool,
+    /// A value that is being scanned, from the first byte of the block.
+    scanner: Option<Scanner>,
+    /// The line at this distance from the end of the last record is scanned even if it looks like one object.
+    refused: bool,
+    /// Before this many further bytes no value may span lines: a scan failed there.
+    broken: usize,
+    /// The first byte of the stream has been looked at.
+    begun: bool,
+}
+
+impl Framer {
+    /// For a stream with this beginning.
+    pub(crate) fn new(framing: Framing, head: &[u8], limit: usize) -> Self {
+        let mode = match framing {
+            Framing::Json => Mode::Json(Around::Nothing),
+            Framing::Xml => Mode::Xml,
+            Framing::Lines | Framing::Whole if octet_count(head).is_some() => Mode::Octets,
+            Framing::Lines | Framing::Whole
+                if memchr::memchr(0, head).is_some() && memchr::memchr(b'\n', head).is_none() =>
+            {
+                Mode::Nul
+            }
+            Framing::Lines | Framing::Whole => Mode::Lines,
+        };
+        Self { mode, limit: limit.max(1), cut: false, scanner: None, refused: false, broken: 0, begun: false }
+    }
+
+    /// Whether the stream may be read from any line border.
+    pub(crate) fn is_line_based(&self) -> bool {
+        matches!(self.mode, Mode::Lines)
+    }
+
+    /// The [`Piece::LikelyRecord`] that was just found is not one object: look again, byte by byte.
+    pub(crate) fn refuse(&mut self) {
+        self.refused = true;
+    }
+
+    /// What there is at the beginning of `block`; `last` says that the stream ends with it.
+    pub(crate) fn next(&mut self, block: &[u8], last: bool) -> Step {
+        let step = self.look(block, last);
+        let passed = match &step {
+            Step::Frame(frame) => frame.resume,
+            Step::Passed(to) => *to,
+            Step::More => return step,
+        };
+        self.scanner = None;
+        self.broken = self.broken.saturating_sub(passed);
+        step
+    }
+
+    fn look(&mut self, block: &[u8], last: bool) -> Step {
+        if block.is_empty() {
+            return Step::More;
+        }
+        if !self.begun {
+            if BOM.starts_with(block) && !last {
+                return Step::More;
+            }
+            self.begun = true;
+            if block.starts_with(BOM) {
+                return Step::Passed(BOM.len());
+            }
+        }
+        if self.cut {
+            let end = self.line_end(block);
+            self.cut = end.is_none() && !last;
+            return Step::Passed(end.map_or(block.len(), |end| end + 1));
+        }
+        match self.mode {
+            Mode::Lines | Mode::Nul => self.line(block, last, Piece::Record),
+            Mode::Octets => self.counted(block, last),
+            Mode::Json(around) => self.json(block, last, around),
+            Mode::Xml => self.xml(block, last),
+        }
+    }
+
+    fn line_end(&self, block: &[u8]) -> Option<usize> {
+        memchr::memchr(if matches!(self.mode, Mode::Nul) { 0 } else { b'\n' }, block)
+    }
+
+    /// The line at the beginning.
+    fn line(&mut self, block: &[u8], last: bool, piece: Piece) -> Step {
+        let window = &block[..block.len().min(self.limit + 1)];
+        let (end, resume) = match self.line_end(window) {
+            Some(end) => (end, end + 1),
+            None if block.len() > self.limit => {
+                self.cut = true;
+                return Step::Frame(Frame {
+                    range: 0..self.limit,
+                    resume: self.limit,
+                    piece,
+                    truncated: true,
+                });
+            }
+            None if last => (block.len(), block.len()),
+            None => return Step::More,
+        };
+        let mut line = &block[..end];
+        while let [rest @ .., b'\r' | 0] = line {
+            line = rest;
+        }
+        let piece = if line.trim_ascii().is_empty() { Piece::Empty } else { piece };
+        Step::Frame(Frame { range: 0..line.len(), resume, piece, truncated: false })
+    }
+
+    /// An octet-counted frame, or a line.
+    fn counted(&mut self, block: &[u8], last: bool) -> Step {
+        // Ten bytes are enough to see a count.
+        if block.len() < 10 && !last && block.iter().all(|byte| byte.is_ascii_digit() || *byte == b' ')
+        {
+            return Step::More;
+        }
+        let Some((length, start)) = octet_count(block) else {
+            return self.line(block, last, Piece::Record);
+        };
+        if length > self.limit {
+            return self.line(block, last, Piece::Record);
+        }
+        let end = start + length;
+        // The byte behind the frame must be there to check the count.
+        if block.len() <= end && !last {
+            return Step::More;
+        }
+        let fits = match block.get(end..) {
+            // The stream was cut off within the frame.
+            None => return self.line(block, last, Piece::Record),
+            Some([]) => true,
+            Some([b'\n' | b'\r' | 0 | b'0'..=b'9', ..]) => true,
+            Some(_) => false,
+        };
+        if !fits {
+            return self.line(block, last, Piece::Record);
+        }
+        let mut record = &block[start..end];
+        while let [rest @ .., b'\r' | b'\n' | 0] = record {
+            record = rest;
+        }
+        let mut resume = end;
+        if let Some(b'\n') = block.get(end) {
+            resume += 1;
+        }
+        Step::Frame(Frame {
+            range: start..start + record.len(),
+            resume,
+            piece: Piece::Record,
+            truncated: false,
+        })
+    }
+
+    fn json(&mut self, block: &[u8], last: bool, around: Around) -> Step {
+        let blanks = block
+            .iter()
+            .take_while(|byte| {
+                json::read::is_blank(**byte) || matches!(byte, b',' | 0 | 0x1E)
+            })
+            .count();
+        if blanks > 0 {
+            return Step::Passed(blanks);
+        }
+        if let Around::Rest { objects } = around {
+            return self.rest(block, last, objects);
+        }
+        match (block[0], around) {
+            (b'{', _) => self.object(block, last, around),
+            (b']', Around::List { objects }) => {
+                self.mode = Mode::Json(match objects {
+                    0 => Around::Nothing,
+                    objects => Around::Rest { objects },
+                });
+                Step::Passed(1)
+            }
+            (b'[', Around::Nothing) => match block[1..].iter().find(|byte| !json::read::is_blank(**byte)) {
+                Some(b'{' | b']') => {
+                    self.mode = Mode::Json(Around::List { objects: 0 });
+                    Step::Passed(1)
+                }
+                None if !last && block.len() <= self.limit => Step::More,
+                _ => self.line(block, last, Piece::Stray),
+            },
+            // Files with a byte order mark each, one behind the other.
+            (0xEF, _) if block.starts_with(BOM) => Step::Passed(BOM.len()),
+            (0xEF, _) if BOM.starts_with(block) && !last => Step::More,
+            _ => self.line(block, last, Piece::Stray),
+        }
+    }
+
+    fn object(&mut self, block: &[u8], last: bool, around: Around) -> Step {
+        let window = &block[..block.len().min(self.limit)];
+        let full = last || block.len() >= self.limit;
+        let special = special_key(window);
+        if around == Around::Nothing && !self.refused && self.broken == 0 && special == Special::No {
+            // The usual case: a line that is one object. The parser will say if it is not.
+            if let Some(end) = memchr::memchr(b'\n', window).or((last && block.len() <= self.limit).then_some(window.len())) {
+                let line = window[..end].trim_ascii_end();
+                if line.ends_with(b"}") {
+                    return Step::Frame(Frame {
+                        range: 0..line.len(),
+                        resume: (end + 1).min(block.len()),
+                        piece: Piece::LikelyRecord,
+                        truncated: false,
+                    });
+                }
+            } else if !full {
+                return Step::More;
+            }
+        }
+        if special == Special::Unknown && !full {
+            return Step::More;
+        }
+        if special == Special::Wrapper && around == Around::Nothing && self.broken == 0 {
+            let (window, whole) = match window.get(..LONG_LIST) {
+                Some(window) => (window, true),
+                None => (window, full),
+            };
+            match wrapper(window, whole) {
+                Wrapped::List { start, objects } => {
+                    self.mode = Mode::Json(Around::List { objects });
+                    return Step::Passed(start);
+                }
+                Wrapped::Incomplete if !whole => return Step::More,
+                Wrapped::Incomplete | Wrapped::No => {}
+            }
+        }
+        let scanner = self.scanner.get_or_insert_with(Scanner::new);
+        let line = memchr::memchr(b'\n', window);
+        // Where a scan of several lines failed before, only single lines are tried.
+        let window = match line {
+            Some(end) if self.broken > 0 => &window[..end],
+            _ => window,
+        };
+        match scanner.scan(window) {
+            Scan::Complete(end) => {
+                self.refused = false;
+                let range = match special {
+                    Special::Hit => source(&window[..end]).unwrap_or(0..end),
+                    _ => 0..end,
+                };
+                Step::Frame(Frame { range, resume: end, piece: Piece::Record, truncated: false })
+            }
+            Scan::Incomplete if !full && !(self.broken > 0 && line.is_some()) => Step::More,
+            Scan::Incomplete => {
+                self.refused = false;
+                self.broken = self.broken.max(window.len());
+                self.line(block, last, Piece::Stray)
+            }
+            Scan::Broken(at) => {
+                self.refused = false;
+                self.broken = self.broken.max(at);
+                self.line(block, last, Piece::Stray)
+            }
+        }
+    }
+
+    /// The members after the list of records.
+    fn rest(&mut self, block: &[u8], last: bool, objects: usize) -> Step {
+        let window = &block[..block.len().min(self.limit)];
+        if block[0] == b'}' {
+            self.mode = Mode::Json(match objects {
+                1 => Around::Nothing,
+                objects => Around::Rest { objects: objects - 1 },
+            });
+            return Step::Passed(1);
+        }
+        let mut members = Members::resume(window, 0);
+        let incomplete = match members.next() {
+            NextMember::Member(Member { .. }) => match members.skip() {
+                Scan::Complete(_) => return Step::Passed(members.at()),
+                Scan::Incomplete => true,
+                Scan::Broken(_) => false,
+            },
+            NextMember::Incomplete => true,
+            NextMember::End(_) | NextMember::Broken => false,
+        };
+        if incomplete && !last && block.len() < self.limit {
+            return Step::More;
+        }
+        self.mode = Mode::Json(Around::Nothing);
+        if block[0] == b'{' { Step::Passed(0) } else { self.line(block, last, Piece::Stray) }
+    }
+
+    fn xml(&mut self, block: &[u8], last: bool) -> Step {
+        let blanks = block.iter().take_while(|byte| json::read::is_blank(**byte) || **byte == 0).count();
+        if blanks > 0 {
+            return Step::Passed(blanks);
+        }
+        if block.starts_with(BOM) {
+            return Step::Passed(BOM.len());
+        }
+        let window = &block[..block.len().min(self.limit)];
+        let full = last || block.len() >= self.limit;
+        if !full && window.len() < 9 {
+            return Step::More;
+        }
+        let until = |end: &[u8]| {
+            memchr::memmem::find(window, end).map(|at| at + end.len())
+        };
+        if window.starts_with(b"<Event")
+            && window.get(6).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+        {
+            let tag = memchr::memchr(b'>', window);
+            let end = match tag {
+                Some(at) if window[at - 1] == b'/' => Some(at + 1),
+                _ => until(b"</Event>"),
+            };
+            return match end {
+                Some(end) => Step::Frame(Frame {
+                    range: 0..end,
+                    resume: end,
+                    piece: Piece::Record,
+                    truncated: false,
+                }),
+                None if !full => Step::More,
+                // Cut off, or too long.
+                None => {
+                    let truncated = block.len() > self.limit;
+                    self.cut = truncated;
+                    Step::Frame(Frame {
+                        range: 0..window.len(),
+                        resume: window.len(),
+                        piece: Piece::Stray,
+                        truncated,
+                    })
+                }
+            };
+        }
+        let passed = if window.starts_with(b"<?") {
+            until(b"?>")
+        } else if window.starts_with(b"<!--") {
+            until(b"-->")
+        } else if window.starts_with(b"<Events") || window.starts_with(b"</Events") {
+            until(b">")
+        } else {
+            return self.line(block, last, Piece::Stray);
+        };
+        match passed {
+            Some(end) => Step::Passed(end),
+            None if !full => Step::More,
+            None => self.line(block, last, Piece::Stray),
+        }
+    }
+}
+
+pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// `MSG-LEN SP <`: the length and where the message begins (RFC 6587 section 3.4.1).
+fn octet_count(bytes: &[u8]) -> Option<(usize, usize)> {
+    let digits = bytes.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 || bytes[0] == b'0' || bytes.get(digits..digits + 2) != Some(b" <") {
+        return None;
+    }
+    let length = std::str::from_utf8(&bytes[..digits]).ok()?.parse().ok()?;
+    Some((length, digits + 1))
+}
+
+/// What the first key of an object tells about framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Special {
+    No,
+    /// It may be a wrapper around records.
+    Wrapper,
+    /// A search hit: the record is its `_source`.
+    Hit,
+    /// The first key is not there yet.
+    Unknown,
+}
+
+/// Keys of lists of records.
+const LISTS: &[&[u8]] = &[
+    b"Records", b"records", b"value", b"events", b"logEvents", b"result", b"results", b"data",
+];
+
+/// Keys that stand beside such a list and are no part of a record.
+const BESIDE: &[&[u8]] = &[
+    b"took", b"timed_out", b"_shards", b"_scroll_id", b"terminated_early", b"num_reduce_phases", b"_clusters",
+    b"total", b"max_score", b"messageType", b"owner", b"logGroup", b"logStream", b"subscriptionFilters",
+    b"preview", b"init_offset", b"messages", b"fields", b"highlighted", b"post_process_count",
+    b"nextForwardToken", b"nextBackwardToken", b"nextToken", b"NextToken", b"nextLink", b"nextPageToken",
+    b"next", b"previous", b"count", b"limit", b"offset", b"status", b"success", b"error", b"errors", b"meta",
+    b"metadata", b"pagination", b"paging", b"links", b"has_more", b"hasMore", b"requestId", b"ResponseMetadata",
+    b"aggregations", b"suggest", b"profile", b"pit_id", b"cursor", b"page", b"pages", b"per_page", b"version",
+];
+
+fn is_beside(name: &[u8]) -> bool {
+    BESIDE.contains(&name) || name.starts_with(b"@odata.") || name.starts_with(b"odata.")
+}
+
+fn special_key(window: &[u8]) -> Special {
+    let mut members = Members::new(window, 0);
+    match members.next() {
+        NextMember::Incomplete => Special::Unknown,
+        NextMember::Member(member) => match member.name {
+            b"_index" | b"_source" | b"_id" => Special::Hit,
+            b"hits" => Special::Wrapper,
+            name if LISTS.contains(&name) || is_beside(name) => Special::Wrapper,
+            _ => Special::No,
+        },
+        NextMember::End(_) | NextMember::Broken => Special::No,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Wrapped {
+    /// The first byte within the list, and the number of objects around it.
+    List {
+        start: usize,
+        objects: usize,
+    },
+    No,
+    Incomplete,
+}
+
+/// Whether an object does nothing but carry a list of objects: beside the list it has only members that are known to describe
+/// the answer of a service. With `whole` no more bytes will come: a list that does not end is taken for what it seems.
+fn wrapper(window: &[u8], whole: bool) -> Wrapped {
+    let mut members = Members::new(window, 0);
+    let mut found = None;
+    loop {
+        match members.next() {
+            NextMember::Incomplete => break,
+            NextMember::Broken => return Wrapped::No,
+            NextMember::End(_) => return found.unwrap_or(Wrapped::No),
+            NextMember::Member(Member { name, value }) => {
+                if LISTS.contains(&name) && found.is_none() {
+                    match list_of_objects(window, value) {
+                        Some(true) => found = Some(Wrapped::List { start: value + 1, objects: 1 }),
+                        Some(false) => return Wrapped::No,
+                        None => return Wrapped::Incomplete,
+                    }
+                } else if name == b"hits" && window[value] == b'{' && found.is_none() {
+                    let mut inner = Members::new(window, value);
+                    loop {
+                        match inner.next() {
+                            NextMember::Member(member) if member.name == b"hits" => {
+                                match list_of_objects(window, member.value) {
+                                    Some(true) => {
+                                        return Wrapped::List { start: member.value + 1, objects: 2 };
+                                    }
+                                    Some(false) => return Wrapped::No,
+                                    None => return Wrapped::Incomplete,
+                                }
+                            }
+                            NextMember::Member(member) if is_beside(member.name) => {}
+                            NextMember::Incomplete => return Wrapped::Incomplete,
+                            _ => return Wrapped::No,
+                        }
+                        if inner.skip() == Scan::Incomplete {
+                            return Wrapped::Incomplete;
+                        }
+                    }
+                } else if !is_beside(name) {
+                    return Wrapped::No;
+                }
+                // `Records` is a wrapper's name only; the others are also names of ordinary fields, and what
+                // follows decides.
+                if let (b"Records" | b"logEvents", Some(found)) = (name, found) {
+                    return found;
+                }
+            }
+        }
+        match members.skip() {
+            Scan::Complete(_) => {}
+            Scan::Incomplete => break,
+            Scan::Broken(_) => return Wrapped::No,
+        }
+    }
+    match found {
+        Some(list) if whole => list,
+        _ => Wrapped::Incomplete,
+    }
+}
+
+/// An object with a list that goes on for so many bytes is a wrapper, whatever comes after.
+const LONG_LIST: usize = 64 * 1024;
+
+/// Whether a list whose first element is an object (or that is empty) begins at `at`; `None` if the bytes do not reach.
+fn list_of_objects(window: &[u8], at: usize) -> Option<bool> {
+    if window[at] != b'[' {
+        return Some(false);
+    }
+    let first = window[at + 1..].iter().find(|byte| !json::read::is_blank(**byte))?;
+    Some(matches!(first, b'{' | b']'))
+}
+
+/// Where the `_source` of a search hit stands.
+fn source(hit: &[u8]) -> Option<Range<usize>> {
+    let mut members = Members::new(hit, 0);
+    while let NextMember::Member(member) = members.next() {
+        let Scan::Complete(length) = scan(&hit[member.value..]) else { return None };
+        if member.name == b"_source" {
+            return (hit[member.value] == b'{').then_some(member.value..member.value + length);
+        }
+        members.skip();
+    }
+    None
+}
+
+/// Whether a line is one object and no wrapper; with `open`, whether it may be the beginning of one.
+pub(crate) fn is_plain_object_line(line: &[u8], open: bool) -> bool {
+    if !line.starts_with(b"{") || special_key(line) == Special::Wrapper {
+        return false;
+    }
+    match scan(line) {
+        Scan::Complete(end) => line[end..].iter().all(|byte| json::read::is_blank(*byte)),
+        Scan::Incomplete => open,
+        Scan::Broken(_) => false,
+    }
+}

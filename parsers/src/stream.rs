@@ -1,0 +1,491 @@
+//! One stream of log bytes, record by record.
+//!
+//! A stream has a format (told or recognised by its beginning), framing and the parser's state. Every record
+//! is offered to the stream's parser first; what it does not know goes to the other formats whose first look says
+//! they might, and at last to plain text. Nothing is lost and everything is counted.
+
+use crate::detect::detect;
+use crate::framing::{BOM, Framer, Piece, Step};
+use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
+use sigmund_engine::{Event, Record};
+
+/// The longest record, unless told otherwise: 1 MiB.
+pub const DEFAULT_LIMIT: usize = 1 << 20;
+
+/// What a stream held so far. `records` = `events` + all of `skipped`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records framed.
+    pub records: u64,
+    /// Records that are events.
+    pub events: u64,
+    /// Records that are none, by reason, in the order of first appearance.
+    pub skipped: Vec<(&'static str, u64)>,
+    /// Events that no format but plain text took, in a stream of another format.
+    pub unparsed: u64,
+    /// Records longer than the limit, of which the beginning was kept.
+    pub truncated: u64,
+}
+
+impl Counts {
+    fn skip(&mut self, reason: &'static str) {
+        match self.skipped.iter_mut().find(|(have, _)| *have == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.skipped.push((reason, 1)),
+        }
+    }
+
+    /// Adds what another part of the input held.
+    pub fn add(&mut self, other: &Self) {
+        self.records += other.records;
+        self.events += other.events;
+        self.unparsed += other.unparsed;
+        self.truncated += other.truncated;
+        for (reason, count) in &other.skipped {
+            match self.skipped.iter_mut().find(|(have, _)| have == reason) {
+                Some((_, sum)) => *sum += count,
+                None => self.skipped.push((reason, *count)),
+            }
+        }
+    }
+}
+
+/// A stream that is being read.
+pub struct Stream {
+    info: StreamInfo,
+    format: &'static dyn Format,
+    parser: Box<dyn Parser>,
+    /// Parsers of other formats, opened when a record first looks like theirs; in the order of [`FORMATS`].
+    others: Vec<Option<Box<dyn Parser>>>,
+    framer: Framer,
+    whole: Option<Box<Record>>,
+    counts: Counts,
+    splittable: bool,
+    /// Every line is looked at for its own format: nobody said that the stream is plain text.
+    mixed: bool,
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream")
+            .field("format", &self.format.name())
+            .field("counts", &self.counts)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record of a stream, between its parser and whoever matches it.
+pub struct Framed<'a> {
+    /// The record as it came, without its line end or the structure around it.
+    pub bytes: &'a [u8],
+    /// Where `bytes` begin in the block.
+    pub offset: usize,
+    /// Event or skip; never [`Outcome::Foreign`].
+    pub outcome: Outcome,
+    /// The name of the format that took it.
+    pub format: &'static str,
+    /// It was longer than the limit; the rest is dropped.
+    pub truncated: bool,
+    /// What the parser filled.
+    pub record: &'a mut Record,
+    parser: &'a mut dyn Parser,
+    whole: &'a mut Option<Box<Record>>,
+}
+
+impl std::fmt::Debug for Framed<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Framed")
+            .field("bytes", &String::from_utf8_lossy(self.bytes))
+            .field("outcome", &self.outcome)
+            .field("format", &self.format)
+            .field("truncated", &self.truncated)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Framed<'_> {
+    /// The whole event: the same bytes, read again in full.
+    pub fn event(&mut self) -> Event {
+        let whole = self.whole.get_or_insert_with(|| Box::new(Record::collecting()));
+        whole.clear();
+        self.parser.event(self.bytes, whole)
+    }
+}
+
+impl Stream {
+    /// Begins a stream. `head` is its beginning, up to 64 KiB of it; the format is the forced one, or what that looks like.
+    #[must_use]
+    pub fn open(info: StreamInfo, head: &[u8], forced: Option<&'static dyn Format>) -> Self {
+        Self::with_limit(info, head, forced, DEFAULT_LIMIT)
+    }
+
+    /// Begins a stream whose records are cut at `limit` bytes.
+    #[must_use]
+    pub fn with_limit(
+        info: StreamInfo,
+        head: &[u8],
+        forced: Option<&'static dyn Format>,
+        limit: usize,
+    ) -> Self {
+        let head = head.strip_prefix(BOM).unwrap_or(head);
+        let format =
+            forced.unwrap_or_else(|| detect(&Head { file_name: &info.file_name, bytes: head }));
+        let framer = Framer::new(format.framing(), head, limit);
+        let splittable = format.is_stateless()
+            && match format.framing() {
+                Framing::Lines => framer.is_line_based(),
+                Framing::Json => is_one_object_per_line(head),
+                Framing::Xml | Framing::Whole => false,
+            };
+        let parser = format.open(&info);
+        Self {
+            info,
+            format,
+            parser,
+            others: FORMATS.iter().map(|_| None).collect(),
+            framer,
+            whole: None,
+            counts: Counts::default(),
+            splittable,
+            mixed: forced.is_none() && format.name() == Text.name(),
+        }
+    }
+
+    /// The stream's format.
+    #[must_use]
+    pub fn format(&self) -> &'static str {
+        self.format.name()
+    }
+
+    /// Whether independent streams may read it from any line border on: one record per line (by its beginning)
+    /// and no state from record to record.
+    #[must_use]
+    pub fn is_splittable(&self) -> bool {
+        self.splittable
+    }
+
+    /// What was read so far.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Reads as many whole records of `block` as there are, all of it with `last`, and gives each to `each`.
+    /// Returns how many bytes are done with: the next block begins with the rest and goes on from there.
+    pub fn read(
+        &mut self,
+        block: &[u8],
+        last: bool,
+        record: &mut Record,
+        each: &mut dyn FnMut(Framed<'_>),
+    ) -> usize {
+        let mut at = 0;
+        loop {
+            match self.framer.next(&block[at..], last) {
+                Step::More => return at,
+                Step::Passed(length) => at += length,
+                Step::Frame(frame) => {
+                    let offset = at + frame.range.start;
+                    let bytes = &block[offset..at + frame.range.end];
+                    let refusable = frame.piece == Piece::LikelyRecord;
+                    if self.take(bytes, offset, frame.piece, frame.truncated, record, each)
+                        || !refusable
+                    {
+                        at += frame.resume;
+                    } else {
+                        self.framer.refuse();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Gives a record to the parser that takes it; `false` if it was refused.
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        offset: usize,
+        piece: Piece,
+        truncated: bool,
+        record: &mut Record,
+        each: &mut dyn FnMut(Framed<'_>),
+    ) -> bool {
+        record.clear();
+        let mut format = self.format;
+        let mut other = None;
+        let outcome = match piece {
+            Piece::Empty => Outcome::Skip("empty line"),
+            Piece::Stray => Outcome::Foreign,
+            Piece::Record if self.mixed => Outcome::Foreign,
+            Piece::Record | Piece::LikelyRecord => self.parser.parse(bytes, record),
+        };
+        let outcome = match outcome {
+            Outcome::Foreign if piece == Piece::LikelyRecord => return false,
+            Outcome::Foreign => {
+                let (index, outcome) = self.other(bytes, piece, record);
+                format = FORMATS[index];
+                other = Some(index);
+                outcome
+            }
+            outcome => outcome,
+        };
+        self.counts.records += 1;
+        self.counts.truncated += u64::from(truncated);
+        match outcome {
+            Outcome::Skip(reason) => self.counts.skip(reason),
+            Outcome::Event | Outcome::Foreign => {
+                self.counts.events += 1;
+                let fallback = format.name() == Text.name() && self.format.name() != Text.name();
+                self.counts.unparsed += u64::from(fallback);
+            }
+        }
+        let parser = match other {
+            Some(index) => match &mut self.others[index] {
+                Some(parser) => parser.as_mut(),
+                // `other` has just opened it.
+                None => self.parser.as_mut(),
+            },
+            None => self.parser.as_mut(),
+        };
+        each(Framed {
+            bytes,
+            offset,
+            outcome,
+            format: format.name(),
+            truncated,
+            record,
+            parser,
+            whole: &mut self.whole,
+        });
+        true
+    }
+
+    /// Offers a record to the other formats, the surest first, at last to plain text. Returns the index in [`FORMATS`] of the one that
+    /// took it.
+    fn other(&mut self, bytes: &[u8], piece: Piece, record: &mut Record) -> (usize, Outcome) {
+        let text = FORMATS.len() - 1;
+        let own = self.format.name();
+        let mut tried = 0u64;
+        loop {
+            let mut best = (text, Score::FALLBACK);
+            for (index, format) in FORMATS.iter().enumerate().take(text.min(64)) {
+                // Its own format may know a stray line that its framing does not.
+                let refused = format.name() == own && piece != Piece::Stray;
+                if refused || tried & (1 << index) != 0 {
+                    continue;
+                }
+                let score = format.sniff_line(bytes);
+                if score >= Score::LIKELY && score > best.1 {
+                    best = (index, score);
+                }
+            }
+            let index = best.0;
+            record.clear();
+            let parser =
+                self.others[index].get_or_insert_with(|| FORMATS[index].open(&self.info));
+            let outcome = parser.parse(bytes, record);
+            if outcome != Outcome::Foreign {
+                return (index, outcome);
+            }
+            if index == text {
+                // Plain text takes everything; were it not so, the record would still be an event.
+                return (index, Outcome::Event);
+            }
+            tried |= 1 << index;
+        }
+    }
+}
+
+/// Whether the first line is one whole object (all of `head`, if it is shorter than a line).
+fn is_one_object_per_line(head: &[u8]) -> bool {
+    let head = head.trim_ascii_start();
+    let line = memchr::memchr(b'\n', head).map_or(head, |end| &head[..end]);
+    // A line that is longer than the head is no pretty-printed object either.
+    crate::framing::is_plain_object_line(line, line.len() == head.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sigmund_engine::Routing;
+    use std::sync::Arc;
+
+    fn info() -> StreamInfo {
+        StreamInfo {
+            file_name: "".into(),
+            reference_time: 0,
+            assumed_zone: jiff::tz::TimeZone::UTC,
+            routing: Arc::new(Routing::default()),
+        }
+    }
+
+    /// `format:text` of each record, `-` in place of the format for skips, `!` for cut ones.
+    fn read_in(bytes: &[u8], block: usize, limit: usize) -> (Vec<String>, Counts) {
+        let mut stream = Stream::with_limit(info(), bytes, None, limit);
+        let mut record = Record::new(Arc::default());
+        let mut found = Vec::new();
+        let mut rest: Vec<u8> = Vec::new();
+        let mut chunks = bytes.chunks(block).peekable();
+        loop {
+            let last = match chunks.next() {
+                Some(chunk) => {
+                    rest.extend_from_slice(chunk);
+                    chunks.peek().is_none()
+                }
+                None => true,
+            };
+            let used = stream.read(&rest, last, &mut record, &mut |mut framed| {
+                let format = match framed.outcome {
+                    Outcome::Event => framed.format,
+                    _ => "-",
+                };
+                let cut = if framed.truncated { "!" } else { "" };
+                let event = framed.event();
+                assert_eq!(&*event.raw, framed.bytes);
+                found.push(format!("{format}{cut}:{}", String::from_utf8_lossy(framed.bytes)));
+            });
+            rest.drain(..used);
+            if last {
+                assert!(rest.is_empty(), "left over: {rest:?}");
+                break;
+            }
+        }
+        let counts = stream.counts().clone();
+        let skipped: u64 = counts.skipped.iter().map(|(_, count)| count).sum();
+        assert_eq!(counts.records, counts.events + skipped);
+        assert_eq!(counts.records, found.len() as u64);
+        (found, counts)
+    }
+
+    fn read(text: &str) -> Vec<String> {
+        read_in(text.as_bytes(), usize::MAX, DEFAULT_LIMIT).0
+    }
+
+    #[test]
+    fn reads_lines() {
+        assert_eq!(read("a\r\nb\n\nc"), ["text:a", "text:b", "-:", "text:c"]);
+        assert_eq!(read("\u{feff}a\nb\0\n"), ["text:a", "text:b"]);
+        assert_eq!(read("a\0b\0"), ["text:a", "text:b"]);
+        assert_eq!(read(""), [""; 0]);
+        assert_eq!(read("one\n{\"a\":1}\ntwo"), ["text:one", "json:{\"a\":1}", "text:two"]);
+    }
+
+    #[test]
+    fn reads_octet_counts() {
+        assert_eq!(
+            read("6 <1>abc9 <1>d\ne\nf\n5 <1>gh\n<1>i\n99 <1>short\n"),
+            ["text:<1>abc", "text:<1>d\ne\nf", "text:<1>gh", "text:<1>i", "text:99 <1>short"]
+        );
+    }
+
+    #[test]
+    fn reads_json_in_its_forms() {
+        let both = ["json:{\"a\":1}", "json:{\"b\":[{}]}"];
+        for text in [
+            "{\"a\":1}\n{\"b\":[{}]}\n",
+            "{\"a\":1}\r\n\r\n{\"b\":[{}]}",
+            "{\"a\":1}{\"b\":[{}]}",
+            "{\"a\":1},\n{\"b\":[{}]},\n",
+            "[{\"a\":1},{\"b\":[{}]}]",
+            "[\n {\"a\":1},\n {\"b\":[{}]}\n]\n",
+            "\u{1e}{\"a\":1}\n\u{1e}{\"b\":[{}]}\n",
+            "\u{feff}{\"a\":1}\n\u{feff}{\"b\":[{}]}\n",
+            "{\"Records\":[{\"a\":1},{\"b\":[{}]}]}",
+            "{\"records\" : [ {\"a\":1} , {\"b\":[{}]} ] }\n",
+            "{\"@odata.context\":\"x\",\"value\":[{\"a\":1},{\"b\":[{}]}],\"@odata.nextLink\":\"y\"}",
+            "{\"took\":1,\"hits\":{\"total\":{\"value\":2},\"hits\":[{\"_index\":\"x\",\"_source\":{\"a\":1}},{\"_id\":\"1\",\"_source\":{\"b\":[{}]}}]}}",
+            "{\"_index\":\"x\",\"_source\":{\"a\":1}}\n{\"_index\":\"x\",\"_source\":{\"b\":[{}]}}\n",
+            "{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[{\"a\":1},{\"b\":[{}]}]}",
+            "{\"Records\":[{\"a\":1}]}\n{\"Records\":[{\"b\":[{}]}]}\n",
+        ] {
+            assert_eq!(read(text), both, "{text}");
+        }
+        assert_eq!(read("{\n \"a\": 1\n}\n{\n}\n"), ["json:{\n \"a\": 1\n}", "json:{\n}"]);
+        // A field named like a list of records.
+        for text in [
+            "{\"events\":[{\"a\":1}],\"actor\":\"x\"}",
+            "{\"kind\":\"x\",\"events\":[{\"a\":1}]}",
+            "{\"data\":{\"a\":1}}",
+            "{\"value\":[1,2]}",
+            "{\"hits\":3}",
+        ] {
+            assert_eq!(read(text), [format!("json:{text}")]);
+        }
+    }
+
+    #[test]
+    fn goes_on_after_broken_json() {
+        assert_eq!(
+            read("{\"a\":1}\n{\"b\":\n{\"c\":3}\noops\n{\"d\" 4}\n{\"e\":5} tail\n{\"f\":6"),
+            [
+                "json:{\"a\":1}",
+                "text:{\"b\":",
+                "json:{\"c\":3}",
+                "text:oops",
+                "text:{\"d\" 4}",
+                "json:{\"e\":5}",
+                "text:tail",
+                "text:{\"f\":6"
+            ]
+        );
+        let (_, counts) = read_in(b"{\"a\":1}\nx\n{\"b\" 1}\n", 4, DEFAULT_LIMIT);
+        assert_eq!((counts.records, counts.events, counts.unparsed), (3, 3, 2));
+    }
+
+    #[test]
+    fn cuts_what_is_too_long() {
+        let (found, counts) = read_in(b"abcdefghijkl\nmn\n", 1, 5);
+        assert_eq!(found, ["text!:abcde", "text:mn"]);
+        assert_eq!(counts.truncated, 1);
+        let (found, _) = read_in(b"{\"a\":\"123456789012\"}\n{\"b\":1}\n", 3, 10);
+        assert_eq!(found, ["text!:{\"a\":\"1234", "json:{\"b\":1}"]);
+    }
+
+    #[test]
+    fn says_what_can_be_split() {
+        for (text, splittable) in [
+            ("a\nb\n", true),
+            ("{\"a\":1}\n{", true),
+            ("{\"a\":\"a long li", true),
+            ("{\n\"a\":1}", false),
+            ("[{\"a\":1}]", false),
+            ("{\"Records\":[", false),
+            ("5 <1>ab", false),
+        ] {
+            let stream = Stream::open(info(), text.as_bytes(), None);
+            assert_eq!(stream.is_splittable(), splittable, "{text}");
+        }
+    }
+
+    fn piece() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just("{\"a\":1}\n".to_owned()),
+            Just("{\"a\":{\"b\":[1,\"}\\\"\"]}}".to_owned()),
+            Just("{\n\"x\": [\n{}\n]\n}\n".to_owned()),
+            Just("{\"Records\":[{\"a\":1}, {\"b\":2}]}\n".to_owned()),
+            Just("[{\"a\":1},\n{\"b\":2}\n]".to_owned()),
+            Just("{\"hits\":{\"total\":2,\"hits\":[{\"_source\":{\"a\":1}}],\"total\":1},\"took\":1}".to_owned()),
+            Just("{\"data\":[{\"a\":1}],\"b\":2}".to_owned()),
+            Just("5 <1>ab".to_owned()),
+            Just("line\r\n".to_owned()),
+            Just("\n".to_owned()),
+            Just("<Events><Event a='1'><x/></Event><Event/>\n</Events>".to_owned()),
+            r#"[\[\]{}:,"\\a1 \n\x00<0-9]{0,12}"#,
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_blocks_give_the_same_records(
+            pieces in proptest::collection::vec(piece(), 0..8),
+            block in 1usize..40,
+            limit in prop_oneof![Just(DEFAULT_LIMIT), 1usize..60],
+        ) {
+            let text = pieces.concat();
+            let whole = read_in(text.as_bytes(), usize::MAX, limit);
+            let parts = read_in(text.as_bytes(), block, limit);
+            prop_assert_eq!(whole, parts);
+        }
+    }
+}
