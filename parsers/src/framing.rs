@@ -98,7 +98,15 @@ impl Framer {
             }
             Framing::Lines | Framing::Whole => Mode::Lines,
         };
-        Self { mode, limit: limit.max(1), cut: false, scanner: None, refused: false, broken: 0, begun: false }
+        Self {
+            mode,
+            limit: limit.max(1),
+            cut: false,
+            scanner: None,
+            refused: false,
+            broken: 0,
+            begun: false,
+        }
     }
 
     /// Whether the stream may be read from any line border.
@@ -182,7 +190,9 @@ impl Framer {
     /// An octet-counted frame, or a line.
     fn counted(&mut self, block: &[u8], last: bool) -> Step {
         // Ten bytes are enough to see a count.
-        if block.len() < 10 && !last && block.iter().all(|byte| byte.is_ascii_digit() || *byte == b' ')
+        if block.len() < 10
+            && !last
+            && block.iter().all(|byte| byte.is_ascii_digit() || *byte == b' ')
         {
             return Step::More;
         }
@@ -226,9 +236,7 @@ impl Framer {
     fn json(&mut self, block: &[u8], last: bool, around: Around) -> Step {
         let blanks = block
             .iter()
-            .take_while(|byte| {
-                json::read::is_blank(**byte) || matches!(byte, b',' | 0 | 0x1E)
-            })
+            .take_while(|byte| json::read::is_blank(**byte) || matches!(byte, b',' | 0 | 0x1E))
             .count();
         if blanks > 0 {
             return Step::Passed(blanks);
@@ -245,14 +253,16 @@ impl Framer {
                 });
                 Step::Passed(1)
             }
-            (b'[', Around::Nothing) => match block[1..].iter().find(|byte| !json::read::is_blank(**byte)) {
-                Some(b'{' | b']') => {
-                    self.mode = Mode::Json(Around::List { objects: 0 });
-                    Step::Passed(1)
+            (b'[', Around::Nothing) => {
+                match block[1..].iter().find(|byte| !json::read::is_blank(**byte)) {
+                    Some(b'{' | b']') => {
+                        self.mode = Mode::Json(Around::List { objects: 0 });
+                        Step::Passed(1)
+                    }
+                    None if !last && block.len() <= self.limit => Step::More,
+                    _ => self.line(block, last, Piece::Stray),
                 }
-                None if !last && block.len() <= self.limit => Step::More,
-                _ => self.line(block, last, Piece::Stray),
-            },
+            }
             // Files with a byte order mark each, one behind the other.
             (0xEF, _) if block.starts_with(BOM) => Step::Passed(BOM.len()),
             (0xEF, _) if BOM.starts_with(block) && !last => Step::More,
@@ -264,9 +274,12 @@ impl Framer {
         let window = &block[..block.len().min(self.limit)];
         let full = last || block.len() >= self.limit;
         let special = special_key(window);
-        if around == Around::Nothing && !self.refused && self.broken == 0 && special == Special::No {
+        if around == Around::Nothing && !self.refused && self.broken == 0 && special == Special::No
+        {
             // The usual case: a line that is one object. The parser will say if it is not.
-            if let Some(end) = memchr::memchr(b'\n', window).or((last && block.len() <= self.limit).then_some(window.len())) {
+            if let Some(end) = memchr::memchr(b'\n', window)
+                .or((last && block.len() <= self.limit).then_some(window.len()))
+            {
                 let line = window[..end].trim_ascii_end();
                 if line.ends_with(b"}") {
                     return Step::Frame(Frame {
@@ -355,7 +368,8 @@ impl Framer {
     }
 
     fn xml(&mut self, block: &[u8], last: bool) -> Step {
-        let blanks = block.iter().take_while(|byte| json::read::is_blank(**byte) || **byte == 0).count();
+        let blanks =
+            block.iter().take_while(|byte| json::read::is_blank(**byte) || **byte == 0).count();
         if blanks > 0 {
             return Step::Passed(blanks);
         }
@@ -367,9 +381,7 @@ impl Framer {
         if !full && window.len() < 9 {
             return Step::More;
         }
-        let until = |end: &[u8]| {
-            memchr::memmem::find(window, end).map(|at| at + end.len())
-        };
+        let until = |end: &[u8]| memchr::memmem::find(window, end).map(|at| at + end.len());
         if window.starts_with(b"<Event")
             && window.get(6).is_none_or(|byte| !byte.is_ascii_alphanumeric())
         {
@@ -441,19 +453,64 @@ enum Special {
 }
 
 /// Keys of lists of records.
-const LISTS: &[&[u8]] = &[
-    b"Records", b"records", b"value", b"events", b"logEvents", b"result", b"results", b"data",
-];
+const LISTS: &[&[u8]] =
+    &[b"Records", b"records", b"value", b"events", b"logEvents", b"result", b"results", b"data"];
 
 /// Keys that stand beside such a list and are no part of a record.
 const BESIDE: &[&[u8]] = &[
-    b"took", b"timed_out", b"_shards", b"_scroll_id", b"terminated_early", b"num_reduce_phases", b"_clusters",
-    b"total", b"max_score", b"messageType", b"owner", b"logGroup", b"logStream", b"subscriptionFilters",
-    b"preview", b"init_offset", b"messages", b"fields", b"highlighted", b"post_process_count",
-    b"nextForwardToken", b"nextBackwardToken", b"nextToken", b"NextToken", b"nextLink", b"nextPageToken",
-    b"next", b"previous", b"count", b"limit", b"offset", b"status", b"success", b"error", b"errors", b"meta",
-    b"metadata", b"pagination", b"paging", b"links", b"has_more", b"hasMore", b"requestId", b"ResponseMetadata",
-    b"aggregations", b"suggest", b"profile", b"pit_id", b"cursor", b"page", b"pages", b"per_page", b"version",
+    b"took",
+    b"timed_out",
+    b"_shards",
+    b"_scroll_id",
+    b"terminated_early",
+    b"num_reduce_phases",
+    b"_clusters",
+    b"total",
+    b"max_score",
+    b"messageType",
+    b"owner",
+    b"logGroup",
+    b"logStream",
+    b"subscriptionFilters",
+    b"preview",
+    b"init_offset",
+    b"messages",
+    b"fields",
+    b"highlighted",
+    b"post_process_count",
+    b"nextForwardToken",
+    b"nextBackwardToken",
+    b"nextToken",
+    b"NextToken",
+    b"nextLink",
+    b"nextPageToken",
+    b"next",
+    b"previous",
+    b"count",
+    b"limit",
+    b"offset",
+    b"status",
+    b"success",
+    b"error",
+    b"errors",
+    b"meta",
+    b"metadata",
+    b"pagination",
+    b"paging",
+    b"links",
+    b"has_more",
+    b"hasMore",
+    b"requestId",
+    b"ResponseMetadata",
+    b"aggregations",
+    b"suggest",
+    b"profile",
+    b"pit_id",
+    b"cursor",
+    b"page",
+    b"pages",
+    b"per_page",
+    b"version",
 ];
 
 fn is_beside(name: &[u8]) -> bool {
@@ -509,7 +566,10 @@ fn wrapper(window: &[u8], whole: bool) -> Wrapped {
                             NextMember::Member(member) if member.name == b"hits" => {
                                 match list_of_objects(window, member.value) {
                                     Some(true) => {
-                                        return Wrapped::List { start: member.value + 1, objects: 2 };
+                                        return Wrapped::List {
+                                            start: member.value + 1,
+                                            objects: 2,
+                                        };
                                     }
                                     Some(false) => return Wrapped::No,
                                     None => return Wrapped::Incomplete,

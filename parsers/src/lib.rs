@@ -16,8 +16,6 @@ mod stream;
 mod text;
 
 pub use detect::{detect, format_named};
-pub use format::{
-    FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event,
-};
+pub use format::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event};
 pub use stream::{Counts, DEFAULT_LIMIT, Framed, Stream};
 pub use text::Text;

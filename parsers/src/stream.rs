@@ -281,8 +281,7 @@ impl Stream {
             }
             let index = best.0;
             record.clear();
-            let parser =
-                self.others[index].get_or_insert_with(|| FORMATS[index].open(&self.info));
+            let parser = self.others[index].get_or_insert_with(|| FORMATS[index].open(&self.info));
             let outcome = parser.parse(bytes, record);
             if outcome != Outcome::Foreign {
                 return (index, outcome);

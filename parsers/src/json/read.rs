@@ -98,7 +98,9 @@ fn unicode_escape(rest: &[u8]) -> (char, usize) {
         return (letter, 4);
     }
     let low = match rest.get(4..6) {
-        Some(b"\\u") if unit < 0xDC00 => hex4(&rest[6..]).filter(|low| (0xDC00..0xE000).contains(low)),
+        Some(b"\\u") if unit < 0xDC00 => {
+            hex4(&rest[6..]).filter(|low| (0xDC00..0xE000).contains(low))
+        }
         _ => None,
     };
     match low.and_then(|low| char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00))) {
@@ -108,9 +110,10 @@ fn unicode_escape(rest: &[u8]) -> (char, usize) {
 }
 
 fn hex4(bytes: &[u8]) -> Option<u32> {
-    bytes.get(..4)?.iter().try_fold(0, |sum, byte| {
-        char::from(*byte).to_digit(16).map(|digit| sum * 16 + digit)
-    })
+    bytes
+        .get(..4)?
+        .iter()
+        .try_fold(0, |sum, byte| char::from(*byte).to_digit(16).map(|digit| sum * 16 + digit))
 }
 
 pub(crate) fn is_blank(byte: u8) -> bool {

@@ -78,15 +78,21 @@ impl Scanner {
                     self.depth += 1;
                     self.before = Before::Open;
                 }
-                b'}' | b']' if self.depth > 0 && matches!(self.before, Before::Value | Before::Open) => {
+                b'}' | b']'
+                    if self.depth > 0 && matches!(self.before, Before::Value | Before::Open) =>
+                {
                     self.depth -= 1;
                     self.before = Before::Value;
                     if self.depth == 0 {
                         return Scan::Complete(self.at + 1);
                     }
                 }
-                b',' if self.depth > 0 && self.before == Before::Value => self.before = Before::Comma,
-                b':' if self.depth > 0 && self.before == Before::Value => self.before = Before::Colon,
+                b',' if self.depth > 0 && self.before == Before::Value => {
+                    self.before = Before::Comma
+                }
+                b':' if self.depth > 0 && self.before == Before::Value => {
+                    self.before = Before::Colon
+                }
                 b',' | b'}' | b']' if self.depth == 0 && self.before == Before::Value => {
                     return Scan::Complete(self.at);
                 }
