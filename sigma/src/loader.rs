@@ -222,7 +222,7 @@ struct Reading {
     correlations: Vec<(usize, Correlation)>,
     diagnostics: Vec<(usize, Diagnostic)>,
     /// Ids and names of documents that did not load.
-    refused: Vec<String>,
+    refused: ahash::AHashSet<String>,
 }
 
 impl Reading {

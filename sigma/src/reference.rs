@@ -11,7 +11,7 @@ type FromSource<T> = (usize, T);
 pub(crate) fn resolve(
     correlations: Vec<FromSource<Correlation>>,
     rules: &[Rule],
-    refused: &[String],
+    refused: &AHashSet<String>,
 ) -> (Vec<Correlation>, Vec<FromSource<Diagnostic>>) {
     if correlations.is_empty() {
         return (Vec::new(), Vec::new());
@@ -49,9 +49,12 @@ pub(crate) fn resolve(
                 )
                 .with_help("mend the errors of that rule first")
             } else {
+                // Each comparison costs; nobody reads the help of the hundredth such error.
+                let looked_at = if errors.len() < 100 { 20_000 } else { 0 };
                 let candidates = rules.iter().map(|rule| &rule.metadata);
                 let candidates = candidates.chain(correlations.iter().map(|(_, c)| &c.metadata));
-                let candidates = candidates.filter_map(|metadata| metadata.name.as_deref());
+                let candidates =
+                    candidates.filter_map(|metadata| metadata.name.as_deref()).take(looked_at);
                 let help = did_you_mean(name, candidates, || {
                     "refer to the `id` or `name` of a rule that is loaded together with this one"
                         .to_owned()
@@ -81,14 +84,19 @@ pub(crate) fn resolve(
         ));
     }
     // What refers to something bad is bad too.
-    loop {
-        let mut changed = false;
-        for (at, targets) in edges.iter().enumerate() {
-            let Some(&target) = targets.iter().find(|&&target| bad[target]) else { continue };
-            if bad[at] {
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); correlations.len()];
+    for (at, targets) in edges.iter().enumerate() {
+        for &target in targets {
+            users[target].push(at);
+        }
+    }
+    let mut pending: Vec<usize> = (0..correlations.len()).filter(|&at| bad[at]).collect();
+    while let Some(target) = pending.pop() {
+        for &at in &users[target] {
+            if std::mem::replace(&mut bad[at], true) {
                 continue;
             }
-            (bad[at], changed) = (true, true);
+            pending.push(at);
             let (source, correlation) = &correlations[at];
             let title = &correlations[target].1.metadata.title;
             errors.push((
@@ -101,17 +109,15 @@ pub(crate) fn resolve(
                 .with_help("mend the errors of that correlation first"),
             ));
         }
-        if !changed {
-            break;
-        }
     }
     let sound = correlations.into_iter().zip(bad).filter(|(_, bad)| !bad);
     (sound.map(|((_, correlation), _)| correlation).collect(), errors)
 }
 
-/// The nodes that can reach themselves, in order. Iterative, since chains may be long.
+/// The nodes on cycles (and on ways from one cycle to another), in order. Iterative, since chains
+/// may be long.
 fn cyclic(edges: &[Vec<usize>]) -> Vec<usize> {
-    // Nodes on no cycle are those that can be removed from either end of the graph.
+    // The others can be taken away one by one from the two ends of the graph.
     let mut alive = vec![true; edges.len()];
     let mut incoming: Vec<Vec<usize>> = vec![Vec::new(); edges.len()];
     for (from, targets) in edges.iter().enumerate() {
