@@ -277,6 +277,13 @@ impl Fields {
         &mut self.scratch
     }
 
+    /// The scratch buffer's bytes.
+    #[inline]
+    #[must_use]
+    pub fn scratch_bytes(&self) -> &[u8] {
+        &self.scratch
+    }
+
     /// Whether the field is present (null counts).
     #[inline]
     #[must_use]

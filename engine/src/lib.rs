@@ -7,14 +7,19 @@
 #![deny(missing_docs)]
 
 pub mod alias;
+mod compile;
 pub mod detection;
+pub mod escape;
 mod event;
 pub mod explain;
 mod fields;
 pub mod fold;
+mod matcher;
 pub mod oracle;
 mod record;
 mod route;
+mod ruleset;
+mod tests_on_text;
 pub mod time;
 pub mod value;
 
@@ -22,7 +27,9 @@ pub use alias::AliasTable;
 pub use detection::Detection;
 pub use event::Event;
 pub use fields::{FieldTable, Fields, Kind, Slot, Store, ValueSpan};
+pub use matcher::{Matcher, Stats};
 pub use record::{Body, Record};
-pub use route::{Route, Routing};
+pub use route::{AddedLogSource, Route, Routing};
+pub use ruleset::RuleSet;
 pub use time::{EventTime, TimeSource};
 pub use value::{Object, Value};

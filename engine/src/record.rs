@@ -24,6 +24,9 @@ pub struct Record {
     pub route: Option<Arc<Route>>,
     /// Set by the parser.
     pub body: Body,
+    /// Whether a JSON body may have `\uXXXX` escapes, so that its bytes do not show its text; parsers
+    /// that know better say `false`.
+    pub has_unicode_escapes: bool,
     /// Set by the parser if it was asked for, or had to read it anyway.
     pub time: Option<EventTime>,
     /// Whether the parser should read the time: off on the hot path, where only detections need it.
@@ -44,7 +47,14 @@ impl Record {
     }
 
     fn with(fields: Fields, wants_time: bool) -> Self {
-        Self { fields, route: None, body: Body::Text, time: None, wants_time }
+        Self {
+            fields,
+            route: None,
+            body: Body::Text,
+            has_unicode_escapes: true,
+            time: None,
+            wants_time,
+        }
     }
 
     /// Forgets the last record.
@@ -52,6 +62,7 @@ impl Record {
         self.fields.clear();
         self.route = None;
         self.body = Body::Text;
+        self.has_unicode_escapes = true;
         self.time = None;
     }
 

@@ -1,0 +1,190 @@
+//! Predicates: (field, test) pairs, interned so that each is decided at most once per event.
+
+use super::literal_set::LiteralSet;
+use super::wildcard::Wildcard;
+use crate::Slot;
+use crate::fold::fold_char;
+use ipnet::IpNet;
+use sigmund_sigma::value::{Anchor, Comparison, DatePart, Matcher, Pattern, Regex, Token};
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// Where a literal must stand in the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// It is the whole value.
+    Whole,
+    /// At its start.
+    Start,
+    /// At its end.
+    End,
+    /// Anywhere.
+    Anywhere,
+}
+
+/// A folded literal and its place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Literal {
+    pub(crate) place: Place,
+    pub(crate) text: Box<[u8]>,
+}
+
+impl Literal {
+    /// Whether it holds for a folded value.
+    #[inline]
+    pub(crate) fn holds(&self, folded: &[u8]) -> bool {
+        match self.place {
+            Place::Whole => folded == &*self.text,
+            Place::Start => folded.starts_with(&self.text),
+            Place::End => folded.ends_with(&self.text),
+            Place::Anywhere => memchr::memmem::find(folded, &self.text).is_some(),
+        }
+    }
+}
+
+/// What is asked of a field's value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Test {
+    /// A literal of the folded text.
+    Literal(Literal),
+    /// Any of several literals of the folded text; sorted.
+    AnyLiteral(Box<[Literal]>),
+    /// Any text at all: `*`.
+    AnyText,
+    /// A pattern with inner wildcards, or a case-sensitive one.
+    Wildcard(Wildcard),
+    /// A regular expression on the text as it is.
+    Regex(Regex),
+    /// An address in a network.
+    Cidr(IpNet),
+    /// A numeric comparison with a canonical number.
+    Compare(Comparison, Box<str>),
+    /// Missing or null.
+    Null,
+    /// Present, or not.
+    Exists(bool),
+    /// Another field's text.
+    FieldRef(Slot, Anchor),
+    /// A part of a date.
+    DatePart(DatePart, Option<Comparison>, i64),
+}
+
+/// A test on a field.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Predicate {
+    pub(crate) field: Slot,
+    pub(crate) test: Test,
+}
+
+/// All predicates of a rule set.
+#[derive(Debug, Default)]
+pub(crate) struct Predicates {
+    all: Vec<Predicate>,
+    index: HashMap<Predicate, u32, ahash::RandomState>,
+    regexes: Vec<OnceLock<Option<regex::Regex>>>,
+    sets: Vec<OnceLock<LiteralSet>>,
+}
+
+impl Predicates {
+    pub(crate) fn intern(&mut self, predicate: Predicate) -> u32 {
+        if let Some(&known) = self.index.get(&predicate) {
+            return known;
+        }
+        let id = self.all.len() as u32;
+        self.all.push(predicate.clone());
+        self.regexes.push(OnceLock::new());
+        self.sets.push(OnceLock::new());
+        self.index.insert(predicate, id);
+        id
+    }
+
+    /// Drops the interning index; nothing is added afterwards.
+    pub(crate) fn freeze(&mut self) {
+        self.index = HashMap::default();
+        self.all.shrink_to_fit();
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, id: u32) -> &Predicate {
+        &self.all[id as usize]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The index over a long list of literals, made at its first use; short lists are faster tried one by one.
+    #[inline]
+    pub(crate) fn set(&self, id: u32) -> Option<&LiteralSet> {
+        match &self.get(id).test {
+            Test::AnyLiteral(literals) if literals.len() > 8 => {
+                Some(self.sets[id as usize].get_or_init(|| LiteralSet::new(literals)))
+            }
+            _ => None,
+        }
+    }
+
+    /// The compiled regular expression of a `Regex` predicate; compiled at its first use, because most never are.
+    /// `None` cannot happen for checked rules ([`check_regex`]) and never matches.
+    pub(crate) fn regex(&self, id: u32) -> Option<&regex::Regex> {
+        self.regexes[id as usize]
+            .get_or_init(|| match &self.get(id).test {
+                Test::Regex(regex) => compile_regex(regex).ok(),
+                _ => None,
+            })
+            .as_ref()
+    }
+}
+
+/// Compiles a rule's regular expression (choice C14).
+pub(crate) fn compile_regex(regex: &Regex) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(&regex.pattern)
+        .case_insensitive(regex.ignore_case)
+        .multi_line(regex.multi_line)
+        .dot_matches_new_line(regex.dot_all)
+        .build()
+}
+
+/// The folded bytes of a literal.
+pub(crate) fn folded(text: &str) -> Box<[u8]> {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase().into_bytes().into_boxed_slice();
+    }
+    text.chars().map(fold_char).collect::<String>().into_bytes().into_boxed_slice()
+}
+
+/// The test of a text pattern.
+pub(crate) fn text_test(pattern: &Pattern) -> Test {
+    if !pattern.cased {
+        let literal = |place, text: &str| Test::Literal(Literal { place, text: folded(text) });
+        match &*pattern.tokens {
+            [] => return literal(Place::Whole, ""),
+            [Token::Any] => return Test::AnyText,
+            [Token::Literal(text)] => return literal(Place::Whole, text),
+            [Token::Literal(text), Token::Any] => return literal(Place::Start, text),
+            [Token::Any, Token::Literal(text)] => return literal(Place::End, text),
+            [Token::Any, Token::Literal(text), Token::Any] => {
+                return literal(Place::Anywhere, text);
+            }
+            _ => {}
+        }
+    } else if matches!(&*pattern.tokens, [Token::Any]) {
+        return Test::AnyText;
+    }
+    Test::Wildcard(Wildcard::new(pattern))
+}
+
+/// The test of a matcher that is not an expansion; `slot` interns the names of other fields.
+pub(crate) fn test_of(matcher: &Matcher, slot: &mut dyn FnMut(&str) -> Slot) -> Test {
+    match matcher {
+        Matcher::Text(pattern) => text_test(pattern),
+        Matcher::Null => Test::Null,
+        Matcher::Exists(wanted) => Test::Exists(*wanted),
+        Matcher::Regex(regex) => Test::Regex(regex.clone()),
+        Matcher::Cidr(network) => Test::Cidr(*network),
+        Matcher::Compare(comparison, number) => Test::Compare(*comparison, number.clone()),
+        Matcher::FieldRef(name, anchor) => Test::FieldRef(slot(name), *anchor),
+        Matcher::DatePart(part, comparison, number) => Test::DatePart(*part, *comparison, *number),
+        Matcher::AnyOf(_) => unreachable!("expansions are lowered to alternatives before"),
+    }
+}

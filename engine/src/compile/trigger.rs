@@ -1,0 +1,297 @@
+//! Triggers: for each rule a necessary condition that looks at one field at a time and is seldom true.
+//!
+//! A rule is only evaluated for an event if one of its alternatives holds: (field, expression over
+//! that field), with "rule true ⇒ some alternative true". Of all such sets the one with the smallest estimated
+//! probability is taken. Estimates come from the literals alone: their length, their place, and what everyday logs are full of.
+
+use super::expr::{Expr, KEYWORD, simplify};
+use super::predicate::{Literal, Place, Predicates, Test};
+use super::required::required_literals;
+use crate::Slot;
+
+/// One alternative.
+#[derive(Clone, Debug)]
+pub(crate) struct Alternative {
+    pub(crate) field: Slot,
+    /// Necessary, over `field` only.
+    pub(crate) local: Expr,
+}
+
+/// Which single field an expression looks at.
+enum Only {
+    None,
+    Field(Slot),
+    Several,
+}
+
+fn only(expr: &Expr, predicates: &Predicates) -> Only {
+    match expr {
+        Expr::True | Expr::False => Only::None,
+        Expr::Keyword(_) => Only::Field(KEYWORD),
+        Expr::Test(id) => {
+            let predicate = predicates.get(*id);
+            match predicate.test {
+                Test::FieldRef(..) => Only::Several,
+                _ => Only::Field(predicate.field),
+            }
+        }
+        Expr::Not(part) => only(part, predicates),
+        Expr::And(parts) | Expr::Or(parts) => {
+            let mut found = Only::None;
+            for part in parts {
+                match (only(part, predicates), &found) {
+                    (Only::None, _) => {}
+                    (Only::Field(field), Only::None) => found = Only::Field(field),
+                    (Only::Field(field), Only::Field(known)) if field == *known => {}
+                    _ => return Only::Several,
+                }
+            }
+            found
+        }
+    }
+}
+
+fn fields(expr: &Expr, predicates: &Predicates, out: &mut Vec<Slot>) {
+    match expr {
+        Expr::True | Expr::False => {}
+        Expr::Keyword(_) => out.push(KEYWORD),
+        Expr::Test(id) => out.push(predicates.get(*id).field),
+        Expr::Not(part) => fields(part, predicates, out),
+        Expr::And(parts) | Expr::Or(parts) => {
+            parts.iter().for_each(|part| fields(part, predicates, out));
+        }
+    }
+}
+
+/// What the expression says about one field alone: necessary for it, `True` if nothing.
+fn local(expr: &Expr, field: Slot, predicates: &Predicates) -> Expr {
+    if matches!(only(expr, predicates), Only::Field(known) if known == field) {
+        return expr.clone();
+    }
+    let keep = |part: &Expr| local(part, field, predicates);
+    match expr {
+        Expr::And(parts) => simplify(Expr::And(parts.iter().map(keep).collect())),
+        Expr::Or(parts) => simplify(Expr::Or(parts.iter().map(keep).collect())),
+        Expr::Not(part) => match &**part {
+            // not (a or b) is (not a) and (not b)
+            Expr::Or(parts) => simplify(Expr::And(
+                parts
+                    .iter()
+                    .filter(|part| matches!(only(part, predicates), Only::Field(f) if f == field))
+                    .map(|part| Expr::Not(Box::new(part.clone())))
+                    .collect(),
+            )),
+            _ => Expr::True,
+        },
+        _ => Expr::True,
+    }
+}
+
+/// The best alternatives and their estimated probability; `None` if the rule must always be evaluated.
+pub(crate) fn alternatives(
+    expr: &Expr,
+    predicates: &Predicates,
+) -> Option<(f64, Vec<Alternative>)> {
+    match only(expr, predicates) {
+        Only::Field(field) => {
+            if field == KEYWORD && necessary(expr, predicates).is_none() {
+                return None;
+            }
+            let chance = chance(expr, predicates) + penalty(field, expr, predicates);
+            return Some((chance, vec![Alternative { field, local: expr.clone() }]));
+        }
+        Only::None => return (*expr == Expr::False).then(|| (0.0, Vec::new())),
+        Only::Several => {}
+    }
+    match expr {
+        Expr::And(parts) => {
+            let mut best: Option<(f64, Vec<Alternative>)> = None;
+            let mut offer = |found: (f64, Vec<Alternative>)| {
+                if best.as_ref().is_none_or(|known| found.0 < known.0) {
+                    best = Some(found);
+                }
+            };
+            let mut named = Vec::new();
+            fields(expr, predicates, &mut named);
+            named.sort_unstable();
+            named.dedup();
+            for field in named {
+                let local = local(expr, field, predicates);
+                if local == Expr::True
+                    || (field == KEYWORD && necessary(&local, predicates).is_none())
+                {
+                    continue;
+                }
+                let chance = chance(&local, predicates) + penalty(field, &local, predicates);
+                offer((chance, vec![Alternative { field, local }]));
+            }
+            for part in parts {
+                if matches!(only(part, predicates), Only::Several)
+                    && let Some(found) = alternatives(part, predicates)
+                {
+                    offer(found);
+                }
+            }
+            best
+        }
+        Expr::Or(parts) => {
+            let mut by_field: Vec<(Slot, Vec<Expr>)> = Vec::new();
+            for part in parts {
+                for alternative in alternatives(part, predicates)?.1 {
+                    match by_field.iter_mut().find(|(field, _)| *field == alternative.field) {
+                        Some((_, locals)) => locals.push(alternative.local),
+                        None => by_field.push((alternative.field, vec![alternative.local])),
+                    }
+                }
+            }
+            let mut total = 0.0;
+            let mut out = Vec::new();
+            for (field, locals) in by_field {
+                let local = simplify(Expr::Or(locals));
+                total += chance(&local, predicates) + penalty(field, &local, predicates);
+                out.push(Alternative { field, local });
+            }
+            Some((total, out))
+        }
+        Expr::Not(part) => match &**part {
+            Expr::And(parts) => {
+                let negated = parts.iter().map(|part| Expr::Not(Box::new(part.clone()))).collect();
+                alternatives(&simplify(Expr::Or(negated)), predicates)
+            }
+            Expr::Or(parts) => {
+                let negated = parts.iter().map(|part| Expr::Not(Box::new(part.clone()))).collect();
+                alternatives(&simplify(Expr::And(negated)), predicates)
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Fields are not equally cheap: keywords cost a scan of the record, and an expression without necessary
+/// literals is evaluated for every new value.
+fn penalty(field: Slot, local: &Expr, predicates: &Predicates) -> f64 {
+    let keywords = if field == KEYWORD { 1e-3 } else { 0.0 };
+    let no_literals = if necessary(local, predicates).is_none() { 1e-4 } else { 0.0 };
+    keywords + no_literals
+}
+
+/// A necessary set of literals for an expression over one field, and its estimated probability.
+pub(crate) fn necessary(expr: &Expr, predicates: &Predicates) -> Option<(f64, Vec<Literal>)> {
+    match expr {
+        Expr::Test(id) | Expr::Keyword(id) => {
+            let literals = match &predicates.get(*id).test {
+                Test::Literal(literal) => vec![literal.clone()],
+                Test::AnyLiteral(literals) => literals.to_vec(),
+                Test::Wildcard(wildcard) => {
+                    vec![Literal { place: Place::Anywhere, text: wildcard.longest_literal()? }]
+                }
+                Test::Regex(regex) => required_literals(regex)?
+                    .into_iter()
+                    .map(|text| Literal { place: Place::Anywhere, text })
+                    .collect(),
+                _ => return None,
+            };
+            let usable = literals
+                .iter()
+                .all(|literal| !literal.text.is_empty() || literal.place == Place::Whole);
+            usable.then(|| (literals.iter().map(rarity).sum(), literals))
+        }
+        Expr::And(parts) => parts
+            .iter()
+            .filter_map(|part| necessary(part, predicates))
+            .min_by(|a, b| a.0.total_cmp(&b.0)),
+        Expr::Or(parts) => {
+            let (mut total, mut all) = (0.0, Vec::new());
+            for part in parts {
+                let (chance, literals) = necessary(part, predicates)?;
+                total += chance;
+                all.extend(literals);
+            }
+            Some((total, all))
+        }
+        Expr::Not(_) | Expr::True | Expr::False => None,
+    }
+}
+
+/// A guess of how often an expression is true.
+fn chance(expr: &Expr, predicates: &Predicates) -> f64 {
+    match expr {
+        Expr::Test(_) | Expr::Keyword(_) => {
+            necessary(expr, predicates).map_or(0.3, |(chance, _)| chance.min(1.0))
+        }
+        Expr::And(parts) => {
+            let chances: Vec<f64> = parts.iter().map(|part| chance(part, predicates)).collect();
+            let product: f64 = chances.iter().map(|chance| chance.max(0.05)).product();
+            chances.iter().copied().fold(product, f64::min)
+        }
+        Expr::Or(parts) => parts.iter().map(|part| chance(part, predicates)).sum::<f64>().min(1.0),
+        Expr::Not(part) => (1.0 - chance(part, predicates)).max(0.5),
+        Expr::True => 1.0,
+        Expr::False => 0.0,
+    }
+}
+
+/// Texts that ordinary Windows and network logs are full of, folded: literals made of them are poor triggers.
+const EVERYDAY: &[(&str, f64)] = &[
+    (r"\svchost.exe", 0.3),
+    (r"\powershell.exe", 0.1),
+    (r"\cmd.exe", 0.05),
+    (r"\lsass.exe", 0.1),
+    (r"\services.exe", 0.1),
+    (r"\explorer.exe", 0.1),
+    (r"\wmiprvse.exe", 0.05),
+    (r"\rundll32.exe", 0.02),
+    (r"\windows\", 0.6),
+    (r"c:\windows\system32", 0.5),
+    (r"\system32\", 0.5),
+    (r"c:\windows\", 0.5),
+    (r"c:\program files", 0.2),
+    (r"\microsoft\", 0.3),
+    (r"\appdata\", 0.1),
+    (r"\software\", 0.3),
+    (r"hklm\", 0.4),
+    (r"\currentversion\", 0.15),
+    (r"\services\", 0.2),
+    (r"\currentcontrolset\", 0.2),
+    ("nt authority", 0.4),
+    ("system", 0.4),
+    ("0x1000", 0.2),
+    ("0x1fffff", 0.1),
+    ("0x1400", 0.1),
+    ("0x1410", 0.05),
+    ("0x1010", 0.05),
+    ("ntdll.dll", 0.3),
+    ("kernelbase.dll", 0.3),
+    ("unknown", 0.2),
+    (".exe", 0.6),
+    (".dll", 0.5),
+    ("http", 0.3),
+    ("get", 0.5),
+    ("true", 0.4),
+    ("false", 0.4),
+    ("microsoft", 0.3),
+    ("windows", 0.4),
+    ("dword", 0.3),
+];
+
+/// A guess of how often a literal holds.
+fn rarity(literal: &Literal) -> f64 {
+    let len = literal.text.len().min(20) as f64;
+    let guess = match literal.place {
+        Place::Anywhere => (-0.45 * len).exp(),
+        Place::Whole => (-0.5 * len - 0.5).exp(),
+        Place::Start | Place::End => (-0.45 * len - 0.2).exp(),
+    };
+    let everyday = EVERYDAY
+        .iter()
+        .filter(|(text, _)| match literal.place {
+            Place::Anywhere => memchr::memmem::find(text.as_bytes(), &literal.text).is_some(),
+            Place::Whole => text.as_bytes() == &*literal.text,
+            Place::Start => text.as_bytes().starts_with(&literal.text),
+            Place::End => text.as_bytes().ends_with(&literal.text),
+        })
+        .map(|(_, chance)| *chance)
+        .fold(0.0, f64::max);
+    guess.max(everyday).max(1e-5)
+}

@@ -1,0 +1,459 @@
+//! Matching: an event against all rules that see it.
+//!
+//! The route names the buckets. Each bucket has triggers on a few fields: the field's value is looked up in the memory of
+//! verdicts, or else searched for the literals of the triggers; what is pulled is decided for this field alone, and what
+//! remains are candidates, usually none or one. Only their conditions are evaluated, each predicate at most once per
+//! event. Rules with keywords are handed to the plain evaluator once a literal of theirs is seen in the record.
+//! Buffers are reused; nothing is allocated per event once they have grown.
+
+mod class;
+mod memo;
+mod values;
+
+use crate::compile::bucket::{Bucket, FieldTriggers};
+use crate::compile::predicate::Test;
+use crate::ruleset::BucketRef;
+use crate::{Body, Event, Kind, Record, RuleSet, tests_on_text};
+use class::Class;
+use memo::Memo;
+use std::collections::HashMap;
+use std::sync::Arc;
+use values::{Shape, Values, View};
+
+/// Matches events against one [`RuleSet`]. Each thread has its own.
+pub struct Matcher {
+    ruleset: Arc<RuleSet>,
+    /// By route id.
+    classes: Vec<Option<Box<Class>>>,
+    /// Numbers of the buckets in use, so that routes that share a bucket share its memory of verdicts.
+    numbers: HashMap<BucketRef, u32, ahash::RandomState>,
+    state: State,
+}
+
+/// Everything that changes from event to event.
+struct State {
+    generation: u32,
+    values: Values,
+    /// By rule: the generation in which it became a candidate.
+    seen: Vec<u32>,
+    /// (bucket, rule in the bucket)
+    candidates: Vec<(u32, u32)>,
+    /// By predicate: generation and verdict.
+    decided: Vec<u32>,
+    pulled: Vec<u32>,
+    /// By trigger of the field at hand: the round in which it was pulled.
+    trigger_round: Vec<u32>,
+    round: u32,
+    memo: Memo,
+    hasher: ahash::RandomState,
+    /// Interned lists of rules that values pull; 0 is the empty list.
+    results: Vec<Box<[u32]>>,
+    results_index: HashMap<Box<[u32]>, u32, ahash::RandomState>,
+    text: Vec<u8>,
+    /// Counters, for reports and benches.
+    stats: Stats,
+}
+
+/// What matching has cost so far, in counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// Events seen.
+    pub events: u64,
+    /// Field values looked at for triggers.
+    pub values: u64,
+    /// Of these, values whose verdict was remembered.
+    pub remembered: u64,
+    /// Rules evaluated.
+    pub candidates: u64,
+    /// Whole events built for the plain evaluator.
+    pub whole_events: u64,
+    /// Rules that matched.
+    pub matches: u64,
+}
+
+impl Matcher {
+    /// A matcher with empty memories.
+    #[must_use]
+    pub fn new(ruleset: Arc<RuleSet>) -> Self {
+        let state = State {
+            generation: 0,
+            values: Values::new(ruleset.field_table().len()),
+            seen: vec![0; ruleset.rules().len()],
+            candidates: Vec::new(),
+            decided: vec![0; ruleset.predicates.len()],
+            pulled: Vec::new(),
+            trigger_round: Vec::new(),
+            round: 0,
+            memo: Memo::default(),
+            hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
+            results: vec![Box::default()],
+            results_index: HashMap::default(),
+            text: Vec::new(),
+            stats: Stats::default(),
+        };
+        Self { ruleset, classes: Vec::new(), numbers: HashMap::default(), state }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn ruleset(&self) -> &Arc<RuleSet> {
+        &self.ruleset
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.state.stats
+    }
+
+    /// Finds the rules that match: their indices in [`RuleSet::rules`], ascending, in `out` (which is
+    /// cleared). `bytes` are the record's bytes that `record` was filled from; `whole` builds the
+    /// whole event, asked for only when keywords need it.
+    pub fn matches(
+        &mut self,
+        bytes: &[u8],
+        record: &Record,
+        whole: &mut dyn FnMut() -> Event,
+        out: &mut Vec<u32>,
+    ) {
+        out.clear();
+        let state = &mut self.state;
+        state.stats.events += 1;
+        let Some(route) = &record.route else { return };
+        let id = route.id as usize;
+        if self.classes.len() <= id {
+            self.classes.resize_with(id + 1, || None);
+        }
+        let class = &*self.classes[id]
+            .get_or_insert_with(|| Box::new(Class::new(&self.ruleset, route, &mut self.numbers)));
+        if class.buckets.is_empty() {
+            return;
+        }
+        state.begin();
+        let view = View { bytes, fields: &record.fields, class };
+        for (index, reference) in (0u32..).zip(&class.buckets) {
+            let bucket = self.ruleset.bucket(reference);
+            for rule in &bucket.always {
+                state.nominate(index, *rule, bucket);
+            }
+            for (number, triggers) in (0u32..).zip(&bucket.fields) {
+                state.pull(&self.ruleset, view, bucket, (index, number), triggers);
+            }
+        }
+        if class.keywords.is_some() {
+            state.scan_keywords(&self.ruleset, view, record);
+        }
+        let mut event = None;
+        let candidates = std::mem::take(&mut state.candidates);
+        for (bucket, rule) in &candidates {
+            let rule = &self.ruleset.bucket(&class.buckets[*bucket as usize]).rules[*rule as usize];
+            state.stats.candidates += 1;
+            let matched = match &rule.program {
+                Some(program) => {
+                    program.run(|predicate| state.test(&self.ruleset, view, predicate))
+                }
+                None => {
+                    let event = event.get_or_insert_with(|| {
+                        state.stats.whole_events += 1;
+                        whole()
+                    });
+                    self.ruleset.oracle(rule.rule).is_some_and(|oracle| oracle.matches(event))
+                }
+            };
+            if matched {
+                state.stats.matches += 1;
+                out.push(rule.rule);
+            }
+        }
+        state.candidates = candidates;
+        out.sort_unstable();
+    }
+}
+
+impl State {
+    fn begin(&mut self) {
+        // Verdicts carry the generation shifted by one bit.
+        if self.generation >= u32::MAX >> 1 {
+            self.seen.fill(0);
+            self.decided.fill(0);
+            self.generation = 0;
+        }
+        self.generation += 1;
+        self.values.clear();
+        self.candidates.clear();
+    }
+
+    #[inline]
+    fn nominate(&mut self, bucket: u32, rule: u32, compiled: &Bucket) {
+        let number = compiled.rules[rule as usize].rule as usize;
+        if self.seen[number] != self.generation {
+            self.seen[number] = self.generation;
+            self.candidates.push((bucket, rule));
+        }
+    }
+
+    /// Nominates the rules whose triggers on one field hold. `at` numbers the bucket and the field in it.
+    fn pull(
+        &mut self,
+        ruleset: &RuleSet,
+        view: View<'_>,
+        bucket: &Bucket,
+        at: (u32, u32),
+        triggers: &FieldTriggers,
+    ) {
+        let listed = match self.values.shape(view, triggers.field) {
+            Shape::Missing => &triggers.if_missing,
+            Shape::Null => &triggers.if_null,
+            Shape::Void => &triggers.if_void,
+            Shape::One(value) => {
+                let result = self.verdict(ruleset, view, at, triggers, value);
+                for index in 0..self.results[result as usize].len() {
+                    let rule = self.results[result as usize][index];
+                    self.nominate(at.0, rule, bucket);
+                }
+                return;
+            }
+            Shape::Many { start, end, .. } => {
+                // Different values may satisfy different parts, so nothing is decided for one value alone.
+                self.next_round(triggers.triggers.len());
+                for value in start..end {
+                    self.pull_literals(view, triggers, value);
+                }
+                self.pulled.extend_from_slice(&triggers.always);
+                for index in 0..self.pulled.len() {
+                    let trigger = &triggers.triggers[self.pulled[index] as usize];
+                    self.nominate(at.0, trigger.rule, bucket);
+                }
+                // What holds without a value may hold beside values too (`null` and `exists` look at the first source).
+                &triggers.if_missing
+            }
+        };
+        for rule in listed {
+            self.nominate(at.0, *rule, bucket);
+        }
+        if let Shape::Many { .. } = self.values.shape(view, triggers.field) {
+            for rule in triggers.if_null.iter().chain(&triggers.if_void) {
+                self.nominate(at.0, *rule, bucket);
+            }
+        }
+    }
+
+    fn next_round(&mut self, triggers: usize) {
+        self.pulled.clear();
+        if self.trigger_round.len() < triggers {
+            self.trigger_round.resize(triggers, 0);
+        }
+        if self.round == u32::MAX {
+            self.trigger_round.fill(0);
+            self.round = 0;
+        }
+        self.round += 1;
+    }
+
+    /// Collects in `pulled` the triggers that have a literal in the value.
+    fn pull_literals(&mut self, view: View<'_>, triggers: &FieldTriggers, value: u32) {
+        let folded = self.values.folded(view, value);
+        let (round, marks, pulled) = (self.round, &mut self.trigger_round, &mut self.pulled);
+        triggers.literals.scan(folded, |literal| {
+            for trigger in &triggers.by_literal[literal as usize] {
+                let mark = &mut marks[*trigger as usize];
+                if *mark != round {
+                    *mark = round;
+                    pulled.push(*trigger);
+                }
+            }
+            true
+        });
+    }
+
+    /// The list of rules that the field's only value pulls, as an index into `results`.
+    fn verdict(
+        &mut self,
+        ruleset: &RuleSet,
+        view: View<'_>,
+        at: (u32, u32),
+        triggers: &FieldTriggers,
+        value: u32,
+    ) -> u32 {
+        self.stats.values += 1;
+        let key = self.values.key(view, value);
+        let kind = self.values.kind(value);
+        let remember = key.len() <= memo::LONGEST;
+        let (mut hash, mut place) = (0, 0);
+        if remember {
+            hash = self.hasher.hash_one(key);
+            place = u64::from(view.class.numbers[at.0 as usize]) << 32
+                | u64::from(at.1) << 8
+                | kind as u64;
+            hash = (hash ^ place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+                .wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+            hash = (hash ^ hash >> 31) | 1;
+            if let Some(result) = self.memo.get(hash, place, key) {
+                self.stats.remembered += 1;
+                return result;
+            }
+        }
+        self.next_round(triggers.triggers.len());
+        self.pull_literals(view, triggers, value);
+        self.pulled.extend_from_slice(&triggers.always);
+        let mut pulled = std::mem::take(&mut self.pulled);
+        pulled.retain_mut(|trigger| {
+            let Some(found) = triggers.triggers.get(*trigger as usize) else { return false };
+            let holds = found.local.run(|predicate| self.test(ruleset, view, predicate));
+            *trigger = found.rule;
+            holds
+        });
+        let result = self.intern(&pulled);
+        self.pulled = pulled;
+        if remember {
+            self.memo.put(hash, place, self.values.key(view, value), result);
+        }
+        result
+    }
+
+    fn intern(&mut self, rules: &[u32]) -> u32 {
+        if rules.is_empty() {
+            return 0;
+        }
+        if let Some(known) = self.results_index.get(rules) {
+            return *known;
+        }
+        // Hostile data could make many different lists: start again before they fill the memory.
+        if self.results.len() > 1 << 16 {
+            self.results.truncate(1);
+            self.results_index.clear();
+            self.memo.empty();
+        }
+        let id = self.results.len() as u32;
+        self.results.push(rules.into());
+        self.results_index.insert(rules.into(), id);
+        id
+    }
+
+    /// Nominates keyword rules of which a literal is in the record.
+    fn scan_keywords(&mut self, ruleset: &RuleSet, view: View<'_>, record: &Record) {
+        let Some((literals, rules)) = &view.class.keywords else { return };
+        let direct = match record.body {
+            Body::Text => true,
+            Body::Json => view.class.keywords_plain && !record.has_unicode_escapes,
+            Body::Structured => false,
+        };
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        if direct && view.bytes.is_ascii() {
+            text.extend_from_slice(view.bytes);
+            text.make_ascii_lowercase();
+        } else if direct {
+            fold_lossy(view.bytes, &mut text);
+        }
+        if direct {
+            literals.scan(&text, |literal| {
+                for (bucket, rule) in &rules[literal as usize] {
+                    let compiled = ruleset.bucket(&view.class.buckets[*bucket as usize]);
+                    self.nominate(*bucket, *rule, compiled);
+                }
+                true
+            });
+        } else {
+            for (bucket, rule) in rules.iter().flatten() {
+                let compiled = ruleset.bucket(&view.class.buckets[*bucket as usize]);
+                self.nominate(*bucket, *rule, compiled);
+            }
+        }
+        self.text = text;
+    }
+
+    /// Decides a predicate, at most once per event.
+    fn test(&mut self, ruleset: &RuleSet, view: View<'_>, id: u32) -> bool {
+        let known = self.decided[id as usize];
+        if known >> 1 == self.generation {
+            return known & 1 != 0;
+        }
+        let holds = self.decide(ruleset, view, id);
+        self.decided[id as usize] = self.generation << 1 | u32::from(holds);
+        holds
+    }
+
+    fn decide(&mut self, ruleset: &RuleSet, view: View<'_>, id: u32) -> bool {
+        let predicate = ruleset.predicates.get(id);
+        let shape = self.values.shape(view, predicate.field);
+        let (start, end) = match (&predicate.test, shape) {
+            (Test::Null, Shape::Many { null, .. }) => return null,
+            (Test::Null, shape) => return matches!(shape, Shape::Missing | Shape::Null),
+            (Test::Exists(wanted), Shape::Many { present, .. }) => return present == *wanted,
+            (Test::Exists(wanted), shape) => return (shape != Shape::Missing) == *wanted,
+            (_, Shape::Missing | Shape::Null | Shape::Void) => return false,
+            (_, Shape::One(value)) => (value, value + 1),
+            (_, Shape::Many { start, end, .. }) => (start, end),
+        };
+        (start..end).any(|value| self.holds(ruleset, view, id, &predicate.test, value))
+    }
+
+    fn holds(
+        &mut self,
+        ruleset: &RuleSet,
+        view: View<'_>,
+        id: u32,
+        test: &Test,
+        value: u32,
+    ) -> bool {
+        match test {
+            Test::Literal(literal) => literal.holds(self.values.folded(view, value)),
+            Test::AnyLiteral(literals) => {
+                let folded = self.values.folded(view, value);
+                match ruleset.predicates.set(id) {
+                    Some(set) => set.any(folded),
+                    None => literals.iter().any(|literal| literal.holds(folded)),
+                }
+            }
+            Test::AnyText => true,
+            Test::Wildcard(wildcard) if wildcard.cased => {
+                wildcard.matches(self.values.text(view, value))
+            }
+            Test::Wildcard(wildcard) => wildcard.matches(self.values.folded(view, value)),
+            Test::Regex(_) => {
+                let text = self.values.text(view, value);
+                match (ruleset.predicates.regex(id), std::str::from_utf8(text)) {
+                    (Some(regex), Ok(text)) => regex.is_match(text),
+                    _ => false,
+                }
+            }
+            Test::FieldRef(other, anchor) => {
+                let mine = self.values.folded(view, value).to_vec();
+                let (start, end) = match self.values.shape(view, *other) {
+                    Shape::One(value) => (value, value + 1),
+                    Shape::Many { start, end, .. } => (start, end),
+                    _ => return false,
+                };
+                (start..end).any(|value| {
+                    tests_on_text::anchored(&mine, self.values.folded(view, value), *anchor)
+                })
+            }
+            Test::Cidr(network) => {
+                tests_on_text::in_network(self.values.text(view, value), network)
+            }
+            Test::Compare(comparison, number) => {
+                !matches!(self.values.kind(value), Kind::True | Kind::False)
+                    && tests_on_text::compares(self.values.text(view, value), *comparison, number)
+            }
+            Test::DatePart(part, comparison, number) => {
+                !matches!(self.values.kind(value), Kind::Number | Kind::True | Kind::False)
+                    && tests_on_text::date_part(
+                        self.values.text(view, value),
+                        *part,
+                        *comparison,
+                        *number,
+                    )
+            }
+            Test::Null | Test::Exists(_) => false,
+        }
+    }
+}
+
+fn fold_lossy(bytes: &[u8], out: &mut Vec<u8>) {
+    let mut buffer = [0; 4];
+    for character in String::from_utf8_lossy(bytes).chars() {
+        let folded = crate::fold::fold_char(character).encode_utf8(&mut buffer);
+        out.extend_from_slice(folded.as_bytes());
+    }
+}

@@ -1,0 +1,251 @@
+//! The rule set: thousands of rules compiled to one immutable snapshot.
+
+use crate::alias::{AliasTable, Source};
+use crate::compile::bucket::{Bucket, bound_values};
+use crate::compile::expr::{Expr, Lowering, group_literals};
+use crate::compile::predicate::{Predicates, Test, compile_regex};
+use crate::oracle::Oracle;
+use crate::{FieldTable, Route, Slot};
+use sigmund_sigma::{Diagnostic, LogSource, Rule};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock};
+
+/// The field whose value splits Windows rules.
+const EVENT_ID: &str = "EventID";
+
+/// Compiled rules. Immutable and shared by all threads; each thread matches with its own [`crate::Matcher`].
+#[derive(Debug)]
+pub struct RuleSet {
+    rules: Vec<Arc<Rule>>,
+    exprs: Vec<Expr>,
+    pub(crate) predicates: Predicates,
+    groups: Vec<Group>,
+    oracles: Vec<OnceLock<Option<Oracle>>>,
+    table: Arc<FieldTable>,
+    event_id: Slot,
+}
+
+/// The rules of one log source. Its buckets are compiled when an event first needs them.
+#[derive(Debug)]
+struct Group {
+    log_source: LogSource,
+    rules: Vec<u32>,
+    /// Rules that require certain EventIDs, by folded value.
+    by_event_id: HashMap<Box<[u8]>, (Vec<u32>, OnceLock<Bucket>), ahash::RandomState>,
+    /// The other rules.
+    unbound: (Vec<u32>, OnceLock<Bucket>),
+    /// All rules, for events without a known EventID.
+    whole: OnceLock<Bucket>,
+}
+
+/// A bucket of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum BucketRef {
+    Whole(u32),
+    Unbound(u32),
+    EventId(u32, Box<[u8]>),
+}
+
+impl RuleSet {
+    /// Compiles rules. `aliases` are all alias tables that events may come with, so that the fields they read are wanted too; `extra`
+    /// names further fields that parsers need. Rules that cannot be compiled (a regular expression beyond the
+    /// size limit) are left out and reported.
+    #[must_use]
+    pub fn compile(
+        rules: Vec<Rule>,
+        aliases: &[Arc<AliasTable>],
+        extra: &[&str],
+    ) -> (Self, Vec<Diagnostic>) {
+        let mut names: Vec<Box<str>> = Vec::new();
+        let mut index: HashMap<Box<str>, Slot, ahash::RandomState> = HashMap::default();
+        let mut slot = |name: &str| {
+            *index.entry(name.into()).or_insert_with(|| {
+                names.push(name.into());
+                Slot(names.len() as u32 - 1)
+            })
+        };
+        let event_id = slot(EVENT_ID);
+        let mut predicates = Predicates::default();
+        let (mut kept, mut exprs, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
+        for rule in rules {
+            let mut lowering = Lowering { predicates: &mut predicates, slot: &mut slot };
+            let expr = lowering.rule(&rule);
+            if let Some(diagnostic) = check_regexes(&rule) {
+                diagnostics.push(diagnostic);
+                continue;
+            }
+            exprs.push(group_literals(expr, &mut predicates));
+            kept.push(Arc::new(rule));
+        }
+        let mut groups: BTreeMap<LogSource, Group> = BTreeMap::new();
+        for (number, (rule, expr)) in kept.iter().zip(&exprs).enumerate() {
+            let number = number as u32;
+            let group = groups.entry(rule.logsource.clone()).or_insert_with(|| Group {
+                log_source: rule.logsource.clone(),
+                rules: Vec::new(),
+                by_event_id: HashMap::default(),
+                unbound: (Vec::new(), OnceLock::new()),
+                whole: OnceLock::new(),
+            });
+            group.rules.push(number);
+            match bound_values(expr, event_id, &predicates) {
+                Some(values) => {
+                    for value in values {
+                        group.by_event_id.entry(value).or_default().0.push(number);
+                    }
+                }
+                None => group.unbound.0.push(number),
+            }
+        }
+        predicates.freeze();
+        let table = Arc::new(field_table(&names, aliases, extra));
+        let oracles = kept.iter().map(|_| OnceLock::new()).collect();
+        let groups = groups.into_values().collect();
+        (Self { rules: kept, exprs, predicates, groups, oracles, table, event_id }, diagnostics)
+    }
+
+    /// The rules, by the index that [`crate::Matcher::matches`] reports.
+    #[must_use]
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// The fields that parsers should fill.
+    #[must_use]
+    pub fn field_table(&self) -> &Arc<FieldTable> {
+        &self.table
+    }
+
+    /// The indices of the rules that see events of this route.
+    #[must_use]
+    pub fn rules_for(&self, route: &Route) -> Vec<u32> {
+        let mut seen: Vec<u32> =
+            self.groups_for(route).flat_map(|(_, group)| group.rules.iter().copied()).collect();
+        seen.sort_unstable();
+        seen
+    }
+
+    /// The plain evaluator of a rule. `None` cannot happen for rules that compiled.
+    #[must_use]
+    pub fn oracle(&self, rule: u32) -> Option<&Oracle> {
+        self.oracles[rule as usize]
+            .get_or_init(|| Oracle::new(&self.rules[rule as usize]).ok())
+            .as_ref()
+    }
+
+    fn groups_for(&self, route: &Route) -> impl Iterator<Item = (u32, &Group)> {
+        (0u32..).zip(&self.groups).filter(|(_, group)| {
+            route.unfiltered
+                || group.log_source.is_empty()
+                || route.log_sources.iter().any(|have| group.log_source.covers(have))
+        })
+    }
+
+    /// The buckets that see events of this route.
+    pub(crate) fn buckets_for(&self, route: &Route) -> Vec<BucketRef> {
+        let mut out = Vec::new();
+        for (index, group) in self.groups_for(route) {
+            let Some(event_id) = &route.event_id else {
+                out.push(BucketRef::Whole(index));
+                continue;
+            };
+            let value = crate::compile::predicate::folded(event_id);
+            if group.by_event_id.contains_key(&value) {
+                out.push(BucketRef::EventId(index, value));
+            }
+            if !group.unbound.0.is_empty() {
+                out.push(BucketRef::Unbound(index));
+            }
+        }
+        out
+    }
+
+    /// A bucket, compiled now if it was not yet.
+    pub(crate) fn bucket(&self, bucket: &BucketRef) -> &Bucket {
+        static EMPTY: OnceLock<Bucket> = OnceLock::new();
+        let compile = |rules: &[u32], event_id: Option<&[u8]>| {
+            let rules: Vec<(u32, &Expr)> =
+                rules.iter().map(|rule| (*rule, &self.exprs[*rule as usize])).collect();
+            Bucket::new(&rules, event_id.map(|value| (self.event_id, value)), &self.predicates)
+        };
+        match bucket {
+            BucketRef::Whole(group) => {
+                let group = &self.groups[*group as usize];
+                group.whole.get_or_init(|| compile(&group.rules, None))
+            }
+            BucketRef::Unbound(group) => {
+                let group = &self.groups[*group as usize];
+                group.unbound.1.get_or_init(|| compile(&group.unbound.0, None))
+            }
+            BucketRef::EventId(group, value) => {
+                match self.groups[*group as usize].by_event_id.get(value) {
+                    Some((rules, bucket)) => bucket.get_or_init(|| compile(rules, Some(value))),
+                    None => EMPTY.get_or_init(|| compile(&[], None)),
+                }
+            }
+        }
+    }
+}
+
+/// The names of rule fields first (so that their slots are the ones predicates carry), then what their aliases read.
+fn field_table(names: &[Box<str>], aliases: &[Arc<AliasTable>], extra: &[&str]) -> FieldTable {
+    let wanted: std::collections::HashSet<&str> = names.iter().map(|name| &**name).collect();
+    let mut all: Vec<&str> = names.iter().map(|name| &**name).collect();
+    for table in aliases {
+        for alias in table.iter().filter(|alias| wanted.contains(&*alias.name)) {
+            for source in alias.sources.iter() {
+                match source {
+                    Source::Field(name) => all.push(name),
+                    Source::Computed { from, .. } => all.extend(from.iter().copied()),
+                }
+            }
+        }
+    }
+    all.extend(extra);
+    FieldTable::new(all)
+}
+
+/// Patterns that might exceed the size limit are compiled now, so that the rule is refused at load; the others at their first use.
+fn check_regexes(rule: &Rule) -> Option<Diagnostic> {
+    use sigmund_sigma::rule::{Item, Search};
+    use sigmund_sigma::value::Matcher;
+    fn items<'a>(search: &'a Search, out: &mut Vec<&'a Item>) {
+        match search {
+            Search::All(all) => out.extend(all),
+            Search::Any(parts) => parts.iter().for_each(|part| items(part, out)),
+        }
+    }
+    let mut all = Vec::new();
+    rule.selections.iter().for_each(|selection| items(&selection.search, &mut all));
+    for item in all {
+        for matcher in &item.matchers {
+            let Matcher::Regex(regex) = matcher else { continue };
+            let digits = regex.pattern.bytes().filter(u8::is_ascii_digit).count();
+            if regex.pattern.len() + 20 * digits < 400 {
+                continue;
+            }
+            if let Err(error) = compile_regex(regex) {
+                let mut diagnostic = Diagnostic::error(
+                    "bad-regex",
+                    item.span,
+                    format!("regular expression does not compile: {error}"),
+                );
+                diagnostic.source = Arc::clone(&rule.metadata.source);
+                return Some(diagnostic);
+            }
+        }
+    }
+    None
+}
+
+/// What the predicates of a rule set are made of, for reports.
+impl RuleSet {
+    /// How many distinct predicates there are, and how many of them are regular expressions.
+    #[must_use]
+    pub fn predicate_counts(&self) -> (usize, usize) {
+        let regexes = (0..self.predicates.len() as u32)
+            .filter(|id| matches!(self.predicates.get(*id).test, Test::Regex(_)))
+            .count();
+        (self.predicates.len(), regexes)
+    }
+}
