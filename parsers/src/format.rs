@@ -167,9 +167,4 @@ pub trait Format: Sync + Send {
 }
 
 /// All formats, in the order in which ties are decided. Plain text, which takes anything, is the last.
-#[rustfmt::skip]
-pub static FORMATS: &[&dyn Format] = &[
-    &json::Json,
-    &crate::zeek::Zeek,
-    &text::Text,
-];
+pub static FORMATS: &[&dyn Format] = &[&json::Json, &text::Text];

@@ -1,0 +1,155 @@
+//! Evaluates a case: by the plain evaluator, by `explain`, by the compiled matcher.
+
+use super::case::Case;
+use sigmund_engine::detection;
+use sigmund_engine::oracle::Oracle;
+use sigmund_engine::{AliasTable, Event, Object, Route};
+use sigmund_sigma::pipeline::Pipeline;
+use sigmund_sigma::{Collection, Loader, LogSource, Rule, Severity, Source};
+use std::sync::Arc;
+
+/// Rule name and the indices of the events it matches.
+type Matches = Vec<(String, Vec<usize>)>;
+
+/// How a case differs from what it expects; empty if it agrees.
+pub(crate) fn differences(case: &Case) -> Vec<String> {
+    let collection = load(case);
+    let errors: Vec<&str> = collection
+        .diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .map(|diagnostic| &*diagnostic.message)
+        .collect();
+    if case.load_error {
+        return if errors.is_empty() {
+            vec!["expected to be refused, but it loads".to_owned()]
+        } else {
+            Vec::new()
+        };
+    }
+    if !errors.is_empty() {
+        return vec![format!("does not load: {}", errors.join("; "))];
+    }
+    if case.has_alerts {
+        return vec!["correlations are not executed yet".to_owned()];
+    }
+    let Some(expected) = &case.matches else {
+        return vec!["the case expects nothing that is known here".to_owned()];
+    };
+    let events = events(case);
+    let mut found = Vec::new();
+    match by_oracle(&collection.rules, &events) {
+        Ok(got) => found.extend(compare("plain evaluator", expected, &got)),
+        Err(error) => found.push(error),
+    }
+    if let Some(got) = by_matcher(&collection.rules, &events) {
+        found.extend(compare("compiled matcher", expected, &got));
+    }
+    found
+}
+
+/// The errors of a case that must not have any.
+pub(crate) fn load_differences(case: &Case) -> Vec<String> {
+    let without_expectations =
+        Case { matches: Some(Vec::new()), has_alerts: false, events: Vec::new(), ..case.clone() };
+    differences(&without_expectations)
+}
+
+fn load(case: &Case) -> Collection {
+    let pipelines = if case.field_mapping.is_empty() {
+        Vec::new()
+    } else {
+        vec![Pipeline::from_field_mapping(&case.field_mapping)]
+    };
+    let loader = Loader { placeholders: case.placeholders.clone(), pipelines };
+    loader.load(&[Source { name: "case.yml".into(), text: case.rules.as_str().into() }])
+}
+
+fn name(rule: &Rule) -> String {
+    rule.metadata.name.clone().unwrap_or_else(|| rule.metadata.title.clone())
+}
+
+/// The plain evaluator; `explain` and the trace of matches must say the same.
+fn by_oracle(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
+    let mut matches = Vec::new();
+    for rule in rules {
+        let oracle = Oracle::new(rule).map_err(|error| error.to_string())?;
+        let mut hits = Vec::new();
+        for (at, event) in events.iter().enumerate() {
+            let matched = oracle.sees(&event.route) && oracle.matches(event);
+            if matched != oracle.explain(event).verdict {
+                return Err(format!("`explain` contradicts the evaluator on event {at}"));
+            }
+            if matched {
+                hits.push(at);
+                for part in detection::matched(&oracle, event) {
+                    if part.patterns.is_empty() {
+                        return Err(format!("event {at}: {part:?} names no value of the rule"));
+                    }
+                }
+            }
+        }
+        matches.push((name(rule), hits));
+    }
+    Ok(matches)
+}
+
+/// The compiled matcher, once there is one.
+fn by_matcher(rules: &[Rule], events: &[Event]) -> Option<Matches> {
+    let _ = (rules, events);
+    None
+}
+
+fn compare(by: &str, expected: &Matches, got: &Matches) -> Vec<String> {
+    let mut found = Vec::new();
+    for (rule, expected) in expected {
+        match got.iter().find(|(name, _)| name == rule) {
+            Some((_, got)) if got == expected => {}
+            Some((_, got)) => {
+                found.push(format!("{by}: `{rule}` expected {expected:?}, got {got:?}"));
+            }
+            None => found.push(format!("{by}: there is no rule `{rule}`")),
+        }
+    }
+    for (rule, got) in got {
+        if !got.is_empty() && !expected.iter().any(|(name, _)| name == rule) {
+            found.push(format!("{by}: `{rule}` expected nothing, got {got:?}"));
+        }
+    }
+    found
+}
+
+fn events(case: &Case) -> Vec<Event> {
+    let aliases: Arc<AliasTable> = Arc::default();
+    let route = |id: usize, log_source: Option<&LogSource>| {
+        Arc::new(Route {
+            id: id as u32,
+            name: "conformance case".into(),
+            log_sources: log_source
+                .filter(|source| !source.is_empty())
+                .cloned()
+                .into_iter()
+                .collect(),
+            aliases: Arc::clone(&aliases),
+            event_id: None,
+            unfiltered: log_source.is_none(),
+        })
+    };
+    let unfiltered = route(0, None);
+    let routed = |at: usize| match &case.logsources {
+        None => Arc::clone(&unfiltered),
+        Some(list) => route(at, Some(list.get(at).unwrap_or(&LogSource::default()))),
+    };
+    case.events
+        .iter()
+        .enumerate()
+        .map(|(at, object)| Event {
+            raw: Arc::from(&b""[..]),
+            object: object.clone(),
+            lifted: Object::default(),
+            keywords_in_raw: false,
+            route: routed(at),
+            time: None,
+        })
+        .collect()
+}
