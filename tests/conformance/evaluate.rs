@@ -3,7 +3,9 @@
 use super::case::Case;
 use sigmund_engine::detection;
 use sigmund_engine::oracle::Oracle;
-use sigmund_engine::{AliasTable, Event, Object, Route};
+use sigmund_engine::{AliasTable, Event, Matcher, Object, Record, Route, RuleSet};
+use sigmund_parsers::json::{Json, write};
+use sigmund_parsers::{Format, Outcome, StreamInfo};
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::{Collection, Loader, LogSource, Rule, Severity, Source};
 use std::sync::Arc;
@@ -42,8 +44,9 @@ pub(crate) fn differences(case: &Case) -> Vec<String> {
         Ok(got) => found.extend(compare("plain evaluator", expected, &got)),
         Err(error) => found.push(error),
     }
-    if let Some(got) = by_matcher(&collection.rules, &events) {
-        found.extend(compare("compiled matcher", expected, &got));
+    match by_matcher(&collection.rules, &events) {
+        Ok(got) => found.extend(compare("compiled matcher", expected, &got)),
+        Err(error) => found.push(error),
     }
     found
 }
@@ -94,10 +97,37 @@ fn by_oracle(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
     Ok(matches)
 }
 
-/// The compiled matcher, once there is one.
-fn by_matcher(rules: &[Rule], events: &[Event]) -> Option<Matches> {
-    let _ = (rules, events);
-    None
+/// The compiled matcher, on what the JSON parser makes of the events.
+fn by_matcher(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
+    let (ruleset, diagnostics) = RuleSet::compile(rules.to_vec(), &[], &[]);
+    if let Some(diagnostic) = diagnostics.first() {
+        return Err(format!("compiled matcher: {}", diagnostic.message));
+    }
+    let ruleset = Arc::new(ruleset);
+    let mut matches: Matches =
+        ruleset.rules().iter().map(|rule| (name(rule), Vec::new())).collect();
+    let mut matcher = Matcher::new(Arc::clone(&ruleset));
+    let mut record = Record::new(Arc::clone(ruleset.field_table()));
+    let mut parser = Json.open(&StreamInfo {
+        file_name: "events.json".into(),
+        reference_time: 0,
+        assumed_zone: jiff::tz::TimeZone::UTC,
+        routing: Arc::default(),
+    });
+    let mut hits = Vec::new();
+    for (at, event) in events.iter().enumerate() {
+        let bytes = write::object(&event.object).into_bytes();
+        record.clear();
+        if parser.parse(&bytes, &mut record) != Outcome::Event {
+            return Err(format!("compiled matcher: event {at} is no JSON object"));
+        }
+        record.route = Some(Arc::clone(&event.route));
+        matcher.matches(&bytes, &record, &mut || event.clone(), &mut hits);
+        for rule in &hits {
+            matches[*rule as usize].1.push(at);
+        }
+    }
+    Ok(matches)
 }
 
 fn compare(by: &str, expected: &Matches, got: &Matches) -> Vec<String> {
