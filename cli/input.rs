@@ -1,1 +1,179 @@
-//! Logs: files, directories, globs, stdin.
+//! Logs: files, directories, globs and stdin, in a stable order.
+
+use crate::scan::HEAD;
+use crate::sources::sorted_entries;
+use globset::{Glob, GlobBuilder};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How deep directories are followed; deeper is a loop of links.
+const MAX_DEPTH: usize = 64;
+
+/// One log to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// Standard input.
+    Stdin,
+    /// A file with its size, or 0 for what has none (a pipe).
+    File(PathBuf, u64),
+}
+
+impl Input {
+    /// How detections name it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stdin => "<stdin>".to_owned(),
+            Self::File(path, _) => path.to_string_lossy().into_owned(),
+        }
+    }
+}
+
+/// A log that is being read.
+pub(crate) struct Opened {
+    /// What comes after `head`.
+    pub(crate) reader: Box<dyn Read + Send>,
+    /// The beginning, by which the format is recognised.
+    pub(crate) head: Vec<u8>,
+    /// Without folders; empty for stdin.
+    pub(crate) file_name: String,
+    /// When the file was changed last, now for stdin; nanoseconds UTC.
+    pub(crate) modified: i64,
+}
+
+impl Input {
+    /// Opens it and reads its beginning.
+    pub(crate) fn open(&self) -> io::Result<Opened> {
+        let (reader, file_name, modified): (Box<dyn Read + Send>, String, SystemTime) = match self {
+            Self::Stdin => (Box::new(io::stdin()), String::new(), SystemTime::now()),
+            Self::File(path, _) => {
+                let file = File::open(path)?;
+                let modified = file.metadata()?.modified().unwrap_or(UNIX_EPOCH);
+                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                (Box::new(file), name, modified)
+            }
+        };
+        let nanos = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let modified = i64::try_from(nanos).unwrap_or(i64::MAX);
+        let mut opened = Opened { reader, head: Vec::new(), file_name, modified };
+        opened.reader.by_ref().take(HEAD as u64).read_to_end(&mut opened.head)?;
+        Ok(opened)
+    }
+}
+
+/// What the arguments name.
+#[derive(Debug, Default)]
+pub(crate) struct Inputs {
+    /// In the order of the arguments, directories in name order.
+    pub(crate) logs: Vec<Input>,
+    /// What cannot be read, with the reason.
+    pub(crate) unreadable: Vec<(PathBuf, String)>,
+}
+
+impl Inputs {
+    /// Finds the logs. One that is named twice is read twice only if it was named so.
+    pub(crate) fn find(paths: &[PathBuf]) -> Self {
+        let mut inputs = Self::default();
+        for path in paths {
+            if path.as_os_str() == "-" {
+                inputs.logs.push(Input::Stdin);
+                continue;
+            }
+            match std::fs::metadata(path) {
+                Ok(metadata) if metadata.is_dir() => inputs.directory(path, 0, &|_| true),
+                Ok(metadata) => inputs.logs.push(Input::File(path.clone(), metadata.len())),
+                Err(error) => match glob(path) {
+                    Some((base, glob)) => {
+                        let before = inputs.logs.len();
+                        let matcher = glob.compile_matcher();
+                        inputs.directory(&base, 0, &|path| {
+                            matcher.is_match(path.strip_prefix("./").unwrap_or(path))
+                                || matcher.is_match(path)
+                        });
+                        if inputs.logs.len() == before {
+                            let reason = "no file matches".to_owned();
+                            inputs.unreadable.push((path.clone(), reason));
+                        }
+                    }
+                    None => inputs.unreadable.push((path.clone(), error.to_string())),
+                },
+            }
+        }
+        inputs
+    }
+
+    fn directory(&mut self, directory: &Path, depth: usize, wanted: &dyn Fn(&Path) -> bool) {
+        let entries = match sorted_entries(directory) {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable.push((directory.to_owned(), error.to_string())),
+        };
+        for path in entries {
+            match std::fs::metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => {
+                    if depth < MAX_DEPTH {
+                        self.directory(&path, depth + 1, wanted);
+                    } else {
+                        let reason = "directories are nested too deep".to_owned();
+                        self.unreadable.push((path, reason));
+                    }
+                }
+                Ok(metadata) if wanted(&path) => {
+                    // A pipe or socket in a directory would block the hunt.
+                    if metadata.is_file() {
+                        self.logs.push(Input::File(path, metadata.len()));
+                    } else {
+                        self.unreadable.push((path, "not a regular file".to_owned()));
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => self.unreadable.push((path, error.to_string())),
+            }
+        }
+    }
+}
+
+/// A path with glob characters: the directory to search, and the pattern.
+fn glob(path: &Path) -> Option<(PathBuf, Glob)> {
+    let text = path.to_str()?;
+    let first = text.find(['*', '?', '[', '{'])?;
+    let base = match text[..first].rfind('/') {
+        Some(0) => "/",
+        Some(end) => &text[..end],
+        None => ".",
+    };
+    let glob = GlobBuilder::new(text).literal_separator(true).build().ok()?;
+    Some((PathBuf::from(base), glob))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Input, Inputs};
+    use std::path::PathBuf;
+
+    #[test]
+    fn directories_and_globs_come_in_name_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        for name in ["b.log", "a.log", "sub/c.log", "sub/d.txt", ".hidden"] {
+            let path = root.join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, "x").expect("a file");
+        }
+        let names = |paths: &[PathBuf]| -> Vec<String> {
+            let found = Inputs::find(paths);
+            found
+                .logs
+                .iter()
+                .map(|input| input.name().replace(&format!("{}/", root.display()), ""))
+                .chain(found.unreadable.iter().map(|(_, reason)| reason.clone()))
+                .collect()
+        };
+        assert_eq!(names(&[root.to_owned()]), ["a.log", "b.log", "sub/c.log", "sub/d.txt"]);
+        assert_eq!(names(&[root.join("*.log")]), ["a.log", "b.log"]);
+        assert_eq!(names(&[root.join("**/*.log")]), ["a.log", "b.log", "sub/c.log"]);
+        assert_eq!(names(&[root.join("*.none")]), ["no file matches"]);
+        assert_eq!(names(&[root.join("missing")]).len(), 1);
+        assert_eq!(Inputs::find(&["-".into()]).logs, [Input::Stdin]);
+    }
+}

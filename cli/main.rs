@@ -10,6 +10,8 @@ mod input;
 mod plan;
 mod printer;
 mod render;
+mod scan;
+mod schedule;
 mod sources;
 
 use crate::printer::{Printer, is_broken_pipe};

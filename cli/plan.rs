@@ -1,10 +1,21 @@
 //! What the arguments mean: collaborators made from what was typed.
 
+use crate::args::{self, LogOptions, RuleFilter, RuleOptions};
+use crate::encode::RuleCard;
 use crate::printer::Printer;
+use crate::render::{self, Texts};
 use crate::sources::Sources;
+use anyhow::{Context as _, bail};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use jiff::tz::TimeZone;
+use sigmund_engine::{AddedLogSource, AliasTable, Routing, RuleSet};
+use sigmund_parsers::{FORMATS, Format, StreamInfo, format_named};
 use sigmund_sigma::pipeline::Pipeline;
-use sigmund_sigma::{Diagnostic, Loader, Severity};
-use std::path::PathBuf;
+use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
+use sigmund_sigma::rule::{Level, Status};
+use sigmund_sigma::{Diagnostic, Loader, LogSource, Rule, Severity, Source};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A loader with these pipelines and placeholder values.
 pub(crate) fn loader(
@@ -18,8 +29,148 @@ pub(crate) fn loader(
             None => values.push((name.clone(), vec![value.clone()])),
         }
     }
-    let pipelines: Vec<Pipeline> = Vec::new();
-    Ok(Loader { placeholders: values, pipelines })
+    let mut parsed = Vec::new();
+    for path in pipelines {
+        parsed.push(read_table(path, "pipeline", Pipeline::parse)?);
+    }
+    parsed.sort_by_key(|pipeline| pipeline.priority);
+    Ok(Loader { placeholders: values, pipelines: parsed })
+}
+
+/// Reads a file that configures something. Any mistake in it is an error: half of a mapping would change detections in silence.
+fn read_table<T>(
+    path: &Path,
+    what: &str,
+    parse: fn(&str, &str) -> (T, Vec<Diagnostic>),
+) -> anyhow::Result<T> {
+    let bytes =
+        std::fs::read(path).with_context(|| format!("cannot read {what} `{}`", path.display()))?;
+    let name = path.to_string_lossy();
+    let text = String::from_utf8_lossy(&bytes);
+    let (table, diagnostics) = parse(&name, &text);
+    if has_errors(&diagnostics) {
+        let source = Source { name: name.as_ref().into(), text: text.as_ref().into() };
+        let texts = Texts::new([&source]);
+        let mut shown = Vec::new();
+        let findings = texts.findings(&diagnostics);
+        render::write(&mut shown, args::FindingFormat::Concise, &findings, false)?;
+        bail!("{what} `{name}` has errors\n{}", String::from_utf8_lossy(&shown).trim_end());
+    }
+    Ok(table)
+}
+
+/// How logs are read.
+pub(crate) struct Reading {
+    pub(crate) routing: Arc<Routing>,
+    pub(crate) forced: Option<&'static dyn Format>,
+    zone: TimeZone,
+}
+
+impl Reading {
+    pub(crate) fn new(options: &LogOptions) -> anyhow::Result<Self> {
+        let mut routing = Routing::default();
+        routing.unfiltered = options.no_routing;
+        routing.strict_taxonomy = options.strict_taxonomy;
+        for text in &options.log_sources {
+            routing.always.push(log_source(text)?);
+        }
+        for path in &options.log_source_mappings {
+            let mapping = read_table(path, "log source mapping", LogSourceMapping::parse)?;
+            routing.added.extend(mapping.entries.into_iter().filter_map(|entry| {
+                // Without conditions an entry says which channel a service is; the parsers know those.
+                let when = entry.rewrite.or_else(|| {
+                    let product = entry.logsource.product.clone();
+                    (!entry.conditions.is_empty())
+                        .then(|| LogSource { product, ..LogSource::default() })
+                })?;
+                Some(AddedLogSource {
+                    when,
+                    conditions: entry.conditions,
+                    adds: entry.logsource,
+                    aliases: entry.field_mappings,
+                })
+            }));
+        }
+        let forced = match &options.input_format {
+            Some(name) => Some(format_named(name).with_context(|| {
+                let known: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
+                format!("unknown input format `{name}`; known: {}", known.join(", "))
+            })?),
+            None => None,
+        };
+        let zone = match &options.assume_zone {
+            Some(name) => time_zone(name)?,
+            None => TimeZone::UTC,
+        };
+        Ok(Self { routing: Arc::new(routing), forced, zone })
+    }
+
+    /// What a parser is told about a stream. `modified` is the time of the file, in nanoseconds UTC.
+    pub(crate) fn info(&self, file_name: &str, modified: i64) -> StreamInfo {
+        StreamInfo {
+            file_name: file_name.into(),
+            reference_time: modified,
+            assumed_zone: self.zone.clone(),
+            routing: Arc::clone(&self.routing),
+        }
+    }
+}
+
+/// `product=linux,service=auditd`
+fn log_source(text: &str) -> anyhow::Result<LogSource> {
+    let (mut product, mut category, mut service) = (None, None, None);
+    for part in text.split(',') {
+        match part.trim().split_once('=') {
+            Some(("product", value)) => product = Some(value),
+            Some(("category", value)) => category = Some(value),
+            Some(("service", value)) => service = Some(value),
+            _ => bail!(
+                "`{part}` in `--logsource {text}` is not `product=…`, `category=…` or `service=…`"
+            ),
+        }
+    }
+    Ok(LogSource::new(product, category, service))
+}
+
+/// A name of the time zone database, or an offset such as `+02:00`.
+fn time_zone(name: &str) -> anyhow::Result<TimeZone> {
+    if let Ok(zone) = TimeZone::get(name) {
+        return Ok(zone);
+    }
+    let offset = (|| {
+        let (sign, rest) = match name.as_bytes().first()? {
+            b'+' => (1, &name[1..]),
+            b'-' => (-1, &name[1..]),
+            _ => return None,
+        };
+        let digits: String = rest.chars().filter(|&c| c != ':').collect();
+        let (hours, minutes) = match digits.len() {
+            1 | 2 => (digits.parse::<i32>().ok()?, 0),
+            4 => (digits[..2].parse::<i32>().ok()?, digits[2..].parse::<i32>().ok()?),
+            _ => return None,
+        };
+        jiff::tz::Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
+    })();
+    match offset {
+        Some(offset) => Ok(TimeZone::fixed(offset)),
+        None => bail!("unknown time zone `{name}`; write for example `Europe/Berlin` or `+02:00`"),
+    }
+}
+
+/// A time limit in nanoseconds: RFC 3339, or a date or time without a zone (UTC).
+pub(crate) fn instant(text: &str) -> anyhow::Result<i64> {
+    let civil = || {
+        let time = text.parse::<jiff::civil::DateTime>().ok();
+        let time = time.or_else(|| {
+            Some(text.parse::<jiff::civil::Date>().ok()?.to_datetime(jiff::civil::Time::midnight()))
+        });
+        TimeZone::UTC.to_timestamp(time?).ok()
+    };
+    let time = text.parse::<jiff::Timestamp>().ok().or_else(civil);
+    let nanos = time.and_then(|time| i64::try_from(time.as_nanosecond()).ok());
+    nanos.with_context(|| {
+        format!("`{text}` is not a time; write for example `2026-03-17T09:00:00Z` or `2026-03-17`")
+    })
 }
 
 /// What [`check`] found.
@@ -35,18 +186,25 @@ pub(crate) struct Checked {
 pub(crate) fn check(loader: &Loader, sources: &Sources) -> Checked {
     let collection = loader.load(&sources.texts);
     let mut diagnostics = collection.diagnostics;
-    let order: ahash::AHashMap<&str, usize> =
-        sources.texts.iter().enumerate().map(|(index, source)| (&*source.name, index)).collect();
-    diagnostics.sort_by_key(|finding| {
-        let index = order.get(&*finding.source).copied().unwrap_or(usize::MAX);
-        (index, finding.span, std::cmp::Reverse(finding.severity))
-    });
+    let rules = collection.rules.len();
+    let (_, refused) = RuleSet::compile(collection.rules, &[], &[]);
+    diagnostics.extend(refused);
+    in_source_order(&mut diagnostics, &sources.texts);
     Checked {
-        rules: collection.rules.len(),
+        rules,
         correlations: collection.correlations.len(),
         filters: collection.filters.len(),
         diagnostics,
     }
+}
+
+fn in_source_order(diagnostics: &mut [Diagnostic], texts: &[Source]) {
+    let order: ahash::AHashMap<&str, usize> =
+        texts.iter().enumerate().map(|(index, source)| (&*source.name, index)).collect();
+    diagnostics.sort_by_key(|finding| {
+        let index = order.get(&*finding.source).copied().unwrap_or(usize::MAX);
+        (index, finding.span, std::cmp::Reverse(finding.severity))
+    });
 }
 
 /// Names what could not be read, and with `-v` what was left out.
@@ -65,4 +223,187 @@ pub(crate) fn report_unread(sources: &Sources, printer: &Printer) {
 /// Whether one of them kept a document from loading.
 pub(crate) fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|finding| finding.severity == Severity::Error)
+}
+
+/// Rules ready to match.
+pub(crate) struct Rules {
+    pub(crate) set: Arc<RuleSet>,
+    /// By the index that the matcher reports.
+    pub(crate) cards: Vec<RuleCard>,
+    /// Correlation rules, which are checked but not executed yet.
+    pub(crate) correlations: usize,
+    /// Why documents did not load.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// The texts the rules came from.
+    pub(crate) sources: Sources,
+}
+
+impl Rules {
+    /// Loads the rules of the options, keeps those the filter wants, and compiles them for what the routing makes of events.
+    pub(crate) fn load(
+        options: &RuleOptions,
+        filter: &RuleFilter,
+        routing: &Routing,
+    ) -> anyhow::Result<Self> {
+        let loader = loader(&options.pipelines, &options.placeholders)?;
+        let sources = if options.rules.is_empty() {
+            Sources::starter_pack()
+        } else {
+            Sources::read(&options.rules)
+        };
+        Self::compile(&loader, sources, filter, routing)
+    }
+
+    /// Compiles the rules of texts.
+    pub(crate) fn compile(
+        loader: &Loader,
+        sources: Sources,
+        filter: &RuleFilter,
+        routing: &Routing,
+    ) -> anyhow::Result<Self> {
+        let filter = Wanted::new(filter)?;
+        let collection = loader.load(&sources.texts);
+        let mut diagnostics = collection.diagnostics;
+        // A silent rule reports nothing itself; its correlation will.
+        let rules = collection
+            .rules
+            .into_iter()
+            .filter(|rule| !rule.silent && filter.wants(rule))
+            .collect();
+        let aliases: Vec<Arc<AliasTable>> =
+            FORMATS.iter().flat_map(|format| format.aliases()).collect();
+        let (set, refused) = RuleSet::compile(rules, &aliases, &extra_fields(routing));
+        diagnostics.extend(refused);
+        in_source_order(&mut diagnostics, &sources.texts);
+        let cards = set.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();
+        let correlations = collection.correlations.len();
+        Ok(Self { set: Arc::new(set), cards, correlations, diagnostics, sources })
+    }
+
+    /// Whether some rules are broken; those that only lack the value of a placeholder are not.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|finding| finding.severity == Severity::Error && finding.code != UNRESOLVED)
+    }
+
+    /// Says on stderr what did not load.
+    pub(crate) fn report(&self, printer: &Printer) -> anyhow::Result<()> {
+        report_unread(&self.sources, printer);
+        let texts = Texts::new(&self.sources.texts);
+        let failed: Vec<&Diagnostic> =
+            self.diagnostics.iter().filter(|finding| finding.severity == Severity::Error).collect();
+        let shown = if printer.is_verbose() { failed.len() } else { failed.len().min(MAX_SHOWN) };
+        let findings = texts.findings(failed.iter().take(shown).copied());
+        if !printer.is_quiet() {
+            let mut err = printer.stderr();
+            render::write(&mut err, args::FindingFormat::Concise, &findings, false)?;
+        }
+        if failed.len() > shown {
+            let more = failed.len() - shown;
+            printer.warn(&format!("{more} more findings; `sigmund check` shows them all"));
+        }
+        Ok(())
+    }
+}
+
+/// More broken rules are not listed one by one unless asked for.
+const MAX_SHOWN: usize = 20;
+
+/// The code of a rule that needs the value of a placeholder.
+const UNRESOLVED: &str = "unresolved-placeholder";
+
+/// Fields that are read besides those of the rules: what the user's mappings ask for.
+fn extra_fields(routing: &Routing) -> Vec<&str> {
+    let aliased = routing
+        .added
+        .iter()
+        .flat_map(|added| &added.aliases)
+        .flat_map(|(_, fields)| fields.iter().map(String::as_str));
+    routing.condition_fields().into_iter().chain(aliased).collect()
+}
+
+/// Which rules a [`RuleFilter`] wants.
+struct Wanted {
+    level: Option<Level>,
+    tags: Option<GlobSet>,
+    status: Vec<Status>,
+}
+
+impl Wanted {
+    fn new(filter: &RuleFilter) -> anyhow::Result<Self> {
+        let mut tags = GlobSetBuilder::new();
+        for tag in &filter.tags {
+            let glob = Glob::new(&tag.to_lowercase())
+                .with_context(|| format!("`--tag {tag}` is not a pattern"))?;
+            tags.add(glob);
+        }
+        let tags = if filter.tags.is_empty() { None } else { Some(tags.build()?) };
+        Ok(Self {
+            level: filter.level.map(level),
+            tags,
+            status: filter.status.iter().copied().map(status).collect(),
+        })
+    }
+
+    fn wants(&self, rule: &Rule) -> bool {
+        let metadata = &rule.metadata;
+        self.level.is_none_or(|least| metadata.level.is_some_and(|level| level >= least))
+            && (self.status.is_empty()
+                || metadata.status.is_some_and(|status| self.status.contains(&status)))
+            && self.tags.as_ref().is_none_or(|tags| {
+                metadata.tags.iter().any(|tag| tags.is_match(tag.to_lowercase()))
+            })
+    }
+}
+
+/// The level that was typed.
+pub(crate) fn level(level: args::Level) -> Level {
+    match level {
+        args::Level::Informational => Level::Informational,
+        args::Level::Low => Level::Low,
+        args::Level::Medium => Level::Medium,
+        args::Level::High => Level::High,
+        args::Level::Critical => Level::Critical,
+    }
+}
+
+fn status(status: args::Status) -> Status {
+    match status {
+        args::Status::Unsupported => Status::Unsupported,
+        args::Status::Deprecated => Status::Deprecated,
+        args::Status::Experimental => Status::Experimental,
+        args::Status::Test => Status::Test,
+        args::Status::Stable => Status::Stable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{instant, log_source, time_zone};
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(instant("1970-01-02").ok(), Some(86_400_000_000_000));
+        assert_eq!(instant("1970-01-01T00:00:01Z").ok(), Some(1_000_000_000));
+        assert_eq!(instant("1970-01-01T01:00:00+01:00").ok(), Some(0));
+        assert_eq!(instant("1970-01-01T00:00:02").ok(), Some(2_000_000_000));
+        assert!(instant("yesterday").is_err());
+    }
+
+    #[test]
+    fn zones_are_read() {
+        for name in ["Europe/Berlin", "UTC", "+02:00", "-0530", "+1"] {
+            assert!(time_zone(name).is_ok(), "{name}");
+        }
+        assert!(time_zone("Mars/Olympus").is_err());
+        assert!(time_zone("+é").is_err());
+    }
+
+    #[test]
+    fn log_sources_are_read() {
+        let source = log_source("product=Linux, service=auditd").expect("a log source");
+        assert_eq!(source.to_string(), "linux/-/auditd");
+        assert!(log_source("linux").is_err());
+    }
 }

@@ -1,5 +1,1 @@
 //! End-to-end tests.
-
-mod conformance;
-mod json;
-mod shared;

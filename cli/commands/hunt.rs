@@ -1,11 +1,255 @@
-//! `sigmund hunt`.
+//! `sigmund hunt`: logs and rules in, detections out.
 
 use super::Status;
-use crate::args::Hunt;
+use crate::args::{DetectionFormat, Hunt as Args};
+use crate::encode::{Buffer, Encoder, Mark, Style, Summary};
+use crate::input::{Input, Inputs};
+use crate::plan::{self, Reading, Rules};
 use crate::printer::Printer;
+use crate::scan::Hunt;
+use crate::schedule::{self, Totals};
+use anyhow::{Context as _, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use sigmund_sigma::rule::Level;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
+use std::time::Instant;
 
-pub(super) fn run(args: &Hunt, printer: &Printer) -> anyhow::Result<Status> {
-    let _ = args;
-    printer.error("`hunt` is not built yet");
-    Ok(Status::Failure)
+pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
+    let start = Instant::now();
+    let limit = |text: &Option<String>| text.as_deref().map(plan::instant).transpose();
+    let window = (limit(&args.from)?, limit(&args.to)?);
+    let reading = Reading::new(&args.log_options)?;
+    let rules = Rules::load(&args.rules, &args.filter, &reading.routing)?;
+    rules.report(printer)?;
+    if rules.cards.is_empty() {
+        bail!("no rule is left to hunt with");
+    }
+    let inputs = Inputs::find(&args.logs);
+    for (path, reason) in &inputs.unreadable {
+        printer.error(&format!("cannot read `{}`: {reason}", path.display()));
+    }
+
+    let to_terminal = args.output.is_none() && printer.stdout_is_terminal();
+    let format = args.format.unwrap_or(if to_terminal {
+        DetectionFormat::Table
+    } else {
+        DetectionFormat::Jsonl
+    });
+    let style = Style {
+        color: args.output.is_none() && printer.stdout_has_color(),
+        width: to_terminal.then(terminal_width),
+    };
+    let encoder = Encoder::new(format, style);
+    let out: Box<dyn Write> = match &args.output {
+        Some(path) => Box::new(
+            File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?,
+        ),
+        None => Box::new(io::stdout()),
+    };
+    let mut output = Output {
+        out: BufWriter::with_capacity(64 << 10, out),
+        encoder: encoder.clone(),
+        format,
+        timeline: args.timeline.then(Vec::new),
+        summary: args.summary.then(Summary::default),
+        detections: 0,
+        highest: None,
+        // A person who watches wants to see detections as they come.
+        flushes: to_terminal,
+    };
+    let loaded = start.elapsed();
+    let encoder = (!args.summary).then_some(encoder);
+    let hunt = Hunt { rules, reading, encoder, window };
+    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+    let threads = threads.map_or(1, NonZeroUsize::get);
+
+    let bar = progress_bar(&inputs, printer);
+    output.begin()?;
+    let totals = schedule::run(
+        &hunt,
+        &inputs.logs,
+        threads,
+        &|bytes| bar.inc(bytes as u64),
+        &mut |base, buffer| bar.suspend(|| output.detections(&hunt, base, buffer)),
+    );
+    bar.finish_and_clear();
+    let totals = totals?;
+    output.end(&hunt)?;
+
+    for (path, problem) in &totals.problems {
+        printer.error(&format!("cannot read `{path}`: {problem}"));
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    say_summary(printer, &hunt.rules, &inputs, &totals, output.detections, seconds);
+    printer.detail(&format!("{:.2} s to load the rules", loaded.as_secs_f64()));
+
+    let unread = !inputs.unreadable.is_empty()
+        || !totals.problems.is_empty()
+        || !hunt.rules.sources.unreadable.is_empty();
+    let fails = args.fail_on.map(plan::level).is_some_and(|least| output.highest >= Some(least));
+    Ok(if (unread || hunt.rules.is_broken()) && !args.keep_going {
+        Status::Failure
+    } else if fails {
+        Status::Findings
+    } else {
+        Status::Success
+    })
+}
+
+/// Where detections go.
+struct Output {
+    out: BufWriter<Box<dyn Write>>,
+    encoder: Encoder,
+    format: DetectionFormat,
+    /// (time, text) of all detections, where they are ordered by time.
+    timeline: Option<Vec<(Option<i64>, Box<[u8]>)>>,
+    summary: Option<Summary>,
+    detections: u64,
+    highest: Option<Level>,
+    flushes: bool,
+}
+
+impl Output {
+    fn begin(&mut self) -> io::Result<()> {
+        match self.summary {
+            None => self.encoder.begin(&mut self.out),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn detections(&mut self, hunt: &Hunt, base: u64, buffer: &mut Buffer) -> io::Result<()> {
+        buffer.drain(base, &mut |mark: &Mark, text: &[u8]| {
+            let first = self.detections == 0;
+            self.detections += 1;
+            self.highest = self.highest.max(hunt.rules.cards[mark.rule as usize].level());
+            if let Some(summary) = &mut self.summary {
+                summary.add(mark.rule, mark.time, mark.host.as_deref());
+            } else if let Some(timeline) = &mut self.timeline {
+                timeline.push((mark.time, text.into()));
+            } else {
+                self.encoder.before(first, &mut self.out)?;
+                self.out.write_all(text)?;
+            }
+            Ok(())
+        })?;
+        if self.flushes { self.out.flush() } else { Ok(()) }
+    }
+
+    fn end(&mut self, hunt: &Hunt) -> io::Result<()> {
+        if let Some(summary) = &self.summary {
+            summary.write(self.format, &hunt.rules.cards, &mut self.out)?;
+            return self.out.flush();
+        }
+        if let Some(mut timeline) = self.timeline.take() {
+            // Stable: what has the same time stays in input order; what has none comes last.
+            timeline.sort_by_key(|(time, _)| time.unwrap_or(i64::MAX));
+            for (index, (_, text)) in timeline.iter().enumerate() {
+                self.encoder.before(index == 0, &mut self.out)?;
+                self.out.write_all(text)?;
+            }
+        }
+        self.encoder.end(self.detections > 0, &mut self.out)?;
+        self.out.flush()
+    }
+}
+
+fn terminal_width() -> usize {
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|columns| columns.parse().ok())
+        .or_else(|| Some(usize::from(indicatif_width()?)))
+        .unwrap_or(160)
+}
+
+fn indicatif_width() -> Option<u16> {
+    comfy_table::Table::new().width()
+}
+
+fn progress_bar(inputs: &Inputs, printer: &Printer) -> ProgressBar {
+    if !printer.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let total: u64 = inputs
+        .logs
+        .iter()
+        .map(|input| if let Input::File(_, size) = input { *size } else { 0 })
+        .sum();
+    let bar = ProgressBar::new(total);
+    let template = "{bar:30} {bytes} of {total_bytes} · {bytes_per_sec} · {eta} left";
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn say_summary(
+    printer: &Printer,
+    rules: &Rules,
+    inputs: &Inputs,
+    totals: &Totals,
+    detections: u64,
+    seconds: f64,
+) {
+    let counts = &totals.counts;
+    let mut parts = vec![
+        plural(inputs.logs.len() as u64, "log"),
+        plural(counts.records, "record"),
+        plural(counts.events, "event"),
+    ];
+    for (reason, count) in &counts.skipped {
+        parts.push(format!("{} skipped ({reason})", grouped(*count)));
+    }
+    if counts.unparsed > 0 {
+        parts.push(format!("{} unparsed", grouped(counts.unparsed)));
+    }
+    if counts.truncated > 0 {
+        parts.push(format!("{} cut at the size limit", grouped(counts.truncated)));
+    }
+    parts.push(plural(rules.cards.len() as u64, "rule"));
+    let failed = rules
+        .diagnostics
+        .iter()
+        .filter(|finding| finding.severity == sigmund_sigma::Severity::Error)
+        .count();
+    if failed > 0 {
+        parts.push(format!("{failed} not loaded"));
+    }
+    if rules.correlations > 0 {
+        let count = plural(rules.correlations as u64, "correlation");
+        parts.push(format!("{count} not run (checked only)"));
+    }
+    parts.push(plural(detections, "detection"));
+    let rate = grouped((counts.events as f64 / seconds.max(1e-9)) as u64);
+    printer.say(&format!("{} · {seconds:.1} s ({rate} ev/s)", parts.join(" · ")));
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// `4,112,903`
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grouped;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(4_112_903), "4,112,903");
+    }
 }

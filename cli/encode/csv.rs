@@ -1,0 +1,90 @@
+//! Comma-separated values (RFC 4180) with a header. Cells that a spreadsheet would take for a formula begin with `'`.
+
+use super::{Buffer, Hit, json, level_name, rfc3339};
+
+pub(super) const HEADER: &[u8] =
+    b"time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event\n";
+
+pub(super) fn row(hit: &Hit<'_>, out: &mut Buffer) {
+    let metadata = &hit.rule.rule.metadata;
+    let source = hit.log_source();
+    let bytes = &mut out.bytes;
+    cell(&hit.event.time.map(|time| rfc3339(time.nanos)).unwrap_or_default(), bytes);
+    bytes.push(b',');
+    cell(metadata.level.map_or("", level_name), bytes);
+    bytes.push(b',');
+    cell(hit.rule.id(), bytes);
+    bytes.push(b',');
+    cell(&metadata.title, bytes);
+    bytes.push(b',');
+    cell(&metadata.tags.join(" "), bytes);
+    bytes.push(b',');
+    cell(hit.path, bytes);
+    bytes.push(b',');
+    out.number(hit.record);
+    let bytes = &mut out.bytes;
+    for part in [
+        source.and_then(|source| source.product.as_deref()),
+        source.and_then(|source| source.category.as_deref()),
+        source.and_then(|source| source.service.as_deref()),
+    ] {
+        bytes.push(b',');
+        cell(part.unwrap_or(""), bytes);
+    }
+    bytes.push(b',');
+    let mut matched = String::new();
+    for part in hit.matched {
+        if !matched.is_empty() {
+            matched.push_str("; ");
+        }
+        if let Some(field) = &part.field {
+            matched.push_str(field);
+            matched.push('=');
+        }
+        matched.push_str(&part.value);
+    }
+    cell(&matched, bytes);
+    bytes.push(b',');
+    let mut event = Vec::new();
+    json::record(&hit.event.raw, &mut event);
+    if event.first() == Some(&b'"') {
+        cell(&String::from_utf8_lossy(&hit.event.raw), bytes);
+    } else {
+        cell(&String::from_utf8_lossy(&event), bytes);
+    }
+    bytes.push(b'\n');
+}
+
+pub(super) fn cell(text: &str, out: &mut Vec<u8>) {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if !formula && !text.contains(['"', ',', '\n', '\r']) {
+        out.extend_from_slice(text.as_bytes());
+        return;
+    }
+    out.push(b'"');
+    if formula {
+        out.push(b'\'');
+    }
+    out.extend_from_slice(text.replace('"', "\"\"").as_bytes());
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+
+    #[test]
+    fn cells_are_quoted() {
+        for (text, expected) in [
+            ("a b", "a b"),
+            ("a,b", "\"a,b\""),
+            ("a\"b\nc", "\"a\"\"b\nc\""),
+            ("=HYPERLINK()", "\"'=HYPERLINK()\""),
+            ("", ""),
+        ] {
+            let mut out = Vec::new();
+            cell(text, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+}

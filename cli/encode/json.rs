@@ -1,0 +1,326 @@
+//! JSON by hand: a detection is written straight from the record, without a tree in between.
+
+use sigmund_engine::{Object, Value};
+
+/// Deeper records are written as text.
+const MAX_DEPTH: usize = 128;
+
+/// Appends a JSON string.
+pub(super) fn string(text: &str, out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut from = 0;
+    let bytes = text.as_bytes();
+    for (at, &byte) in bytes.iter().enumerate() {
+        let escape: &[u8] = match byte {
+            b'"' => b"\\\"",
+            b'\\' => b"\\\\",
+            b'\n' => b"\\n",
+            b'\r' => b"\\r",
+            b'\t' => b"\\t",
+            0..=0x1f | 0x7f => &[],
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[from..at]);
+        if escape.is_empty() {
+            const HEX: &[u8; 16] = b"0123456789abcdef";
+            out.extend_from_slice(b"\\u00");
+            out.push(HEX[usize::from(byte >> 4)]);
+            out.push(HEX[usize::from(byte & 15)]);
+        } else {
+            out.extend_from_slice(escape);
+        }
+        from = at + 1;
+    }
+    out.extend_from_slice(&bytes[from..]);
+    out.push(b'"');
+}
+
+/// Appends `"name":`, with a comma before it unless it is the first of its object.
+pub(super) fn key(name: &str, out: &mut Vec<u8>) {
+    if !matches!(out.last(), Some(b'{')) {
+        out.push(b',');
+    }
+    string(name, out);
+    out.push(b':');
+}
+
+/// Appends `"name":"text"`.
+pub(super) fn text(name: &str, value: &str, out: &mut Vec<u8>) {
+    key(name, out);
+    string(value, out);
+}
+
+/// Appends `"name":"text"` if there is one.
+pub(super) fn optional(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
+    if let Some(value) = value {
+        text(name, value, out);
+    }
+}
+
+/// Appends `"name":["text",…]`.
+pub(super) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
+    key(name, out);
+    out.push(b'[');
+    for (index, value) in values.into_iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        string(value, out);
+    }
+    out.push(b']');
+}
+
+/// Appends a value of an event.
+pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Null => out.extend_from_slice(b"null"),
+        Value::Bool(true) => out.extend_from_slice(b"true"),
+        Value::Bool(false) => out.extend_from_slice(b"false"),
+        Value::Number(number) => {
+            if Copy::new(number.as_bytes()).number().is_some_and(|rest| rest == number.len()) {
+                out.extend_from_slice(number.as_bytes());
+            } else {
+                string(number, out);
+            }
+        }
+        Value::Text(text) => string(text, out),
+        Value::Array(values) => {
+            out.push(b'[');
+            for (index, member) in values.iter().enumerate() {
+                if index > 0 {
+                    out.push(b',');
+                }
+                self::value(member, out);
+            }
+            out.push(b']');
+        }
+        Value::Object(members) => object(members, out),
+    }
+}
+
+/// Appends an object of an event.
+pub(super) fn object(members: &Object, out: &mut Vec<u8>) {
+    out.push(b'{');
+    for (index, (name, member)) in members.0.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        string(name, out);
+        out.push(b':');
+        value(member, out);
+    }
+    out.push(b'}');
+}
+
+/// Appends the record as it came: a JSON object verbatim but for the blanks between its parts, anything
+/// else as a JSON string. What comes out is always valid JSON on one line.
+pub(super) fn record(bytes: &[u8], out: &mut Vec<u8>) {
+    let trimmed = bytes.trim_ascii();
+    if trimmed.first() == Some(&b'{')
+        && let Ok(source) = std::str::from_utf8(trimmed)
+    {
+        let start = out.len();
+        let mut copy = Copy::new(source.as_bytes());
+        if copy.value(out, 0).is_some() && copy.at == trimmed.len() {
+            return;
+        }
+        out.truncate(start);
+    }
+    string(&String::from_utf8_lossy(bytes), out);
+}
+
+/// Copies JSON, checking it on the way.
+struct Copy<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Copy<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    fn blank(&mut self) {
+        while matches!(self.bytes.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, byte: u8, out: &mut Vec<u8>) -> Option<()> {
+        self.blank();
+        (self.bytes.get(self.at) == Some(&byte)).then(|| {
+            self.at += 1;
+            out.push(byte);
+        })
+    }
+
+    fn value(&mut self, out: &mut Vec<u8>, depth: usize) -> Option<()> {
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        self.blank();
+        let start = self.at;
+        match self.bytes.get(start)? {
+            b'{' => {
+                self.take(b'{', out)?;
+                if self.take(b'}', out).is_some() {
+                    return Some(());
+                }
+                loop {
+                    self.blank();
+                    self.string(out)?;
+                    self.take(b':', out)?;
+                    self.value(out, depth + 1)?;
+                    if self.take(b',', out).is_none() {
+                        return self.take(b'}', out);
+                    }
+                }
+            }
+            b'[' => {
+                self.take(b'[', out)?;
+                if self.take(b']', out).is_some() {
+                    return Some(());
+                }
+                loop {
+                    self.value(out, depth + 1)?;
+                    if self.take(b',', out).is_none() {
+                        return self.take(b']', out);
+                    }
+                }
+            }
+            b'"' => self.string(out),
+            b'-' | b'0'..=b'9' => {
+                self.at = self.number()?;
+                out.extend_from_slice(&self.bytes[start..self.at]);
+                Some(())
+            }
+            _ => {
+                let word = [&b"true"[..], b"false", b"null"]
+                    .into_iter()
+                    .find(|word| self.bytes[start..].starts_with(word))?;
+                self.at += word.len();
+                out.extend_from_slice(word);
+                Some(())
+            }
+        }
+    }
+
+    fn string(&mut self, out: &mut Vec<u8>) -> Option<()> {
+        let start = self.at;
+        if self.bytes.get(start) != Some(&b'"') {
+            return None;
+        }
+        self.at += 1;
+        loop {
+            match self.bytes.get(self.at)? {
+                b'"' => {
+                    self.at += 1;
+                    out.extend_from_slice(&self.bytes[start..self.at]);
+                    return Some(());
+                }
+                b'\\' => {
+                    let length = match self.bytes.get(self.at + 1)? {
+                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
+                        b'u' => {
+                            let digits = self.bytes.get(self.at + 2..self.at + 6)?;
+                            digits.iter().all(u8::is_ascii_hexdigit).then_some(6)?
+                        }
+                        _ => return None,
+                    };
+                    self.at += length;
+                }
+                0..=0x1f => return None,
+                _ => self.at += 1,
+            }
+        }
+    }
+
+    /// Where the number that begins here ends.
+    fn number(&self) -> Option<usize> {
+        let mut at = self.at;
+        let digits = |mut at: usize| {
+            let start = at;
+            while self.bytes.get(at).is_some_and(u8::is_ascii_digit) {
+                at += 1;
+            }
+            (at > start).then_some(at)
+        };
+        if self.bytes.get(at) == Some(&b'-') {
+            at += 1;
+        }
+        at = if self.bytes.get(at) == Some(&b'0') { at + 1 } else { digits(at)? };
+        if self.bytes.get(at) == Some(&b'.') {
+            at = digits(at + 1)?;
+        }
+        if matches!(self.bytes.get(at), Some(b'e' | b'E')) {
+            at += 1;
+            if matches!(self.bytes.get(at), Some(b'+' | b'-')) {
+                at += 1;
+            }
+            at = digits(at)?;
+        }
+        Some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{record, value};
+    use proptest::prelude::*;
+    use sigmund_engine::Value;
+
+    fn written(bytes: &[u8]) -> String {
+        let mut out = Vec::new();
+        record(bytes, &mut out);
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn objects_stay_as_they_are() {
+        assert_eq!(written(b"{\"a\":1.50e1,\"a\":\"\\u0041\"}"), r#"{"a":1.50e1,"a":"\u0041"}"#);
+        assert_eq!(
+            written(b"\n{\r\n  \"a b\" : [ 1 , {\"c\": null} ],\n \"d\": 18446744073709551616 }\n"),
+            r#"{"a b":[1,{"c":null}],"d":18446744073709551616}"#
+        );
+        assert_eq!(written(b"{}"), "{}");
+    }
+
+    #[test]
+    fn everything_else_is_text() {
+        assert_eq!(written(b"a \"b\"\x1b"), r#""a \"b\"\u001b""#);
+        for broken in
+            ["{\"a\":01}", "{\"a\":\"\\x\"}", "{\"a\":1", "{\"a\":1}x", "{\"a\"}", "{a:1}"]
+        {
+            assert!(written(broken.as_bytes()).starts_with('"'), "{broken}");
+        }
+        assert_eq!(written(b"{\"a\":\"\xff\"}"), "\"{\\\"a\\\":\\\"\u{fffd}\\\"}\"");
+        let deep = "{\"a\":".repeat(500) + "1" + &"}".repeat(500);
+        assert!(written(deep.as_bytes()).starts_with('"'));
+    }
+
+    #[test]
+    fn numbers_that_json_does_not_know_are_text() {
+        for (number, expected) in
+            [("12", "12"), ("-0.5E+3", "-0.5E+3"), ("1.", "\"1.\""), ("0x1", "\"0x1\"")]
+        {
+            let mut out = Vec::new();
+            value(&Value::Number(number.into()), &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_become_one_line_of_json(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+            let line = written(&bytes);
+            prop_assert!(!line.contains('\n'));
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok());
+        }
+
+        #[test]
+        fn any_jsonish_text_becomes_json(text in "[\\{\\}\\[\\]\",:a0-9 .eE+\\-\\\\n]{0,40}") {
+            let line = written(format!("{{{text}").as_bytes());
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok(), "{}", line);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! One JSON object per detection, described by `docs/detection.schema.json`.
+
+use super::{Buffer, Hit, json, level_name, rfc3339, status_name};
+use sigmund_engine::TimeSource;
+use sigmund_sigma::{LogSource, Rule};
+
+/// The value of `rule`, which is the same in all detections of a rule.
+pub(super) fn rule(rule: &Rule) -> Vec<u8> {
+    let metadata = &rule.metadata;
+    let mut out = vec![b'{'];
+    json::key("id", &mut out);
+    match &metadata.id {
+        Some(id) => json::string(id, &mut out),
+        None => out.extend_from_slice(b"null"),
+    }
+    json::optional("name", metadata.name.as_deref(), &mut out);
+    json::text("title", &metadata.title, &mut out);
+    json::key("level", &mut out);
+    match metadata.level {
+        Some(level) => json::string(level_name(level), &mut out),
+        None => out.extend_from_slice(b"null"),
+    }
+    json::optional("status", metadata.status.map(status_name), &mut out);
+    json::texts("tags", metadata.tags.iter().map(String::as_str), &mut out);
+    json::optional("author", metadata.author.as_deref(), &mut out);
+    json::text("path", &metadata.source, &mut out);
+    out.push(b'}');
+    out
+}
+
+pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
+    let bytes = &mut out.bytes;
+    bytes.push(b'{');
+    json::key("time", bytes);
+    match hit.event.time {
+        Some(time) => {
+            json::string(&rfc3339(time.nanos), bytes);
+            json::key("time_source", bytes);
+            bytes.push(b'{');
+            match time.source {
+                TimeSource::Field(name) => json::text("field", name, bytes),
+                TimeSource::Header => json::text("field", "header", bytes),
+            }
+            for (name, assumed) in
+                [("year_inferred", time.year_inferred), ("zone_assumed", time.zone_assumed)]
+            {
+                if assumed {
+                    json::key(name, bytes);
+                    bytes.extend_from_slice(b"true");
+                }
+            }
+            bytes.push(b'}');
+        }
+        None => bytes.extend_from_slice(b"null"),
+    }
+    json::key("rule", bytes);
+    bytes.extend_from_slice(&hit.rule.json);
+    json::key("source", bytes);
+    bytes.push(b'{');
+    json::text("path", hit.path, bytes);
+    json::key("record", bytes);
+    out.number(hit.record);
+    let bytes = &mut out.bytes;
+    bytes.push(b'}');
+    json::key("log_source", bytes);
+    log_source(hit.log_source(), bytes);
+    json::key("matched", bytes);
+    matched(hit, bytes);
+    json::key("event", bytes);
+    let start = bytes.len();
+    json::record(&hit.event.raw, bytes);
+    if bytes.get(start) == Some(&b'"') && !hit.event.object.0.is_empty() {
+        json::key("fields", bytes);
+        json::object(&hit.event.object, bytes);
+    }
+    bytes.push(b'}');
+}
+
+/// `{"product":…,"category":…,"service":…}`
+pub(super) fn log_source(source: Option<&LogSource>, out: &mut Vec<u8>) {
+    out.push(b'{');
+    if let Some(source) = source {
+        json::optional("product", source.product.as_deref(), out);
+        json::optional("category", source.category.as_deref(), out);
+        json::optional("service", source.service.as_deref(), out);
+    }
+    out.push(b'}');
+}
+
+/// `[{"selection":…,"field":…,"value":…},…]`
+pub(super) fn matched(hit: &Hit<'_>, out: &mut Vec<u8>) {
+    out.push(b'[');
+    for (index, part) in hit.matched.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.push(b'{');
+        json::text("selection", &part.selection, out);
+        json::key("field", out);
+        match &part.field {
+            Some(field) => json::string(field, out),
+            None => out.extend_from_slice(b"null"),
+        }
+        json::text("value", &part.value, out);
+        out.push(b'}');
+    }
+    out.push(b']');
+}

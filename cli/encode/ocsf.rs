@@ -1,0 +1,136 @@
+//! OCSF 1.3: one Detection Finding (class 2004) per line.
+
+use super::{Buffer, HOST_FIELDS, Hit, json, level_name};
+use sigmund_sigma::rule::Level;
+
+/// Observable type ids: 1 hostname, 2 IP address, 4 user name.
+const OBSERVABLES: &[(&str, u8, &[&str])] = &[
+    ("device.hostname", 1, HOST_FIELDS),
+    (
+        "src_endpoint.ip",
+        2,
+        &["source.ip", "id.orig_h", "src_ip", "SourceIp", "SourceAddress", "IpAddress", "srcip"],
+    ),
+    (
+        "dst_endpoint.ip",
+        2,
+        &[
+            "destination.ip",
+            "id.resp_h",
+            "dst_ip",
+            "dest_ip",
+            "DestinationIp",
+            "DestAddress",
+            "dstip",
+        ],
+    ),
+    ("actor.user.name", 4, &["user.name", "User", "user", "TargetUserName", "SubjectUserName"]),
+];
+
+pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
+    let metadata = &hit.rule.rule.metadata;
+    let bytes = &mut out.bytes;
+    bytes.push(b'{');
+    // 2 Findings, 2004 Detection Finding, 1 Create.
+    for (name, number) in
+        [("category_uid", 2), ("class_uid", 2004), ("activity_id", 1), ("type_uid", 200_401)]
+    {
+        json::key(name, bytes);
+        bytes.extend_from_slice(number.to_string().as_bytes());
+    }
+    json::text("category_name", "Findings", bytes);
+    json::text("class_name", "Detection Finding", bytes);
+    json::key("severity_id", bytes);
+    bytes.extend_from_slice(severity(metadata.level).as_bytes());
+    json::text("severity", metadata.level.map_or("unknown", level_name), bytes);
+    json::key("status_id", bytes);
+    bytes.push(b'1');
+    let millis = hit.event.time.map(|time| time.nanos.div_euclid(1_000_000).to_string());
+    if let Some(millis) = &millis {
+        json::key("time", bytes);
+        bytes.extend_from_slice(millis.as_bytes());
+    }
+    json::text("message", &metadata.title, bytes);
+    json::key("metadata", bytes);
+    bytes.extend_from_slice(
+        b"{\"version\":\"1.3.0\",\"product\":{\"name\":\"sigmund\",\"vendor_name\":\"sigmund\",\"version\":\"",
+    );
+    bytes.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
+    bytes.extend_from_slice(b"\"}");
+    json::text("log_name", hit.path, bytes);
+    bytes.push(b'}');
+    json::key("finding_info", bytes);
+    bytes.push(b'{');
+    // Unique among findings and the same in every run over the same logs.
+    json::key("uid", bytes);
+    bytes.push(b'"');
+    for part in [hit.rule.id(), ":", hit.path, ":"] {
+        let mut text = Vec::new();
+        json::string(part, &mut text);
+        bytes.extend_from_slice(&text[1..text.len() - 1]);
+    }
+    out.number(hit.record);
+    let bytes = &mut out.bytes;
+    bytes.push(b'"');
+    json::text("title", &metadata.title, bytes);
+    json::optional("desc", metadata.description.as_deref(), bytes);
+    if let Some(millis) = &millis {
+        json::key("first_seen_time", bytes);
+        bytes.extend_from_slice(millis.as_bytes());
+    }
+    json::key("analytic", bytes);
+    bytes.extend_from_slice(b"{\"type_id\":1,\"type\":\"Rule\"");
+    json::text("uid", hit.rule.id(), bytes);
+    json::text("name", &metadata.title, bytes);
+    bytes.push(b'}');
+    let techniques: Vec<String> = super::techniques(hit.rule).collect();
+    if !techniques.is_empty() {
+        json::key("attacks", bytes);
+        bytes.push(b'[');
+        for (index, id) in techniques.iter().enumerate() {
+            if index > 0 {
+                bytes.push(b',');
+            }
+            bytes.extend_from_slice(b"{\"technique\":{");
+            json::text("uid", id, bytes);
+            bytes.extend_from_slice(b"}}");
+        }
+        bytes.push(b']');
+    }
+    bytes.push(b'}');
+    json::key("observables", bytes);
+    bytes.push(b'[');
+    for (name, kind, fields) in OBSERVABLES {
+        if let Some(value) = hit.field(fields) {
+            if bytes.last() == Some(&b'}') {
+                bytes.push(b',');
+            }
+            bytes.push(b'{');
+            json::text("name", name, bytes);
+            json::key("type_id", bytes);
+            bytes.extend_from_slice(kind.to_string().as_bytes());
+            json::text("value", &value, bytes);
+            bytes.push(b'}');
+        }
+    }
+    bytes.push(b']');
+    json::key("evidences", bytes);
+    bytes.extend_from_slice(b"[{\"data\":{\"log_source\":");
+    super::jsonl::log_source(hit.log_source(), bytes);
+    json::key("matched", bytes);
+    super::jsonl::matched(hit, bytes);
+    bytes.extend_from_slice(b"}}]");
+    json::text("raw_data", &String::from_utf8_lossy(&hit.event.raw), bytes);
+    bytes.extend_from_slice(b"}\n");
+}
+
+fn severity(level: Option<Level>) -> &'static str {
+    match level {
+        None => "0",
+        Some(Level::Informational) => "1",
+        Some(Level::Low) => "2",
+        Some(Level::Medium) => "3",
+        Some(Level::High) => "4",
+        Some(Level::Critical) => "5",
+    }
+}

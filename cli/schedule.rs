@@ -1,0 +1,298 @@
+//! Reads many logs on many threads, and hands on their detections in the order of the input.
+//!
+//! One thread opens the logs in order and cuts large ones, whose records stand alone, at line borders. Workers
+//! read the parts. Each part has a channel of its own, and the caller's thread empties the channels in order.
+//! All channels are bounded, so memory does not grow with the input. With one thread none of this is used.
+
+use crate::encode::Buffer;
+use crate::input::Input;
+use crate::scan::{Hunt, Scanner};
+use sigmund_parsers::{Counts, Framing, Stream, StreamInfo, format_named};
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Files smaller than this are not cut.
+const LARGE: u64 = 4 << 20;
+
+/// How much of a large file one worker reads at a time.
+const CHUNK: usize = 1 << 20;
+
+/// The line of a chunk beyond this length is cut; the framer's limit is far below.
+const LONGEST_LINE: usize = 16 << 20;
+
+/// How many blocks of detections of one part may wait.
+const WAITING: usize = 8;
+
+/// What all logs held.
+#[derive(Debug, Default)]
+pub(crate) struct Totals {
+    pub(crate) counts: Counts,
+    /// Logs read, by format.
+    pub(crate) formats: BTreeMap<&'static str, usize>,
+    /// Logs that could not be read, or not to their end.
+    pub(crate) problems: Vec<(String, String)>,
+}
+
+impl Totals {
+    fn add(&mut self, path: &str, report: &Report) {
+        self.counts.add(&report.counts);
+        if let Some(format) = report.format {
+            *self.formats.entry(format).or_default() += 1;
+        }
+        if let Some(problem) = &report.problem {
+            self.problems.push((path.to_owned(), problem.clone()));
+        }
+    }
+}
+
+/// What one part held.
+#[derive(Debug, Default)]
+struct Report {
+    counts: Counts,
+    /// `None` for what is not the beginning of a log.
+    format: Option<&'static str>,
+    problem: Option<String>,
+}
+
+/// Gets encoded detections, with the number of records before their part, in input order.
+pub(crate) type Sink<'a> = dyn FnMut(u64, &mut Buffer) -> io::Result<()> + 'a;
+
+/// Reads all logs. `progress` is told of bytes as they are read.
+pub(crate) fn run(
+    hunt: &Hunt,
+    inputs: &[Input],
+    threads: usize,
+    progress: &(dyn Fn(usize) + Sync),
+    sink: &mut Sink<'_>,
+) -> io::Result<Totals> {
+    if threads <= 1 {
+        return one_thread(hunt, inputs, progress, sink);
+    }
+    std::thread::scope(|scope| {
+        let (job_sender, jobs) = sync_channel::<Job>(2 * threads);
+        let (order_sender, order) = sync_channel::<Ordered>(4 * threads);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..threads {
+            let jobs = Arc::clone(&jobs);
+            scope.spawn(move || work(hunt, inputs, &jobs, progress));
+        }
+        drop(jobs);
+        scope.spawn(move || schedule(hunt, inputs, &job_sender, &order_sender));
+        collect(inputs, &order, sink)
+    })
+}
+
+fn one_thread(
+    hunt: &Hunt,
+    inputs: &[Input],
+    progress: &dyn Fn(usize),
+    sink: &mut Sink<'_>,
+) -> io::Result<Totals> {
+    let mut totals = Totals::default();
+    let mut scanner = Scanner::new(hunt);
+    for input in inputs {
+        let path = input.name();
+        let report = read_log(&mut scanner, hunt, input, &mut |buffer, bytes| {
+            progress(bytes);
+            if buffer.is_empty() { Ok(()) } else { sink(0, buffer) }
+        })?;
+        totals.add(&path, &report);
+    }
+    Ok(totals)
+}
+
+/// Reads one log from its beginning to its end.
+fn read_log(
+    scanner: &mut Scanner<'_>,
+    hunt: &Hunt,
+    input: &Input,
+    emit: &mut dyn FnMut(&mut Buffer, usize) -> io::Result<()>,
+) -> io::Result<Report> {
+    let mut opened = match input.open() {
+        Ok(opened) => opened,
+        Err(error) => {
+            return Ok(Report { problem: Some(error.to_string()), ..Report::default() });
+        }
+    };
+    let info = hunt.reading.info(&opened.file_name, opened.modified);
+    let mut stream = Stream::open(info, &opened.head, hunt.reading.forced);
+    let path = input.name();
+    let problem = scanner.stream(&mut stream, &opened.head, &mut opened.reader, &path, emit)?;
+    Ok(Report {
+        counts: stream.counts().clone(),
+        format: Some(stream.format()),
+        problem: problem.map(|error| format!("{error}; what came before was read")),
+    })
+}
+
+/// A part of the input for a worker.
+struct Job {
+    part: Part,
+    results: SyncSender<Piece>,
+}
+
+enum Part {
+    /// The log with this index.
+    Whole(usize),
+    /// Some lines of a large log.
+    Lines { input: usize, bytes: Vec<u8>, begin: Arc<Begin>, first: bool },
+}
+
+/// What every chunk of a log is opened with.
+struct Begin {
+    info: StreamInfo,
+    head: Vec<u8>,
+    format: &'static str,
+}
+
+/// What a worker sends.
+enum Piece {
+    Detections(Buffer),
+    Done(Report),
+}
+
+/// A part in its place.
+struct Ordered {
+    input: usize,
+    /// It goes on with the log of the part before.
+    continues: bool,
+    pieces: Receiver<Piece>,
+}
+
+/// Sends the parts of all logs to the workers, in order. Ends early when nobody listens any more.
+fn schedule(hunt: &Hunt, inputs: &[Input], jobs: &SyncSender<Job>, order: &SyncSender<Ordered>) {
+    let send = |input: usize, continues: bool, part: Part| -> Option<()> {
+        let (results, pieces) = sync_channel(WAITING);
+        order.send(Ordered { input, continues, pieces }).ok()?;
+        jobs.send(Job { part, results }).ok()
+    };
+    for (index, input) in inputs.iter().enumerate() {
+        let sent = match cuttable(hunt, input) {
+            Some((reader, begin)) => cut(reader, &begin, &mut |bytes, first| {
+                let begin = Arc::clone(&begin);
+                send(index, !first, Part::Lines { input: index, bytes, begin, first })
+            }),
+            None => send(index, false, Part::Whole(index)),
+        };
+        if sent.is_none() {
+            return;
+        }
+    }
+}
+
+/// The reader of a log that is large and whose lines stand alone.
+fn cuttable(hunt: &Hunt, input: &Input) -> Option<(Box<dyn Read + Send>, Arc<Begin>)> {
+    match input {
+        Input::File(_, size) if *size >= LARGE => {}
+        _ => return None,
+    }
+    let opened = input.open().ok()?;
+    let info = hunt.reading.info(&opened.file_name, opened.modified);
+    let stream = Stream::open(info.clone(), &opened.head, hunt.reading.forced);
+    let begin = Begin { info, head: opened.head, format: stream.format() };
+    stream.is_splittable().then(|| (opened.reader, Arc::new(begin)))
+}
+
+/// Cuts a log into chunks of whole lines.
+fn cut(
+    mut reader: Box<dyn Read + Send>,
+    begin: &Begin,
+    send: &mut dyn FnMut(Vec<u8>, bool) -> Option<()>,
+) -> Option<()> {
+    // A pretty-printed object among lines of JSON stays whole if only lines that begin an object are borders.
+    let json = format_named(begin.format).is_some_and(|format| format.framing() == Framing::Json);
+    let mut bytes = begin.head.clone();
+    let mut first = true;
+    loop {
+        let wanted = CHUNK.saturating_sub(bytes.len()).max(CHUNK / 4);
+        // Where reading fails the log ends here; the worker of the last chunk cannot know, so the reader says so.
+        let count = reader.by_ref().take(wanted as u64).read_to_end(&mut bytes).unwrap_or(0);
+        if count == 0 {
+            return if bytes.is_empty() && !first { Some(()) } else { send(bytes, first) };
+        }
+        let border = if json {
+            memchr_last(&bytes, b"\n{").map(|at| at + 1)
+        } else {
+            bytes.iter().rposition(|&byte| byte == b'\n').map(|at| at + 1)
+        };
+        match border {
+            Some(border) => {
+                let rest = bytes.split_off(border);
+                send(std::mem::replace(&mut bytes, rest), first)?;
+                first = false;
+            }
+            // The rest of an endless line is beyond the framer's limit anyway.
+            None if bytes.len() > LONGEST_LINE => bytes.truncate(LONGEST_LINE),
+            None => {}
+        }
+    }
+}
+
+fn memchr_last(bytes: &[u8], pair: &[u8; 2]) -> Option<usize> {
+    bytes.windows(2).rposition(|window| window == pair)
+}
+
+/// Reads parts until there are no more.
+fn work(
+    hunt: &Hunt,
+    inputs: &[Input],
+    jobs: &Mutex<Receiver<Job>>,
+    progress: &(dyn Fn(usize) + Sync),
+) {
+    let mut scanner = Scanner::new(hunt);
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { part, results }) = job else { return };
+        let mut emit = |buffer: &mut Buffer, bytes: usize| {
+            progress(bytes);
+            if buffer.is_empty() {
+                return Ok(());
+            }
+            let piece = Piece::Detections(std::mem::take(buffer));
+            results.send(piece).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
+        };
+        let report = match part {
+            Part::Whole(input) => read_log(&mut scanner, hunt, &inputs[input], &mut emit),
+            Part::Lines { input, bytes, begin, first } => {
+                let format = format_named(begin.format);
+                let mut stream = Stream::open(begin.info.clone(), &begin.head, format);
+                let path = inputs[input].name();
+                scanner.chunk(&mut stream, &bytes, &path, &mut emit).map(|()| Report {
+                    counts: stream.counts().clone(),
+                    format: first.then_some(begin.format),
+                    problem: None,
+                })
+            }
+        };
+        // Whoever listens went away: the output is closed.
+        let Ok(report) = report else { return };
+        if results.send(Piece::Done(report)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Empties the channels in order.
+fn collect(inputs: &[Input], order: &Receiver<Ordered>, sink: &mut Sink<'_>) -> io::Result<Totals> {
+    let mut totals = Totals::default();
+    let mut base = 0;
+    while let Ok(part) = order.recv() {
+        if !part.continues {
+            base = 0;
+        }
+        loop {
+            match part.pieces.recv() {
+                Ok(Piece::Detections(mut buffer)) => sink(base, &mut buffer)?,
+                Ok(Piece::Done(report)) => {
+                    base += report.counts.records;
+                    totals.add(&inputs[part.input].name(), &report);
+                    break;
+                }
+                Err(_) => return Err(io::Error::other("a worker ended without a result")),
+            }
+        }
+    }
+    Ok(totals)
+}
