@@ -1,1 +1,5 @@
 //! End-to-end tests.
+
+mod conformance;
+mod json;
+mod shared;

@@ -1,5 +1,121 @@
 //! A detection: a rule that matched an event.
 
+use crate::explain::{Compared, ItemNode, covered};
+use crate::oracle::Oracle;
+use crate::{Event, EventTime};
+use sigmund_sigma::{LogSource, Rule};
+use std::sync::Arc;
+
 /// A rule that matched an event.
 #[derive(Clone, Debug)]
-pub struct Detection {}
+pub struct Detection {
+    /// The rule, with its metadata.
+    pub rule: Arc<Rule>,
+    /// The whole event.
+    pub event: Arc<Event>,
+    /// The event's log source that the rule covers; `None` if the rule asks for none, or routing is off.
+    pub log_source: Option<LogSource>,
+    /// Where the event came from.
+    pub position: SourcePosition,
+    /// What in the event made the rule match, in the order of the rule. Empty if the rule matched by
+    /// absence only (`condition: not …`).
+    pub matched: Vec<Matched>,
+}
+
+/// Where an event is in its source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourcePosition {
+    /// File path or another name.
+    pub path: Arc<str>,
+    /// Number of the record in it, from 1.
+    pub record: u64,
+}
+
+/// A part of the event that made a rule match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Matched {
+    /// The selection.
+    pub selection: Box<str>,
+    /// The field as the rule names it; `None` for keywords.
+    pub field: Option<Box<str>>,
+    /// The event's value; `None` where the field is missing or null, or its mere presence was asked for.
+    pub value: Option<String>,
+    /// The rule's values that hold for it, as written.
+    pub patterns: Vec<String>,
+    /// For an alias: the native field, or what was computed.
+    pub source: Option<String>,
+}
+
+impl Detection {
+    /// Describes a match that the matcher (or the plain evaluator) found. `oracle` is the rule's.
+    #[must_use]
+    pub fn new(
+        rule: Arc<Rule>,
+        oracle: &Oracle,
+        event: Arc<Event>,
+        position: SourcePosition,
+    ) -> Self {
+        let log_source =
+            if rule.logsource.is_empty() { None } else { covered(&rule.logsource, &event.route) };
+        let log_source = log_source.cloned();
+        let matched = matched(oracle, &event);
+        Self { rule, event, log_source, position, matched }
+    }
+
+    /// When the event happened.
+    #[must_use]
+    pub fn time(&self) -> Option<EventTime> {
+        self.event.time
+    }
+}
+
+/// What in the event makes the rule match.
+#[must_use]
+pub fn matched(oracle: &Oracle, event: &Event) -> Vec<Matched> {
+    let explanation = oracle.explain(event);
+    let mut matched = Vec::new();
+    for selection in explanation.holding_selections() {
+        for item in selection.search.holding_items() {
+            add_item(&selection.name, item, &mut matched);
+        }
+    }
+    matched
+}
+
+fn add_item(selection: &str, item: &ItemNode, matched: &mut Vec<Matched>) {
+    let entry = |value: Option<String>, patterns: Vec<String>, source: Option<String>| Matched {
+        selection: selection.into(),
+        field: item.field.clone(),
+        value,
+        patterns,
+        source,
+    };
+    if item.negated {
+        // It holds because none of its values does: what the field is instead.
+        let Compared::Field { values, .. } = &item.compared else {
+            return;
+        };
+        let first = values.iter().find(|value| value.kind.is_some());
+        matched.push(entry(
+            first.and_then(|value| value.text.clone()),
+            item.values.iter().map(|value| value.written.clone()).collect(),
+            first.and_then(|value| value.source.clone()),
+        ));
+        return;
+    }
+    let start = matched.len();
+    for value in item.values.iter().filter(|value| value.holds) {
+        let by = value.by.as_ref();
+        let (text, source) =
+            (by.and_then(|by| by.text.as_ref()), by.and_then(|by| by.source.as_ref()));
+        let same = matched[start..]
+            .iter_mut()
+            .find(|known| known.value.as_ref() == text && known.source.as_ref() == source);
+        match same {
+            Some(known) => known.patterns.push(value.written.clone()),
+            None => {
+                matched.push(entry(text.cloned(), vec![value.written.clone()], source.cloned()));
+            }
+        }
+    }
+}

@@ -167,4 +167,9 @@ pub trait Format: Sync + Send {
 }
 
 /// All formats, in the order in which ties are decided. Plain text, which takes anything, is the last.
-pub static FORMATS: &[&dyn Format] = &[&json::Json, &text::Text];
+#[rustfmt::skip]
+pub static FORMATS: &[&dyn Format] = &[
+    &json::Json,
+    &crate::zeek::Zeek,
+    &text::Text,
+];

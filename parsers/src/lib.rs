@@ -12,8 +12,12 @@ mod detect;
 mod format;
 mod framing;
 pub mod json;
+#[cfg(test)]
+mod samples;
 mod stream;
 mod text;
+mod uri;
+pub mod zeek;
 
 pub use detect::{detect, format_named};
 pub use format::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event};

@@ -9,6 +9,9 @@ use crate::rule::{Item, Search, Selection};
 use crate::value::Scalar;
 use crate::yaml::{Kind, Node};
 
+/// Errors reported for one document; it is refused at the first.
+pub(crate) const ERROR_LIMIT: usize = 100;
+
 /// Reads one selection. Everything wrong with it is reported, and it is then `None`.
 pub(crate) fn selection(
     name: &Node,
@@ -58,6 +61,9 @@ fn member(name: &Node, value: Node, diagnostics: &mut Vec<Diagnostic>) -> Option
         Kind::Mapping(entries) => {
             let mut items = Vec::with_capacity(entries.len());
             for (key, value) in entries {
+                if diagnostics.len() >= ERROR_LIMIT {
+                    break;
+                }
                 items.extend(item(&key, value, diagnostics));
             }
             Some(Search::All(items))
@@ -67,6 +73,9 @@ fn member(name: &Node, value: Node, diagnostics: &mut Vec<Diagnostic>) -> Option
             let mut words = keywords(name);
             let mut searches = Vec::new();
             for node in members {
+                if diagnostics.len() >= ERROR_LIMIT {
+                    break;
+                }
                 match node.kind {
                     // Scalars of a list are alternatives like everything else in it.
                     Kind::Scalar(text, style) => {

@@ -9,7 +9,12 @@ use crate::rule::Draft;
 use crate::yaml::{self, Node};
 use crate::{Correlation, Diagnostic, Filter, LogSource, Rule};
 use crate::{action, correlation, filter, metadata, reference, rule};
+use ahash::{AHashMap, AHashSet};
 use std::sync::Arc;
+
+/// Errors listed for one source; texts that are no rules at all can have millions.
+const SOURCE_ERROR_LIMIT: usize = 1000;
+const TOO_MANY: usize = SOURCE_ERROR_LIMIT + 1;
 
 /// One source text.
 #[derive(Clone, Debug)]
@@ -221,15 +226,32 @@ struct Reading {
     filters: Vec<(usize, Filter)>,
     correlations: Vec<(usize, Correlation)>,
     diagnostics: Vec<(usize, Diagnostic)>,
+    /// How many errors each source has.
+    reported: AHashMap<usize, usize>,
     /// Ids and names of documents that did not load.
-    refused: ahash::AHashSet<String>,
+    refused: AHashSet<String>,
 }
 
 impl Reading {
     /// Whether there was anything to report.
     fn report(&mut self, source: usize, errors: Vec<Diagnostic>) -> bool {
         let any = !errors.is_empty();
-        self.diagnostics.extend(errors.into_iter().map(|error| (source, error)));
+        for error in errors {
+            let reported = self.reported.entry(source).or_insert(0);
+            *reported += 1;
+            match *reported {
+                ..=SOURCE_ERROR_LIMIT => self.diagnostics.push((source, error)),
+                TOO_MANY => {
+                    let message = format!("more than {SOURCE_ERROR_LIMIT} errors in this file");
+                    self.diagnostics.push((
+                        source,
+                        Diagnostic::error("too-many-errors", error.span, message)
+                            .with_help("mend the ones above first; the others are not listed"),
+                    ));
+                }
+                _ => {}
+            }
+        }
         any
     }
 

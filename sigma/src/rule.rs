@@ -174,6 +174,9 @@ pub(crate) fn parse(
     let mut timeframe = None;
     let mut unsound = false;
     for (name, value) in entries {
+        if diagnostics.len() >= detection::ERROR_LIMIT {
+            break;
+        }
         match name.text().unwrap_or("") {
             "condition" => conditions = Some((name, value)),
             "timeframe" => timeframe = value.text().map(|text| (Box::from(text), value.span)),
@@ -182,6 +185,10 @@ pub(crate) fn parse(
                 None => unsound = true,
             },
         }
+    }
+    // Names of unsound selections would be reported as undefined.
+    if unsound && conditions.is_some() || diagnostics.len() >= detection::ERROR_LIMIT {
+        return None;
     }
     let Some((name, value)) = conditions else {
         diagnostics.push(
@@ -197,7 +204,6 @@ pub(crate) fn parse(
         );
         return None;
     }
-    // Names of unsound selections would be reported as undefined.
     if unsound {
         return None;
     }

@@ -202,7 +202,7 @@ pub fn canonical_number(text: &str) -> Option<Box<str>> {
         (left.to_owned(), right.to_owned())
     } else {
         let zeros = usize::try_from(point).ok()? - digits.len();
-        (digits.clone() + &"0".repeat(zeros), String::new())
+        (digits + &"0".repeat(zeros), String::new())
     };
     integral = integral.trim_start_matches('0').to_owned();
     decimals.truncate(decimals.trim_end_matches('0').len());

@@ -247,7 +247,7 @@ fn unclosed_quote(text: &str, document: &Range<usize>, offset: usize) -> Diagnos
         opening_quote(&text[document.start..offset]).map_or(offset, |at| document.start + at);
     let quote = text[open..].chars().next().filter(|c| matches!(c, '\'' | '"')).unwrap_or('\'');
     let line = line_around(text, open, document);
-    let span = Span::new(open, line.start + text[line.clone()].trim_end().len());
+    let span = Span::new(open, line.start + text[line].trim_end().len());
     Diagnostic::error("yaml-syntax", span, format!("the quote {quote} opened here is never closed"))
         .with_help(match quote {
             '"' => "close it, and write a quote inside as \\\"",
