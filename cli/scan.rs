@@ -1,7 +1,8 @@
 //! From a stream of bytes to encoded detections, on one thread.
 
-use crate::encode::{Buffer, Encoder, HOST_FIELDS, Hit, Matched, field};
+use crate::encode::{Buffer, Encoder, HOST_FIELDS, Hit, field};
 use crate::plan::{Reading, Rules};
+use sigmund_engine::detection::matched;
 use sigmund_engine::{Event, Matcher, Record};
 use sigmund_parsers::{Outcome, Stream};
 use std::io::{self, Read};
@@ -97,7 +98,7 @@ impl<'a> Scanner<'a> {
         Ok(problem)
     }
 
-    /// Matches the records of one block. `number` counts records.
+    /// Matches the records of one block. `number` counts events.
     fn block(
         &mut self,
         stream: &mut Stream,
@@ -108,10 +109,10 @@ impl<'a> Scanner<'a> {
     ) -> usize {
         let Self { hunt, matcher, record, hits, buffer, .. } = self;
         stream.read(block, last, record, &mut |mut framed| {
-            *number += 1;
             if framed.outcome != Outcome::Event {
                 return;
             }
+            *number += 1;
             let bytes = framed.bytes;
             let (record, mut whole) = framed.parts();
             matcher.matches(bytes, record, &mut whole, hits);
@@ -146,7 +147,8 @@ fn detect(hunt: &Hunt, rules: &[u32], event: &Event, path: &str, record: u64, ou
     for &rule in rules {
         match &hunt.encoder {
             Some(encoder) => {
-                let matched = matched(hunt, rule, event);
+                let oracle = hunt.rules.set.oracle(rule);
+                let matched = oracle.map(|oracle| matched(oracle, event)).unwrap_or_default();
                 let card = &hunt.rules.cards[rule as usize];
                 let hit = Hit { rule: card, event, matched: &matched, path, record };
                 encoder.detection(&hit, rule, out);
@@ -154,10 +156,4 @@ fn detect(hunt: &Hunt, rules: &[u32], event: &Event, path: &str, record: u64, ou
             None => out.count(event.time, rule, field(event, HOST_FIELDS)),
         }
     }
-}
-
-/// Which selections, fields and values matched.
-fn matched(hunt: &Hunt, rule: u32, event: &Event) -> Vec<Matched> {
-    let _ = (hunt, rule, event);
-    Vec::new()
 }

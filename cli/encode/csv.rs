@@ -41,7 +41,7 @@ pub(super) fn row(hit: &Hit<'_>, out: &mut Buffer) {
             matched.push_str(field);
             matched.push('=');
         }
-        matched.push_str(&part.value);
+        matched.push_str(part.value.as_deref().unwrap_or("(none)"));
     }
     cell(&matched, bytes);
     bytes.push(b',');

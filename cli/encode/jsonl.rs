@@ -87,7 +87,7 @@ pub(super) fn log_source(source: Option<&LogSource>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// `[{"selection":…,"field":…,"value":…},…]`
+/// `[{"selection":…,"field":…,"value":…,"patterns":[…],"source":…},…]`
 pub(super) fn matched(hit: &Hit<'_>, out: &mut Vec<u8>) {
     out.push(b'[');
     for (index, part) in hit.matched.iter().enumerate() {
@@ -101,7 +101,13 @@ pub(super) fn matched(hit: &Hit<'_>, out: &mut Vec<u8>) {
             Some(field) => json::string(field, out),
             None => out.extend_from_slice(b"null"),
         }
-        json::text("value", &part.value, out);
+        json::key("value", out);
+        match &part.value {
+            Some(value) => json::string(value, out),
+            None => out.extend_from_slice(b"null"),
+        }
+        json::texts("patterns", part.patterns.iter().map(String::as_str), out);
+        json::optional("source", part.source.as_deref(), out);
         out.push(b'}');
     }
     out.push(b']');

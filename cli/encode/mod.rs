@@ -12,6 +12,7 @@ mod summary;
 mod table;
 
 use crate::args::DetectionFormat;
+use sigmund_engine::detection::Matched;
 use sigmund_engine::{Event, EventTime};
 use sigmund_sigma::rule::Level;
 use sigmund_sigma::{LogSource, Rule};
@@ -73,15 +74,6 @@ pub(crate) fn status_name(status: sigmund_sigma::rule::Status) -> &'static str {
     }
 }
 
-/// A value that a rule matched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Matched {
-    pub(crate) selection: String,
-    /// `None` for keywords.
-    pub(crate) field: Option<String>,
-    pub(crate) value: String,
-}
-
 /// A rule that matched an event, and where that was.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hit<'a> {
@@ -89,7 +81,7 @@ pub(crate) struct Hit<'a> {
     pub(crate) event: &'a Event,
     pub(crate) matched: &'a [Matched],
     pub(crate) path: &'a str,
-    /// From 1, counted from the beginning of what is read as one part.
+    /// From 1: the events of what is read as one part are counted, not its headers and empty lines.
     pub(crate) record: u64,
 }
 

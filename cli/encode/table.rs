@@ -62,19 +62,20 @@ pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
         if !matched.is_empty() {
             matched.push(' ');
         }
+        let value = part.value.as_deref().unwrap_or("(none)");
         match &part.field {
             Some(field) => {
                 matched.push_str(field);
                 matched.push('=');
-                if part.value.contains(' ') {
+                if part.value.as_deref().is_some_and(|value| value.contains(' ')) {
                     let mut quoted = Vec::new();
-                    json::string(&part.value, &mut quoted);
+                    json::string(value, &mut quoted);
                     matched.push_str(&String::from_utf8_lossy(&quoted));
                 } else {
-                    matched.push_str(&part.value);
+                    matched.push_str(value);
                 }
             }
-            None => matched.push_str(&part.value),
+            None => matched.push_str(value),
         }
     }
     let matched = visible(&matched, false).into_owned();
