@@ -2,7 +2,8 @@
 //!
 //! A native name always works; an alias only adds (law 4). Each format has its tables in the parsers;
 //! users add their own. One lookup rule for all: the native field of that name if the event
-//! has it, else the alias.
+//! has it, else the alias. An alias of alternates that has the native field of its own name first widens
+//! that field ([`Alias::widens`]): it holds although the event has the field.
 
 use std::borrow::Cow;
 
@@ -58,6 +59,15 @@ impl Alias {
             Pick::Alternates,
             fields.iter().map(|field| Source::Field((*field).into())),
         )
+    }
+
+    /// Whether it adds candidates to the native field of its own name: alternates of which that field is the first.
+    #[must_use]
+    pub fn widens(&self) -> bool {
+        let own = |source: &Source| matches!(source, Source::Field(field) if *field == self.name);
+        self.pick == Pick::Alternates
+            && self.sources.len() > 1
+            && self.sources.first().is_some_and(own)
     }
 
     /// From any sources.

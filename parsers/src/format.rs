@@ -171,5 +171,6 @@ pub trait Format: Sync + Send {
 pub static FORMATS: &[&dyn Format] = &[
     &json::Json,
     &crate::zeek::Zeek,
+    &crate::suricata::Fast,
     &text::Text,
 ];

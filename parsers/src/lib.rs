@@ -15,6 +15,7 @@ pub mod json;
 #[cfg(test)]
 mod samples;
 mod stream;
+pub mod suricata;
 mod text;
 mod uri;
 pub mod zeek;

@@ -101,10 +101,11 @@ impl Values {
     }
 
     fn resolve(&mut self, view: View<'_>, field: Slot) -> Shape {
-        if view.fields.is_present(field) {
+        let alias = view.class.alias(field);
+        if view.fields.is_present(field) && !alias.is_some_and(|alias| alias.widens) {
             return self.native(view.fields, field);
         }
-        let Some(alias) = view.class.alias(field) else { return Shape::Missing };
+        let Some(alias) = alias else { return Shape::Missing };
         let start = self.values.len() as u32;
         let mut strict: Option<(bool, bool)> = None;
         let mut last = Shape::Missing;

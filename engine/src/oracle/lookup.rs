@@ -1,9 +1,9 @@
 //! The fields of an event as a rule names them.
 //!
 //! Order (one rule for all formats): the native field of that name, then the lifted one, then the
-//! alias of the route.
+//! alias of the route; an alias that widens the native field of its own name stands for it.
 
-use crate::alias::{Pick, Source};
+use crate::alias::{Alias, Pick, Source};
 use crate::fold::folded;
 use crate::{Event, Object, Value};
 use std::borrow::Cow;
@@ -169,7 +169,9 @@ impl<'e> Lookup<'e> {
     }
 
     fn find(&self, name: &str) -> Found<'e> {
-        if let Some((origin, values)) = self.native(name) {
+        let widened = self.event.route.aliases.get(name).is_some_and(Alias::widens);
+        let native = if widened { None } else { self.native(name) };
+        if let Some((origin, values)) = native {
             let values = flatten(&values);
             return Found {
                 origin,

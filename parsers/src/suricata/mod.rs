@@ -1,0 +1,12 @@
+//! Suricata: EVE JSON as a schema of the JSON reader and `fast.log` ([`fast`]), which Snort writes too;
+//! their log sources and aliases are the same.
+//!
+//! The authority for EVE is Suricata's own `etc/schema.json` and its user guide, EVE output.
+
+mod alias;
+mod fast;
+pub(crate) mod route;
+#[cfg(test)]
+mod samples;
+
+pub use fast::Fast;
