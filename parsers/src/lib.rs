@@ -19,6 +19,7 @@ pub mod suricata;
 mod text;
 mod uri;
 pub mod zeek;
+pub mod windows;
 
 pub use detect::{detect, format_named};
 pub use format::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event};

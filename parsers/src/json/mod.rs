@@ -5,6 +5,7 @@
 
 pub mod read;
 pub(crate) mod scan;
+pub mod schema;
 pub mod write;
 
 mod parser;
@@ -63,7 +64,7 @@ impl Format for Json {
     }
 
     fn aliases(&self) -> Vec<Arc<AliasTable>> {
-        Vec::new()
+        schema::SCHEMAS.iter().flat_map(|schema| schema.aliases()).collect()
     }
 }
 
