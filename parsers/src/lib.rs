@@ -17,9 +17,10 @@ mod samples;
 mod stream;
 pub mod suricata;
 mod text;
+mod time;
 mod uri;
-pub mod zeek;
 pub mod windows;
+pub mod zeek;
 
 pub use detect::{detect, format_named};
 pub use format::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event};

@@ -231,7 +231,8 @@ impl<'e> Lookup<'e> {
 }
 
 /// Choice C10: the longest key prefix that exists wins at each level, even if it leads nowhere.
-fn resolve<'e>(object: &'e Object, path: &str) -> Option<Vec<&'e Value>> {
+#[must_use]
+pub fn resolve<'e>(object: &'e Object, path: &str) -> Option<Vec<&'e Value>> {
     if let Some(value) = object.get(path) {
         return Some(vec![value]);
     }

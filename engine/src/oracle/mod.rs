@@ -6,7 +6,7 @@
 mod lookup;
 mod wildcard;
 
-pub use lookup::{Candidate, CandidateKind, Found, FoundSource, Lookup, Origin};
+pub use lookup::{Candidate, CandidateKind, Found, FoundSource, Lookup, Origin, resolve};
 
 use crate::fold::folded;
 use crate::value::{Decimal, date_part};

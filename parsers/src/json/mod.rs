@@ -3,12 +3,14 @@
 //! A record is one JSON object. Its members are the native fields; known containers (`Event.EventData`, `winlog`) are lifted
 //! to short names, and known kinds of events get their log sources by [`schema`].
 
+pub mod lift;
 pub mod read;
 pub(crate) mod scan;
 pub mod schema;
 pub mod write;
 
 mod parser;
+mod time;
 
 use crate::{Format, Framing, Head, Parser, Score, StreamInfo};
 use parser::JsonParser;

@@ -1,53 +1,89 @@
 //! One JSON object to the fields of a record.
 
-use super::read;
+use super::lift::lifted;
+use super::schema::Router;
+use super::{read, time};
 use crate::{Outcome, Parser, StreamInfo};
+use sigmund_engine::oracle::resolve;
 use sigmund_engine::{Body, Event, Kind, Object, Record, Route, Value};
 use std::sync::Arc;
 
 /// Reads JSON events.
 pub(crate) struct JsonParser {
-    plain: Arc<Route>,
+    router: Router,
+    info: StreamInfo,
 }
 
 impl JsonParser {
     pub(crate) fn new(info: &StreamInfo) -> Self {
-        let plain = info.routing.route("json", Vec::new(), None, &Arc::default(), &|_| None);
-        Self { plain }
+        Self { router: Router::new(info, "json"), info: info.clone() }
+    }
+
+    fn route(&mut self, object: &Object, lifted: &Object) -> Arc<Route> {
+        let names: Vec<String> = self.router.names().map(str::to_owned).collect();
+        self.router.begin();
+        for (index, name) in names.iter().enumerate() {
+            let value = find(object, lifted, name);
+            let first = value.iter().find_map(|value| first_scalar(value));
+            self.router.push(index, first);
+        }
+        Arc::clone(self.router.route())
     }
 }
 
 impl Parser for JsonParser {
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {
         let Ok(object) = read::object(bytes) else { return Outcome::Foreign };
-        let table = Arc::clone(record.fields.table());
+        let lifted = lifted(&object);
         if record.fields.collects() {
-            for (name, value) in &object.0 {
+            for (name, value) in object.0.iter().chain(&lifted.0) {
                 fill(record, name, value);
             }
         }
+        let table = Arc::clone(record.fields.table());
         for name in table.names() {
-            let mut found = Vec::new();
-            lookup(&object, name, &mut found);
-            for value in found {
+            for value in find(&object, &lifted, name) {
                 fill(record, name, value);
             }
         }
         record.body = Body::Json;
-        record.route = Some(Arc::clone(&self.plain));
+        record.route = Some(self.route(&object, &lifted));
+        if record.wants_time {
+            record.time = time::of(&object, &lifted, &self.info);
+        }
         Outcome::Event
     }
 
-    fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
-        let _ = self.parse(bytes, record);
+    fn event(&mut self, bytes: &[u8], _: &mut Record) -> Event {
+        let object = read::object(bytes).unwrap_or_default();
+        let lifted = lifted(&object);
         Event {
             raw: bytes.into(),
-            object: read::object(bytes).unwrap_or_default(),
-            lifted: Object::default(),
+            route: self.route(&object, &lifted),
+            time: time::of(&object, &lifted, &self.info),
+            object,
+            lifted,
             keywords_in_raw: false,
-            route: record.route.clone().unwrap_or_else(|| Arc::clone(&self.plain)),
-            time: record.time,
         }
+    }
+}
+
+/// The values of a field: of the event itself, else of its lifted fields.
+pub(super) fn find<'a>(object: &'a Object, lifted: &'a Object, name: &str) -> Vec<&'a Value> {
+    resolve(object, name).or_else(|| resolve(lifted, name)).unwrap_or_default()
+}
+
+/// The first value that is not null, as a discriminator sees it.
+fn first_scalar(value: &Value) -> Option<(Kind, &[u8])> {
+    match value {
+        Value::Null => None,
+        Value::Bool(true) => Some((Kind::True, b"true")),
+        Value::Bool(false) => Some((Kind::False, b"false")),
+        Value::Number(text) => Some((Kind::Number, text.as_bytes())),
+        Value::Text(text) => Some((Kind::Text, text.as_bytes())),
+        Value::Object(_) => Some((Kind::Object, b"")),
+        Value::Array(elements) if elements.is_empty() => Some((Kind::Empty, b"")),
+        Value::Array(elements) => elements.iter().find_map(first_scalar),
     }
 }
 
@@ -63,33 +99,5 @@ fn fill(record: &mut Record, name: &str, value: &Value) {
             record.fields.set_kind(name, Kind::Empty, b"");
         }
         Value::Array(elements) => elements.iter().for_each(|element| fill(record, name, element)),
-    }
-}
-
-/// The values of a field (sigma-semantics 11.1): at each level the longest key that exists wins, lists on the way fan out.
-fn lookup<'a>(object: &'a Object, name: &str, found: &mut Vec<&'a Value>) {
-    let mut end = name.len();
-    loop {
-        if let Some(value) = object.get(&name[..end]) {
-            match name.get(end + 1..) {
-                Some(rest) if end < name.len() => descend(value, rest, found),
-                _ => found.push(value),
-            }
-            return;
-        }
-        match name[..end].rfind('.') {
-            Some(dot) => end = dot,
-            None => return,
-        }
-    }
-}
-
-fn descend<'a>(value: &'a Value, rest: &str, found: &mut Vec<&'a Value>) {
-    match value {
-        Value::Object(object) => lookup(object, rest, found),
-        Value::Array(elements) => {
-            elements.iter().for_each(|element| descend(element, rest, found));
-        }
-        _ => {}
     }
 }
