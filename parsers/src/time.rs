@@ -101,8 +101,18 @@ fn epoch_in(text: &str, unit: i128) -> Option<Instant> {
 /// A month by its English name or abbreviation.
 pub(crate) fn month(name: &str) -> Option<i8> {
     const MONTHS: [&str; 12] = [
-        "january", "february", "march", "april", "may", "june", "july", "august", "september",
-        "october", "november", "december",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
     ];
     let lower = name.to_ascii_lowercase();
     let short = lower.trim_end_matches('.');
@@ -250,9 +260,10 @@ impl<'a> Rest<'a> {
             second = self.number(2, 2)?;
         }
         let mut nanos = 0;
-        let fraction = self.0.strip_prefix(['.', ',']).filter(|rest| {
-            rest.starts_with(|letter: char| letter.is_ascii_digit())
-        });
+        let fraction = self
+            .0
+            .strip_prefix(['.', ','])
+            .filter(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()));
         if let Some(rest) = fraction {
             let length = rest.bytes().take_while(u8::is_ascii_digit).count();
             for at in 0..9 {
@@ -281,7 +292,13 @@ impl<'a> Rest<'a> {
             hour = 0;
         }
         let small = |number: i32| i8::try_from(number).ok();
-        Some(Clock { hour: small(hour)?, minute: small(minute)?, second: small(second)?, nanos, next_day })
+        Some(Clock {
+            hour: small(hour)?,
+            minute: small(minute)?,
+            second: small(second)?,
+            nanos,
+            next_day,
+        })
     }
 
     fn zone(&mut self) -> Zone {
@@ -365,9 +382,22 @@ mod tests {
     #[test]
     fn refuses_what_is_no_time() {
         for text in [
-            "", "-", "0", "12", "1601-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2020-13-01T00:00:00Z",
-            "2020-02-30T00:00:00Z", "2020-09-13", "2020-09-13T12:26:40X", "hello", "9999999999999999999",
-            "13:00:00", "2020-09-13T25:00:00Z", "/Date()/", "/Date(é)/",
+            "",
+            "-",
+            "0",
+            "12",
+            "1601-01-01T00:00:00Z",
+            "1970-01-01T00:00:00Z",
+            "2020-13-01T00:00:00Z",
+            "2020-02-30T00:00:00Z",
+            "2020-09-13",
+            "2020-09-13T12:26:40X",
+            "hello",
+            "9999999999999999999",
+            "13:00:00",
+            "2020-09-13T25:00:00Z",
+            "/Date()/",
+            "/Date(é)/",
         ] {
             assert_eq!(nanos(text), None, "{text}");
         }

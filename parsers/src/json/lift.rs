@@ -61,10 +61,16 @@ pub const LIFTS: &[Lift] = &[
         &[Key("Event"), Key("System"), Key("Execution_attributes"), Key("ThreadID")],
         "Execution_ThreadID",
     ),
-    to(&[Key("Event"), Key("System"), Key("Security_attributes"), Key("UserID")], "Security_UserID"),
+    to(
+        &[Key("Event"), Key("System"), Key("Security_attributes"), Key("UserID")],
+        "Security_UserID",
+    ),
     to(&[Key("Event"), Key("System"), Key("Provider"), Key("Name")], "Provider_Name"),
     to(&[Key("Event"), Key("System"), Key("Provider"), Key("Guid")], "Provider_Guid"),
-    to(&[Key("Event"), Key("System"), Key("TimeCreated"), Key("SystemTime")], "TimeCreated_SystemTime"),
+    to(
+        &[Key("Event"), Key("System"), Key("TimeCreated"), Key("SystemTime")],
+        "TimeCreated_SystemTime",
+    ),
     to(&[Key("Event"), Key("System"), Key("Execution"), Key("ProcessID")], "Execution_ProcessID"),
     to(&[Key("Event"), Key("System"), Key("Execution"), Key("ThreadID")], "Execution_ThreadID"),
     to(&[Key("Event"), Key("System"), Key("Security"), Key("UserID")], "Security_UserID"),
@@ -232,11 +238,15 @@ mod tests {
     #[test]
     fn lifts_beats_and_others() {
         assert_eq!(
-            lift(r#"{"winlog":{"channel":"C","event_id":"1","event_data":{"Image":"i"},"process":{"thread":{"id":3}}}}"#),
+            lift(
+                r#"{"winlog":{"channel":"C","event_id":"1","event_data":{"Image":"i"},"process":{"thread":{"id":3}}}}"#
+            ),
             r#"{"Image":"i","Channel":"C","EventID":"1","Execution_ThreadID":3}"#
         );
         assert_eq!(
-            lift(r#"{"System":{"Provider":{"Name":"P"},"EventID":{"Value":5}},"EventData":{"a":1,"a":2}}"#),
+            lift(
+                r#"{"System":{"Provider":{"Name":"P"},"EventID":{"Value":5}},"EventData":{"a":1,"a":2}}"#
+            ),
             r#"{"a":2,"EventID":5,"Provider_Name":"P"}"#
         );
         assert_eq!(lift(r#"{"result":{"EventCode":1,"x":[{}]},"a":1}"#), r#"{"EventCode":1}"#);

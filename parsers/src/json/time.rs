@@ -84,14 +84,27 @@ mod tests {
     #[test]
     fn takes_the_first_field_that_holds_a_time() {
         let second = 1_000_000_000;
-        let at = |name, seconds: i64, assumed| Some((TimeSource::Field(name), seconds * second, assumed));
+        let at = |name, seconds: i64, assumed| {
+            Some((TimeSource::Field(name), seconds * second, assumed))
+        };
         assert_eq!(
-            time(r##"{"Event":{"System":{"TimeCreated":{"#attributes":{"SystemTime":"2020-09-13T12:26:40Z"}}}}}"##),
+            time(
+                r##"{"Event":{"System":{"TimeCreated":{"#attributes":{"SystemTime":"2020-09-13T12:26:40Z"}}}}}"##
+            ),
             at("TimeCreated_SystemTime", 1_600_000_000, false)
         );
-        assert_eq!(time(r#"{"time":"none","EventTime":"2020-09-13 14:26:40"}"#), at("EventTime", 1_600_000_000, true));
-        assert_eq!(time(r#"{"ts":1600000000,"@timestamp":"2024-01-01T00:00:00Z"}"#), at("ts", 1_600_000_000, false));
-        assert_eq!(time(r#"{"UtcTime":"2020-09-13 12:26:40"}"#), at("UtcTime", 1_600_000_000, false));
+        assert_eq!(
+            time(r#"{"time":"none","EventTime":"2020-09-13 14:26:40"}"#),
+            at("EventTime", 1_600_000_000, true)
+        );
+        assert_eq!(
+            time(r#"{"ts":1600000000,"@timestamp":"2024-01-01T00:00:00Z"}"#),
+            at("ts", 1_600_000_000, false)
+        );
+        assert_eq!(
+            time(r#"{"UtcTime":"2020-09-13 12:26:40"}"#),
+            at("UtcTime", 1_600_000_000, false)
+        );
         assert_eq!(time(r#"{"time":12}"#), None);
     }
 }

@@ -170,7 +170,10 @@ fn ecs() -> Vec<Alias> {
         Alias::to("CurrentDirectory", &["process.working_directory"]),
         Alias::to("ParentImage", &["process.parent.executable"]),
         Alias::to("ParentCommandLine", &["process.parent.command_line"]),
-        Alias::to("OriginalFileName", &["process.pe.original_file_name", "file.pe.original_file_name"]),
+        Alias::to(
+            "OriginalFileName",
+            &["process.pe.original_file_name", "file.pe.original_file_name"],
+        ),
         Alias::to("Description", &["process.pe.description", "file.pe.description"]),
         Alias::to("Product", &["process.pe.product", "file.pe.product"]),
         Alias::to("Company", &["process.pe.company", "file.pe.company"]),
@@ -189,7 +192,10 @@ fn ecs() -> Vec<Alias> {
         Alias::to("TargetFilename", &["file.path"]),
         Alias::to("PipeName", &["file.name"]),
         Alias::to("Signed", &["file.code_signature.signed", "dll.code_signature.signed"]),
-        Alias::to("Signature", &["file.code_signature.subject_name", "dll.code_signature.subject_name"]),
+        Alias::to(
+            "Signature",
+            &["file.code_signature.subject_name", "dll.code_signature.subject_name"],
+        ),
         Alias::to("SignatureStatus", &["file.code_signature.status", "dll.code_signature.status"]),
         Alias::to("TargetObject", &["registry.path"]),
         Alias::to("Details", &["registry.data.strings"]),
@@ -243,13 +249,21 @@ fn registry_audit() -> Vec<Alias> {
             "TargetObject",
             Pick::Alternates,
             [
-                computed(&["ObjectName", "ObjectValueName"], registry_path, "key with hive name and value name"),
+                computed(
+                    &["ObjectName", "ObjectValueName"],
+                    registry_path,
+                    "key with hive name and value name",
+                ),
                 computed(
                     &["ObjectName", "ObjectValueName"],
                     current_control_set,
                     "the same under `CurrentControlSet`",
                 ),
-                computed(&["ObjectName", "ObjectValueName"], raw_registry_path, "key and value name"),
+                computed(
+                    &["ObjectName", "ObjectValueName"],
+                    raw_registry_path,
+                    "key and value name",
+                ),
             ],
         ),
         Alias::with(
@@ -257,7 +271,11 @@ fn registry_audit() -> Vec<Alias> {
             Pick::Alternates,
             [
                 Source::Field("NewValue".into()),
-                computed(&["NewValue", "NewValueType"], registry_number, "number as Sysmon writes it"),
+                computed(
+                    &["NewValue", "NewValueType"],
+                    registry_number,
+                    "number as Sysmon writes it",
+                ),
             ],
         ),
         Alias::with(
@@ -334,7 +352,11 @@ fn defender() -> Vec<Alias> {
     for (native, joined, underscored) in NAMES {
         let blank = Source::Field((*native).into());
         let short = Source::Field((*joined).into());
-        aliases.push(Alias::with(joined, Pick::First, [blank.clone(), Source::Field((*underscored).into())]));
+        aliases.push(Alias::with(
+            joined,
+            Pick::First,
+            [blank.clone(), Source::Field((*underscored).into())],
+        ));
         aliases.push(Alias::with(underscored, Pick::First, [short, blank]));
     }
     aliases
@@ -349,7 +371,11 @@ fn user_ecs() -> Source {
 }
 
 fn hashes(from: &'static [&'static str; 4]) -> Alias {
-    Alias::with("Hashes", Pick::First, [computed(from, sysmon_hashes, "hashes as Sysmon writes them")])
+    Alias::with(
+        "Hashes",
+        Pick::First,
+        [computed(from, sysmon_hashes, "hashes as Sysmon writes them")],
+    )
 }
 
 /// `DOMAIN\name`, or the name alone.
@@ -490,7 +516,11 @@ fn current_control_set(texts: &[Option<&str>], out: &mut String) -> bool {
     let lower = path.to_ascii_lowercase();
     let Some(start) = lower.find(SET) else { return false };
     let digits = start + SET.len();
-    if !lower.as_bytes().get(digits..digits + 3).is_some_and(|number| number.iter().all(u8::is_ascii_digit)) {
+    if !lower
+        .as_bytes()
+        .get(digits..digits + 3)
+        .is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+    {
         return false;
     }
     out.push_str(&path[..start]);
@@ -550,7 +580,10 @@ mod tests {
             Some(r"HKLM\SYSTEM\CurrentControlSet\Services\x\Start")
         );
         assert_eq!(run(current_control_set, &[r"\REGISTRY\USER\S-1-5-18\x", "y"]), None);
-        assert_eq!(run(registry_path, &[r"\REGISTRY\USER\S-1-5-18\x", ""]).as_deref(), Some(r"HKU\S-1-5-18\x"));
+        assert_eq!(
+            run(registry_path, &[r"\REGISTRY\USER\S-1-5-18\x", ""]).as_deref(),
+            Some(r"HKU\S-1-5-18\x")
+        );
         assert_eq!(run(registry_path, &[r"\REGISTRY\USERS"]).as_deref(), Some(r"\REGISTRY\USERS"));
         assert_eq!(run(registry_number, &["1", "%%1876"]).as_deref(), Some("DWORD (0x00000001)"));
         assert_eq!(run(registry_number, &["x", "%%1873"]), None);
@@ -563,19 +596,20 @@ mod tests {
             Some(r"\windows\system32\dns.exe")
         );
         assert_eq!(run(without_device, &["System"]), None);
-        assert_eq!(
-            run(sysmon_hashes, &["a1", "b2"]).as_deref(),
-            Some("SHA1=A1,MD5=B2")
-        );
+        assert_eq!(run(sysmon_hashes, &["a1", "b2"]).as_deref(), Some("SHA1=A1,MD5=B2"));
     }
 
     #[test]
     fn gives_each_kind_its_own_aliases() {
         let process = of(Some("security"), Some(4688));
-        assert!(matches!(&process.get("Image").unwrap().sources[0], Source::Field(name) if name == "NewProcessName"));
+        assert!(
+            matches!(&process.get("Image").unwrap().sources[0], Source::Field(name) if name == "NewProcessName")
+        );
         assert!(of(Some("sysmon"), Some(1)).get("Channel").is_some());
         assert!(of(Some("windefend"), Some(5007)).get("Feature_Name").is_some());
         let malware = of(Some("windefend"), Some(1116));
-        assert!(matches!(&malware.get("Signature").unwrap().sources[0], Source::Field(name) if name == "ThreatName"));
+        assert!(
+            matches!(&malware.get("Signature").unwrap().sources[0], Source::Field(name) if name == "ThreatName")
+        );
     }
 }

@@ -13,7 +13,10 @@ const SERVICES: &[(&str, &str)] = &[
     ("microsoft-servicebus-client/admin", "microsoft-servicebus-client"),
     ("microsoft-servicebus-client/operational", "microsoft-servicebus-client"),
     ("microsoft-windows-appmodel-runtime/admin", "appmodel-runtime"),
-    ("microsoft-windows-application-experience/program-compatibility-assistant", "application-experience"),
+    (
+        "microsoft-windows-application-experience/program-compatibility-assistant",
+        "application-experience",
+    ),
     ("microsoft-windows-application-experience/program-telemetry", "application-experience"),
     ("microsoft-windows-applocker/exe and dll", "applocker"),
     ("microsoft-windows-applocker/msi and script", "applocker"),
@@ -24,7 +27,10 @@ const SERVICES: &[(&str, &str)] = &[
     ("microsoft-windows-bitlocker/bitlocker management", "bitlocker"),
     ("microsoft-windows-bits-client/operational", "bits-client"),
     ("microsoft-windows-capi2/operational", "capi2"),
-    ("microsoft-windows-certificateservicesclient-lifecycle-system/operational", "certificateservicesclient-lifecycle-system"),
+    (
+        "microsoft-windows-certificateservicesclient-lifecycle-system/operational",
+        "certificateservicesclient-lifecycle-system",
+    ),
     ("microsoft-windows-codeintegrity/operational", "codeintegrity-operational"),
     ("microsoft-windows-dhcp-server/operational", "dhcp"),
     ("microsoft-windows-diagnosis-scripted/operational", "diagnosis-scripted"),
@@ -60,7 +66,10 @@ const SERVICES: &[(&str, &str)] = &[
     ("microsoft-windows-smbserver/connectivity", "smbserver-connectivity"),
     ("microsoft-windows-sysmon/operational", "sysmon"),
     ("microsoft-windows-taskscheduler/operational", "taskscheduler"),
-    ("microsoft-windows-terminalservices-localsessionmanager/operational", "terminalservices-localsessionmanager"),
+    (
+        "microsoft-windows-terminalservices-localsessionmanager/operational",
+        "terminalservices-localsessionmanager",
+    ),
     ("microsoft-windows-vhdmp/operational", "vhdmp"),
     ("microsoft-windows-windows defender/operational", "windefend"),
     ("microsoft-windows-windows firewall with advanced security/firewall", "firewall-as"),
@@ -74,10 +83,8 @@ const SERVICES: &[(&str, &str)] = &[
 ];
 
 /// Services that are known under a second name, in rules or in other engines' mappings.
-const SECOND_NAMES: &[(&str, &str)] = &[
-    ("ldap", "ldap_debug"),
-    ("microsoft-servicebus-client", "servicebus-client"),
-];
+const SECOND_NAMES: &[(&str, &str)] =
+    &[("ldap", "ldap_debug"), ("microsoft-servicebus-client", "servicebus-client")];
 
 /// Provider (lower case) to service, where a provider writes to one channel only.
 const PROVIDERS: &[(&str, &str)] = &[
