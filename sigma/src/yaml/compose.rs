@@ -98,6 +98,12 @@ pub(super) fn document(text: &str, range: Range<usize>, comments: bool, stream: 
                     ScalarStyle::Literal => Style::Literal,
                     ScalarStyle::Folded => Style::Folded,
                 };
+                let mut span = span;
+                if matches!(style, Style::Literal | Style::Folded) {
+                    // The parser counts the blank lines behind them too.
+                    let written = composer.slice(span).trim_end().len();
+                    span = Span::new(span.start as usize, span.start as usize + written);
+                }
                 composer.add(Node { kind: Kind::Scalar(value.into(), style), span }, anchor)
             }
             Event::SequenceStart(style, anchor, _) => {

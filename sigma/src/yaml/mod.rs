@@ -5,8 +5,10 @@
 //! late, by [`crate::value::Scalar::resolve`], because YAML libraries disagree about it.
 //!
 //! The text is cut at document markers first, so one broken document never hides the next.
-//! `compose` is the only file that names the parser crate.
+//! `compose` is the only file that names the parser crate; `block` is a shortcut for the plain
+//! part of YAML that nearly all rules keep to.
 
+mod block;
 mod compose;
 mod explain;
 
@@ -117,6 +119,11 @@ fn read(text: &str, comments: bool) -> Stream {
         return stream;
     }
     for range in document_ranges(text) {
+        if !comments && let Some(root) = block::document(text, range.clone()) {
+            let end = range.start + text[range.clone()].trim_end().len();
+            stream.documents.push(Document { root, span: Span::new(range.start, end) });
+            continue;
+        }
         compose::document(text, range, comments, &mut stream);
     }
     stream
@@ -132,8 +139,7 @@ fn document_ranges(text: &str) -> Vec<std::ops::Range<usize>> {
     // Whether the current range has only blank lines, comments and directives so far.
     let (mut empty, mut directives) = (true, false);
     while line < bytes.len() {
-        let end =
-            bytes[line..].iter().position(|&b| b == b'\n').map_or(bytes.len(), |at| line + at + 1);
+        let end = memchr::memchr(b'\n', &bytes[line..]).map_or(bytes.len(), |at| line + at + 1);
         let content = &bytes[line..end];
         let marker = |mark: &[u8]| {
             content.starts_with(mark)
