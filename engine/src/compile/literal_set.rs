@@ -6,6 +6,7 @@
 //! of at least 7 bytes are indexed under four neighbouring grams, so that only every fourth position needs a look. Automata over thousands of
 //! literals were slower and larger in every measurement: their tables miss the caches once per byte.
 
+use super::grams::{Grams, counts};
 use super::predicate::{Literal, Place};
 
 /// A compiled set. Literal ids are indices into the list it was made from.
@@ -36,14 +37,11 @@ impl LiteralSet {
                 (Place::Anywhere, _) => tiny.push((text.clone(), id)),
             }
         }
-        let mut counts = GramCounts::default();
-        for (text, _) in long.iter().chain(&short) {
-            counts.add(text);
-        }
+        let counts = counts(long.iter().chain(&short).map(|(text, _)| *text));
         Self {
             front: Trie::new(front),
             back: Trie::new(back),
-            long: Grams::new(&long, 4, &counts),
+            long: Grams::new(&long, LONG - 3, &counts),
             short: Grams::new(&short, 1, &counts),
             tiny: tiny.into(),
         }
@@ -59,22 +57,8 @@ impl LiteralSet {
     fn try_scan(&self, text: &[u8], hit: &mut impl FnMut(u32) -> bool) -> Option<()> {
         self.front.walk(text.len(), |at| text[at], hit)?;
         self.back.walk(text.len(), |at| text[text.len() - 1 - at], hit)?;
-        if !self.long.entries.is_empty() && text.len() >= LONG {
-            for (index, gram) in text.chunks_exact(4).enumerate() {
-                let gram = u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]]);
-                if self.long.may_have(gram) {
-                    self.long.report(gram, index * 4, text, hit)?;
-                }
-            }
-        }
-        if !self.short.entries.is_empty() {
-            for (index, gram) in text.windows(4).enumerate() {
-                let gram = u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]]);
-                if self.short.may_have(gram) {
-                    self.short.report(gram, index, text, hit)?;
-                }
-            }
-        }
+        self.long.scan(text, hit)?;
+        self.short.scan(text, hit)?;
         for (literal, id) in &self.tiny {
             if memchr::memmem::find(text, literal).is_some() && !hit(*id) {
                 return None;
@@ -96,139 +80,6 @@ impl LiteralSet {
 
 /// Inner literals from this length on are probed at every fourth position.
 const LONG: usize = 7;
-
-/// How often a gram occurs among the literals themselves: what many rules look for (`.exe`, `\win`) is also common in
-/// logs, so the rarest gram of a literal is the best one to index.
-struct GramCounts(Box<[u16]>);
-
-impl Default for GramCounts {
-    fn default() -> Self {
-        Self(vec![0; 1 << 14].into())
-    }
-}
-
-impl GramCounts {
-    fn slot(gram: u32) -> usize {
-        (gram.wrapping_mul(MIX) >> 18) as usize
-    }
-    fn add(&mut self, text: &[u8]) {
-        for gram in text.windows(4) {
-            let gram = u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]]);
-            let count = &mut self.0[Self::slot(gram)];
-            *count = count.saturating_add(1);
-        }
-    }
-    fn get(&self, gram: u32) -> u32 {
-        u32::from(self.0[Self::slot(gram)])
-    }
-}
-
-const MIX: u32 = 0x9E37_79B1;
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    gram: u32,
-    id: u32,
-    /// Where the gram is in the literal.
-    offset: u32,
-    /// The literal in the slab.
-    start: u32,
-    len: u32,
-}
-
-#[derive(Debug, Default)]
-struct Grams {
-    bits: Box<[u64]>,
-    bits_shift: u32,
-    heads: Box<[u32]>,
-    heads_shift: u32,
-    entries: Box<[Entry]>,
-    slab: Box<[u8]>,
-}
-
-impl Grams {
-    fn new(literals: &[(&[u8], u32)], stride: usize, counts: &GramCounts) -> Self {
-        if literals.is_empty() {
-            return Self::default();
-        }
-        let grams = literals.len() * stride;
-        let bits_log = (grams * 24).next_power_of_two().trailing_zeros().clamp(9, 20);
-        let heads_log = (grams * 2).next_power_of_two().trailing_zeros().clamp(3, 18);
-        let mut table = Self {
-            bits: vec![0; (1 << bits_log) / 64].into(),
-            bits_shift: 32 - bits_log,
-            heads: vec![0; (1 << heads_log) + 1].into(),
-            heads_shift: 32 - heads_log,
-            ..Self::default()
-        };
-        let mut entries: Vec<Entry> = Vec::with_capacity(grams);
-        let mut slab: Vec<u8> = Vec::new();
-        for (text, id) in literals {
-            let gram_at = |at: usize| {
-                u32::from_le_bytes([text[at], text[at + 1], text[at + 2], text[at + 3]])
-            };
-            let last = text.len() - 4 - (stride - 1);
-            let rarity =
-                |at: usize| -> u32 { (0..stride).map(|k| counts.get(gram_at(at + k))).sum() };
-            let best = (0..=last).min_by_key(|at| rarity(*at)).unwrap_or(0);
-            let start = slab.len() as u32;
-            slab.extend_from_slice(text);
-            for k in 0..stride {
-                let gram = gram_at(best + k);
-                entries.push(Entry {
-                    gram,
-                    id: *id,
-                    offset: (best + k) as u32,
-                    start,
-                    len: text.len() as u32,
-                });
-                let bit = gram.wrapping_mul(MIX) >> table.bits_shift;
-                table.bits[(bit >> 6) as usize] |= 1 << (bit & 63);
-            }
-        }
-        let shift = table.heads_shift;
-        let bucket = |gram: u32| (gram.wrapping_mul(MIX) >> shift) as usize;
-        entries.sort_by_key(|entry| (bucket(entry.gram), entry.gram, entry.id, entry.offset));
-        for entry in &entries {
-            table.heads[bucket(entry.gram) + 1] += 1;
-        }
-        for index in 1..table.heads.len() {
-            table.heads[index] += table.heads[index - 1];
-        }
-        table.entries = entries.into();
-        table.slab = slab.into();
-        table
-    }
-
-    #[inline(always)]
-    fn may_have(&self, gram: u32) -> bool {
-        let bit = gram.wrapping_mul(MIX) >> self.bits_shift;
-        self.bits.get((bit >> 6) as usize).is_some_and(|word| word >> (bit & 63) & 1 != 0)
-    }
-
-    #[cold]
-    fn report(
-        &self,
-        gram: u32,
-        at: usize,
-        text: &[u8],
-        hit: &mut impl FnMut(u32) -> bool,
-    ) -> Option<()> {
-        let bucket = (gram.wrapping_mul(MIX) >> self.heads_shift) as usize;
-        let range = self.heads[bucket] as usize..self.heads[bucket + 1] as usize;
-        for entry in &self.entries[range] {
-            if entry.gram != gram || entry.offset as usize > at {
-                continue;
-            }
-            let start = at - entry.offset as usize;
-            let literal = &self.slab[entry.start as usize..(entry.start + entry.len) as usize];
-            if text.get(start..start + literal.len()) == Some(literal) && !hit(entry.id) {
-                return None;
-            }
-        }
-        Some(())
-    }
-}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {

@@ -1,6 +1,7 @@
 //! What the matcher knows about one route: its buckets and where its fields come from.
 
 use crate::alias::{Pick, Source};
+use crate::compile::grams::{Grams, counts};
 use crate::compile::literal_set::LiteralSet;
 use crate::compile::predicate::{Literal, Place};
 use crate::ruleset::{BucketRef, RuleSet};
@@ -14,10 +15,47 @@ pub(super) struct Class {
     pub(super) numbers: Vec<u32>,
     alias_of: Vec<u16>,
     aliases: Vec<ClassAlias>,
-    /// The literals of keyword rules, and for each its (bucket, rule).
-    pub(super) keywords: Option<(LiteralSet, Vec<Vec<(u32, u32)>>)>,
-    /// Keyword literals that stand in JSON text as they are: no quote, backslash, slash, control or non-ASCII character.
-    pub(super) keywords_plain: bool,
+    pub(super) keywords: Option<Keywords>,
+}
+
+/// What tells that a keyword rule may match: one of its literals is in the record.
+pub(super) struct Keywords {
+    /// For folded text.
+    pub(super) folded: LiteralSet,
+    /// For text as it is, if it has no character but ASCII letters that folds to one.
+    pub(super) plain: Option<Grams<true>>,
+    /// For each literal the rules it is for: (bucket, rule).
+    pub(super) rules: Vec<Vec<(u32, u32)>>,
+}
+
+/// Whether a byte stands for itself in JSON text: no quote, backslash, slash, control or non-ASCII character.
+fn stands_for_itself(byte: u8) -> bool {
+    (b' '..0x7F).contains(&byte) && !matches!(byte, b'"' | b'\\' | b'/')
+}
+
+impl Keywords {
+    fn new(literals: &[(Box<[u8]>, Vec<(u32, u32)>)]) -> Self {
+        let whole: Vec<Literal> = literals
+            .iter()
+            .map(|(text, _)| Literal { place: Place::Anywhere, text: text.clone() })
+            .collect();
+        // Of each literal the longest part that looks the same in JSON.
+        let parts: Vec<(&[u8], u32)> = literals
+            .iter()
+            .zip(0..)
+            .map(|((text, _), id)| {
+                let parts = text.split(|byte| !stands_for_itself(*byte));
+                (parts.max_by_key(|part| part.len()).unwrap_or_default(), id)
+            })
+            .collect();
+        let shortest = parts.iter().map(|(part, _)| part.len()).min().unwrap_or(0);
+        let plain = (shortest >= 4).then(|| {
+            let stride = (shortest - 3).min(8);
+            Grams::new(&parts, stride, &counts(parts.iter().map(|(part, _)| *part)))
+        });
+        let rules = literals.iter().map(|(_, rules)| rules.clone()).collect();
+        Self { folded: LiteralSet::new(&whole), plain, rules }
+    }
 }
 
 pub(super) struct ClassAlias {
@@ -68,22 +106,18 @@ impl Class {
                 *known.entry(bucket.clone()).or_insert(next)
             })
             .collect();
-        let (mut literals, mut rules): (Vec<Literal>, Vec<Vec<(u32, u32)>>) = Default::default();
+        let mut literals: Vec<(Box<[u8]>, Vec<(u32, u32)>)> = Vec::new();
         for (bucket, reference) in (0u32..).zip(&buckets) {
-            for (text, of) in &ruleset.bucket(reference).keywords {
-                let known = literals.iter().position(|literal| literal.text == *text);
-                let index = known.unwrap_or_else(|| {
-                    literals.push(Literal { place: Place::Anywhere, text: text.clone() });
-                    rules.push(Vec::new());
-                    literals.len() - 1
-                });
-                rules[index].extend(of.iter().map(|rule| (bucket, *rule)));
+            for (text, rules) in &ruleset.bucket(reference).keywords {
+                let rules = rules.iter().map(|rule| (bucket, *rule));
+                match literals.iter_mut().find(|(known, _)| known == text) {
+                    Some((_, known)) => known.extend(rules),
+                    None => literals.push((text.clone(), rules.collect())),
+                }
             }
         }
-        let plain = |byte: &u8| (b' '..0x7F).contains(byte) && !matches!(byte, b'"' | b'\\' | b'/');
-        let keywords_plain = literals.iter().all(|literal| literal.text.iter().all(plain));
-        let keywords = (!literals.is_empty()).then(|| (LiteralSet::new(&literals), rules));
-        Self { buckets, numbers, alias_of, aliases, keywords, keywords_plain }
+        let keywords = (!literals.is_empty()).then(|| Keywords::new(&literals));
+        Self { buckets, numbers, alias_of, aliases, keywords }
     }
 
     #[inline]

@@ -14,7 +14,7 @@ use crate::compile::bucket::{Bucket, FieldTriggers};
 use crate::compile::predicate::Test;
 use crate::ruleset::BucketRef;
 use crate::{Body, Event, Kind, Record, RuleSet, tests_on_text};
-use class::Class;
+use class::{Class, Keywords};
 use memo::Memo;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,7 +49,6 @@ struct State {
     /// Interned lists of rules that values pull; 0 is the empty list.
     results: Vec<Box<[u32]>>,
     results_index: HashMap<Box<[u32]>, u32, ahash::RandomState>,
-    text: Vec<u8>,
     /// Counters, for reports and benches.
     stats: Stats,
 }
@@ -88,7 +87,6 @@ impl Matcher {
             hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
             results: vec![Box::default()],
             results_index: HashMap::default(),
-            text: Vec::new(),
             stats: Stats::default(),
         };
         Self { ruleset, classes: Vec::new(), numbers: HashMap::default(), state }
@@ -140,8 +138,8 @@ impl Matcher {
                 state.pull(&self.ruleset, view, bucket, (index, number), triggers);
             }
         }
-        if class.keywords.is_some() {
-            state.scan_keywords(&self.ruleset, view, record);
+        if let Some(keywords) = &class.keywords {
+            state.scan_keywords(&self.ruleset, view, record, keywords);
         }
         let mut event = None;
         let candidates = std::mem::take(&mut state.candidates);
@@ -331,36 +329,40 @@ impl State {
     }
 
     /// Nominates keyword rules of which a literal is in the record.
-    fn scan_keywords(&mut self, ruleset: &RuleSet, view: View<'_>, record: &Record) {
-        let Some((literals, rules)) = &view.class.keywords else { return };
-        let direct = match record.body {
-            Body::Text => true,
-            Body::Json => view.class.keywords_plain && !record.has_unicode_escapes,
-            Body::Structured => false,
-        };
-        let mut text = std::mem::take(&mut self.text);
-        text.clear();
-        if direct && view.bytes.is_ascii() {
-            text.extend_from_slice(view.bytes);
-            text.make_ascii_lowercase();
-        } else if direct {
-            fold_lossy(view.bytes, &mut text);
-        }
-        if direct {
-            literals.scan(&text, |literal| {
-                for (bucket, rule) in &rules[literal as usize] {
-                    let compiled = ruleset.bucket(&view.class.buckets[*bucket as usize]);
-                    self.nominate(*bucket, *rule, compiled);
-                }
-                true
-            });
-        } else {
-            for (bucket, rule) in rules.iter().flatten() {
-                let compiled = ruleset.bucket(&view.class.buckets[*bucket as usize]);
+    fn scan_keywords(
+        &mut self,
+        ruleset: &RuleSet,
+        view: View<'_>,
+        record: &Record,
+        keywords: &Keywords,
+    ) {
+        let class = view.class;
+        let mut nominate = |literal: u32| {
+            for (bucket, rule) in &keywords.rules[literal as usize] {
+                let compiled = ruleset.bucket(&class.buckets[*bucket as usize]);
                 self.nominate(*bucket, *rule, compiled);
             }
+            true
+        };
+        let shows_text = match record.body {
+            Body::Text => true,
+            Body::Json => !record.has_unicode_escapes,
+            Body::Structured => false,
+        };
+        if let Some(plain) = &keywords.plain
+            && shows_text
+            && (view.bytes.is_ascii() || !folds_to_ascii(view.bytes))
+        {
+            plain.scan(view.bytes, &mut nominate);
+        } else if record.body == Body::Text {
+            let mut text = Vec::new();
+            fold_lossy(view.bytes, &mut text);
+            keywords.folded.scan(&text, nominate);
+        } else {
+            (0..keywords.rules.len() as u32).for_each(|literal| {
+                nominate(literal);
+            });
         }
-        self.text = text;
     }
 
     /// Decides a predicate, at most once per event.
@@ -448,6 +450,12 @@ impl State {
             Test::Null | Test::Exists(_) => false,
         }
     }
+}
+
+/// Whether a character beyond ASCII occurs that folds to an ASCII letter: U+212A (to `k`) or U+017F (to `s`).
+fn folds_to_ascii(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, "\u{212A}".as_bytes()).is_some()
+        || memchr::memmem::find(bytes, "\u{17F}".as_bytes()).is_some()
 }
 
 fn fold_lossy(bytes: &[u8], out: &mut Vec<u8>) {

@@ -1,0 +1,180 @@
+//! What only shows when all documents are known.
+
+use super::document::{Document, DocumentKind};
+use crate::correlation::Operator;
+use crate::value::Comparison;
+use crate::yaml::Node;
+use crate::{Collection, Correlation, Diagnostic, Rule, Span};
+use ahash::AHashMap;
+use std::sync::Arc;
+
+/// The collection with ways into it.
+pub(super) struct Loaded<'a> {
+    rules: AHashMap<(&'a str, u32), &'a Rule>,
+    correlations: AHashMap<(&'a str, u32), &'a Correlation>,
+    /// Ids and names of rules and correlations.
+    names: AHashMap<&'a str, ()>,
+}
+
+impl<'a> Loaded<'a> {
+    pub(super) fn new(collection: &'a Collection) -> Self {
+        let mut loaded =
+            Self { rules: AHashMap::new(), correlations: AHashMap::new(), names: AHashMap::new() };
+        for rule in &collection.rules {
+            let metadata = &rule.metadata;
+            // Hidden rules of a translated aggregation share the place of their document; the
+            // first has its condition.
+            loaded.rules.entry((&metadata.source, metadata.span.start)).or_insert(rule);
+            for name in [&metadata.id, &metadata.name].into_iter().flatten() {
+                loaded.names.insert(name, ());
+            }
+        }
+        for correlation in &collection.correlations {
+            let metadata = &correlation.metadata;
+            loaded.correlations.insert((&metadata.source, metadata.span.start), correlation);
+            for name in [&metadata.id, &metadata.name].into_iter().flatten() {
+                loaded.names.insert(name, ());
+            }
+        }
+        loaded
+    }
+
+    /// The rule that a document is.
+    pub(super) fn rule(&self, source: &str, span: Span) -> Option<&'a Rule> {
+        self.rules.get(&(source, span.start)).copied()
+    }
+}
+
+/// What earlier documents have taken.
+#[derive(Default)]
+pub(super) struct Across {
+    ids: AHashMap<String, (Arc<str>, Span)>,
+    names: AHashMap<String, (Arc<str>, Span)>,
+}
+
+pub(super) fn check(
+    document: &Document<'_>,
+    loaded: &Loaded<'_>,
+    across: &mut Across,
+    found: &mut Vec<Diagnostic>,
+) {
+    if document.kind == DocumentKind::Action {
+        return;
+    }
+    taken(document, "id", "duplicate-id", &mut across.ids, found);
+    taken(document, "name", "duplicate-name", &mut across.names, found);
+    if document.kind == DocumentKind::Filter {
+        filter_rules(document, loaded, found);
+    }
+    let place = (&*document.source.name, document.span.start);
+    let correlation = loaded.correlations.get(&place);
+    if let Some(correlation) = correlation {
+        check_correlation(document, correlation, loaded, found);
+    }
+}
+
+fn taken(
+    document: &Document<'_>,
+    key: &str,
+    code: &'static str,
+    known: &mut AHashMap<String, (Arc<str>, Span)>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let Some(node) = document.root.get(key) else { return };
+    let Some(text) = node.non_null_text() else { return };
+    let source = Arc::clone(&document.source.name);
+    let Some((first, span)) = known.get(text) else {
+        known.insert(text.to_owned(), (source, node.span));
+        return;
+    };
+    let message = format!("{key} `{text}` is used twice");
+    let mut finding = Diagnostic::warning(code, node.span, message);
+    finding = if *first == source {
+        finding.with_label(*span, "first used here")
+    } else {
+        finding.with_note(format!("first used in {first}"))
+    };
+    let help = match key {
+        "id" => "give each rule an id of its own; copies need a new one",
+        _ => "give each rule a name of its own",
+    };
+    found.push(finding.with_help(help));
+}
+
+fn filter_rules(document: &Document<'_>, loaded: &Loaded<'_>, found: &mut Vec<Diagnostic>) {
+    let rules = document.detection().and_then(|body| body.get("rules"));
+    for node in rules.map_or(&[][..], crate::read::one_or_many) {
+        if let Some(name) = node.non_null_text()
+            && name != "any"
+            && !loaded.names.contains_key(name)
+        {
+            let message = format!("the filter is for `{name}`, which is not loaded");
+            found.push(
+                Diagnostic::warning("filter-unknown-rule", node.span, message)
+                    .with_help("correct the id or name, or load the rule as well"),
+            );
+        }
+    }
+}
+
+fn check_correlation(
+    document: &Document<'_>,
+    correlation: &Correlation,
+    loaded: &Loaded<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
+    if correlation.legacy {
+        let place = document.conditions().first().map_or(document.head(), |node| node.span);
+        found.push(
+            Diagnostic::note("legacy-aggregation", place, "aggregation of Sigma version 1")
+                .with_note("it is translated; other Sigma tools refuse it")
+                .with_help("write a correlation rule"),
+        );
+        if correlation.timespan.is_none() {
+            let message = "aggregation without `timeframe` counts without end";
+            found.push(
+                Diagnostic::warning("legacy-without-timeframe", place, message)
+                    .with_help("add e.g. `timeframe: 5m` to `detection`"),
+            );
+        }
+    }
+    let body = document.root.get("correlation");
+    let place = match body.and_then(|body| body.get("condition")) {
+        Some(node) => node.span,
+        None => document.conditions().first().map_or(document.head(), |node| node.span),
+    };
+    let lower_bound = |operator: &Operator| {
+        matches!(operator, Operator::Compare(Comparison::Gt | Comparison::Gte))
+    };
+    if !correlation.conditions.iter().all(|(operator, _)| lower_bound(operator)) {
+        let message = "the condition can only be decided when its window closes";
+        found.push(
+            Diagnostic::note("correlation-upper-bound", place, message)
+                .with_note("groups that send nothing at all are never reported")
+                .with_help("on a stream, prefer `gte` where it can say the same"),
+        );
+    }
+    let Some(aliases) = body.and_then(|body| body.get("aliases")).and_then(Node::mapping) else {
+        return;
+    };
+    for (alias, mapping) in aliases {
+        let name = alias.text().unwrap_or_default();
+        if !correlation.group_by.iter().any(|field| field == name) {
+            let message = format!("alias `{name}` is not in `group-by`");
+            found.push(
+                Diagnostic::warning("correlation-alias", alias.span, message)
+                    .with_help("use it in `group-by`, or remove it"),
+            );
+        }
+        for (rule, _) in mapping.mapping().unwrap_or_default() {
+            let name = rule.text().unwrap_or_default();
+            if !loaded.names.contains_key(name) {
+                let message = format!("the alias names `{name}`, which is not loaded");
+                found.push(
+                    Diagnostic::warning("correlation-alias", rule.span, message)
+                        .with_help("use the id or name of a rule of this correlation"),
+                );
+            }
+        }
+    }
+}

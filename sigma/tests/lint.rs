@@ -1,0 +1,131 @@
+//! Lint over the shared rule corpus: good public rules must not be screamed at. The corpus lives
+//! outside of this repository; without it these tests say what they skip.
+
+use sigmund_sigma::lint::{self, Taxonomy};
+use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
+use sigmund_sigma::{Diagnostic, Loader, LogSource, Severity, Source};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn corpus() -> Option<PathBuf> {
+    let shared = std::env::var_os("SIGMUND_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
+    let path = shared.join("corpus/sigmahq");
+    if path.is_dir() {
+        return Some(path);
+    }
+    #[expect(clippy::print_stderr, reason = "a skipped test must be visible")]
+    {
+        eprintln!("SKIPPED: {} does not exist", path.display());
+    }
+    None
+}
+
+fn rule_files(directory: &Path, sources: &mut Vec<Source>) {
+    let mut entries: Vec<PathBuf> = std::fs::read_dir(directory)
+        .expect("directory")
+        .map(|e| e.expect("entry").path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            rule_files(&path, sources);
+        } else if path.extension().is_some_and(|extension| extension == "yml") {
+            let text = std::fs::read_to_string(&path).expect("text");
+            sources.push(Source { name: path.to_string_lossy().into(), text: text.into() });
+        }
+    }
+}
+
+fn active(root: &Path) -> Vec<Source> {
+    let mut sources = Vec::new();
+    for directory in ["rules", "rules-emerging-threats", "rules-threat-hunting"] {
+        rule_files(&root.join(directory), &mut sources);
+    }
+    sources
+}
+
+/// Findings by code, the most frequent first, with an example each.
+fn report(found: &[Diagnostic]) -> Vec<(usize, String)> {
+    let mut counts: BTreeMap<(&str, Severity), (usize, String)> = BTreeMap::new();
+    for finding in found {
+        let entry = counts.entry((finding.code, finding.severity)).or_default();
+        entry.0 += 1;
+        if entry.0 <= 3 {
+            entry.1.push_str(&format!("\n      {}: {}", finding.source, finding.message));
+        }
+    }
+    let mut lines: Vec<(usize, String)> = counts
+        .into_iter()
+        .map(|((code, severity), (count, example))| {
+            (count, format!("{count:6} {severity:?} {code}{example}"))
+        })
+        .collect();
+    lines.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
+    lines
+}
+
+#[test]
+fn good_public_rules_are_not_screamed_at() {
+    let Some(root) = corpus() else { return };
+    let sources = active(&root);
+    let collection = Loader::default().load(&sources);
+    let started = std::time::Instant::now();
+    let found = lint::check(&sources, &collection, &lint::Options::default());
+    let seconds = started.elapsed().as_secs_f64();
+    #[expect(clippy::print_stderr, reason = "the figures are wanted with --nocapture")]
+    {
+        eprintln!("{} findings in {seconds:.2} s", found.len());
+        for (_, line) in report(&found) {
+            eprintln!("{line}");
+        }
+    }
+    let warnings: Vec<&Diagnostic> =
+        found.iter().filter(|finding| finding.severity >= Severity::Warning).collect();
+    assert!(warnings.len() * 20 <= sources.len(), "{} warnings", warnings.len());
+    assert!(found.len() <= sources.len(), "{} findings", found.len());
+}
+
+#[test]
+fn the_taxonomy_of_the_corpus_can_be_used() {
+    let Some(root) = corpus() else { return };
+    let text = std::fs::read_to_string(root.join("tests/logsource.json")).expect("text");
+    let taxonomy = Taxonomy::parse("logsource.json", &text).expect("a taxonomy");
+    let proxy = taxonomy.fields(&LogSource::new(None, Some("proxy"), None)).expect("known");
+    assert!(proxy.contains(&"c-useragent"));
+    let sources = active(&root);
+    let collection = Loader::default().load(&sources);
+    let options = lint::Options { taxonomy: Some(taxonomy), ..lint::Options::default() };
+    let found = lint::check(&sources, &collection, &options);
+    #[expect(clippy::print_stderr, reason = "the figures are wanted with --nocapture")]
+    for (_, line) in report(&found).iter().filter(|(_, line)| line.contains("unknown-")) {
+        eprintln!("{line}");
+    }
+    let unknown = found.iter().filter(|finding| finding.code == "unknown-field").count();
+    assert!(unknown * 20 <= sources.len(), "{unknown} unknown fields");
+}
+
+#[test]
+fn the_log_source_mapping_of_the_corpus_is_read() {
+    let Some(root) = corpus() else { return };
+    let text = std::fs::read_to_string(root.join("tests/thor.yml")).expect("text");
+    let (mapping, found) = LogSourceMapping::parse("thor.yml", &text);
+    assert_eq!(found, []);
+    let creation: Vec<_> = mapping
+        .entries
+        .iter()
+        .filter(|entry| {
+            entry.logsource == LogSource::new(Some("windows"), Some("process_creation"), None)
+        })
+        .collect();
+    assert_eq!(creation.len(), 2);
+    let security = LogSource::new(Some("windows"), None, Some("security"));
+    assert!(creation.iter().any(|entry| {
+        entry.rewrite.as_ref() == Some(&security)
+            && entry.conditions == [("EventID".to_owned(), vec!["4688".to_owned()])]
+            && entry
+                .field_mappings
+                .iter()
+                .any(|(from, to)| from == "Image" && to == &["NewProcessName"])
+    }));
+}
