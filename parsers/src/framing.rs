@@ -326,7 +326,7 @@ impl Framer {
                 };
                 Step::Frame(Frame { range, resume: end, piece: Piece::Record, truncated: false })
             }
-            Scan::Incomplete if !full && !(self.broken > 0 && line.is_some()) => Step::More,
+            Scan::Incomplete if !full && (self.broken == 0 || line.is_none()) => Step::More,
             Scan::Incomplete => {
                 self.refused = false;
                 self.broken = self.broken.max(window.len());

@@ -5,6 +5,7 @@
 //! bytes that are not UTF-8 and lone surrogates become U+FFFD, and what lies deeper than
 //! [`MAX_DEPTH`] stays text.
 
+use sigmund_engine::escape::unescape_json;
 use sigmund_engine::{Object, Value};
 
 /// How deep values are taken apart; deeper ones are kept as their text.
@@ -52,68 +53,15 @@ pub fn object(bytes: &[u8]) -> Result<Object, NotJson> {
 }
 
 /// The text of a string as it stands between its quotes, decoded onto the end of `out`.
-/// What is not UTF-8 and lone surrogates become U+FFFD; an unknown escape stands for its letter.
+/// What is not UTF-8 and lone surrogates become U+FFFD; unknown escapes stay as they are.
 pub fn unescape(raw: &[u8], out: &mut Vec<u8>) {
-    let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        push_lossy(&rest[..at], out);
-        rest = &rest[at + 1..];
-        let Some((escape, after)) = rest.split_first() else {
-            out.push(b'\\');
-            return;
-        };
-        let plain = match escape {
-            b'n' => b'\n',
-            b't' => b'\t',
-            b'r' => b'\r',
-            b'b' => 8,
-            b'f' => 12,
-            b'u' => {
-                let (letter, used) = unicode_escape(after);
-                out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-                rest = &after[used..];
-                continue;
-            }
-            // Quote, backslash and slash; anything else is no JSON and stands for itself.
-            ascii if ascii.is_ascii() => *ascii,
-            _ => continue,
-        };
-        out.push(plain);
-        rest = after;
+    let start = out.len();
+    unescape_json(raw, out);
+    if std::str::from_utf8(&out[start..]).is_err() {
+        let text = String::from_utf8_lossy(&out[start..]).into_owned();
+        out.truncate(start);
+        out.extend_from_slice(text.as_bytes());
     }
-    push_lossy(rest, out);
-}
-
-fn push_lossy(bytes: &[u8], out: &mut Vec<u8>) {
-    match std::str::from_utf8(bytes) {
-        Ok(_) => out.extend_from_slice(bytes),
-        Err(_) => out.extend_from_slice(String::from_utf8_lossy(bytes).as_bytes()),
-    }
-}
-
-/// The letter of what follows `\u`, and how many bytes that took (a surrogate pair takes ten).
-fn unicode_escape(rest: &[u8]) -> (char, usize) {
-    let Some(unit) = hex4(rest) else { return (char::REPLACEMENT_CHARACTER, 0) };
-    if let Some(letter) = char::from_u32(unit) {
-        return (letter, 4);
-    }
-    let low = match rest.get(4..6) {
-        Some(b"\\u") if unit < 0xDC00 => {
-            hex4(&rest[6..]).filter(|low| (0xDC00..0xE000).contains(low))
-        }
-        _ => None,
-    };
-    match low.and_then(|low| char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00))) {
-        Some(letter) => (letter, 10),
-        None => (char::REPLACEMENT_CHARACTER, 4),
-    }
-}
-
-fn hex4(bytes: &[u8]) -> Option<u32> {
-    bytes
-        .get(..4)?
-        .iter()
-        .try_fold(0, |sum, byte| char::from(*byte).to_digit(16).map(|digit| sum * 16 + digit))
 }
 
 pub(crate) fn is_blank(byte: u8) -> bool {
@@ -357,9 +305,9 @@ mod tests {
             (r#""\ud83d""#, "\u{fffd}"),
             (r#""\ude00x""#, "\u{fffd}x"),
             (r#""\ud83d\u0041""#, "\u{fffd}A"),
-            (r#""\u12""#, "\u{fffd}12"),
-            (r#""\q""#, "q"),
-            ("\"\\\u{e9}\\n\"", "\u{e9}\n"),
+            (r#""\u12""#, "\\u12"),
+            (r#""\q""#, "\\q"),
+            ("\"\\\u{e9}\\n\"", "\\\u{e9}\n"),
             ("\"a\tb\"", "a\tb"),
         ] {
             assert_eq!(read(raw), Value::text(text), "{raw}");

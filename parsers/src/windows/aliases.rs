@@ -232,6 +232,16 @@ fn process() -> Vec<Alias> {
                 computed(&["MandatoryLabel"], integrity, "name of the mandatory label"),
             ],
         ),
+        // The native field of this name is the creator's id.
+        Alias::with(
+            "ProcessId",
+            Pick::Alternates,
+            [
+                Source::Field("ProcessId".into()),
+                Source::Field("NewProcessId".into()),
+                computed(&["NewProcessId"], decimal, "decimal of the hexadecimal id"),
+            ],
+        ),
         Alias::with(
             "ParentProcessId",
             Pick::Alternates,
@@ -278,10 +288,14 @@ fn registry_audit() -> Vec<Alias> {
                 ),
             ],
         ),
+        // NXLog has a field of its own under this name.
         Alias::with(
             "EventType",
-            Pick::First,
-            [computed(&["OperationType"], registry_operation, "name of the operation")],
+            Pick::Alternates,
+            [
+                Source::Field("EventType".into()),
+                computed(&["OperationType"], registry_operation, "name of the operation"),
+            ],
         ),
         Alias::to("Image", &["ProcessName", "process.executable"]),
         Alias::with("User", Pick::First, [subject(), user_ecs()]),
@@ -302,6 +316,14 @@ fn connection() -> Vec<Alias> {
         Alias::to("SourceIp", &["SourceAddress", "source.ip"]),
         Alias::to("DestinationIp", &["DestAddress", "destination.ip"]),
         Alias::to("DestinationPort", &["DestPort", "destination.port"]),
+        Alias::with(
+            "Protocol",
+            Pick::Alternates,
+            [
+                Source::Field("Protocol".into()),
+                computed(&["Protocol"], protocol, "name of the protocol"),
+            ],
+        ),
         Alias::with(
             "Initiated",
             Pick::First,
@@ -456,6 +478,17 @@ fn initiated(texts: &[Option<&str>], out: &mut String) -> bool {
         _ => return false,
     };
     out.push_str(word);
+    true
+}
+
+/// IP protocol numbers as Sysmon names them.
+fn protocol(texts: &[Option<&str>], out: &mut String) -> bool {
+    let name = match texts.first().copied().flatten() {
+        Some("6") => "tcp",
+        Some("17") => "udp",
+        _ => return false,
+    };
+    out.push_str(name);
     true
 }
 

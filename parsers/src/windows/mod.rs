@@ -6,6 +6,8 @@
 mod aliases;
 mod category;
 mod channel;
+#[cfg(test)]
+mod regression;
 
 use crate::StreamInfo;
 use crate::json::schema::{Discriminator, Get, JsonSchema};
