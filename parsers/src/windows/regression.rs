@@ -91,7 +91,9 @@ fn all_rules_on_all_cases_give_the_known_detections() {
             _ => panic!(),
         })
         .collect();
-    let missing: Vec<_> = expected.iter().filter(|(key, count)| found.get(*key) != Some(count)).collect();
-    let extra: Vec<_> = found.iter().filter(|(key, count)| expected.get(*key) != Some(count)).collect();
+    let missing: Vec<_> =
+        expected.iter().filter(|(key, count)| found.get(*key) != Some(count)).collect();
+    let extra: Vec<_> =
+        found.iter().filter(|(key, count)| expected.get(*key) != Some(count)).collect();
     assert!(missing.is_empty() && extra.is_empty(), "missing: {missing:#?}\nextra: {extra:#?}");
 }
