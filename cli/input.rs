@@ -1,12 +1,14 @@
 //! Logs: files, directories, globs and stdin, in a stable order.
 
-use crate::scan::HEAD;
 use crate::sources::sorted_entries;
 use globset::{Glob, GlobBuilder};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How much of a beginning a format is recognised by.
+const HEAD: usize = 64 << 10;
 
 /// How deep directories are followed; deeper is a loop of links.
 const MAX_DEPTH: usize = 64;
@@ -40,6 +42,16 @@ pub(crate) struct Opened {
     pub(crate) file_name: String,
     /// When the file was changed last, now for stdin; nanoseconds UTC.
     pub(crate) modified: i64,
+}
+
+impl Opened {
+    /// A log that is in memory.
+    pub(crate) fn memory(bytes: Vec<u8>) -> Self {
+        let head = bytes.iter().take(HEAD).copied().collect();
+        let mut rest = io::Cursor::new(bytes);
+        rest.set_position(HEAD as u64);
+        Self { reader: Box::new(rest), head, file_name: String::new(), modified: 0 }
+    }
 }
 
 impl Input {

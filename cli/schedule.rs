@@ -6,7 +6,9 @@
 
 use crate::encode::Buffer;
 use crate::input::Input;
-use crate::scan::{Hunt, Scanner};
+use crate::read::{Reader, Report};
+use crate::scan::{Emit, Hunt, Scan};
+use sigmund_engine::Matcher;
 use sigmund_parsers::{Counts, Framing, Stream, StreamInfo, format_named};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -47,15 +49,6 @@ impl Totals {
     }
 }
 
-/// What one part held.
-#[derive(Debug, Default)]
-struct Report {
-    counts: Counts,
-    /// `None` for what is not the beginning of a log.
-    format: Option<&'static str>,
-    problem: Option<String>,
-}
-
 /// Gets encoded detections, with the number of events before their part, in input order.
 pub(crate) type Sink<'a> = dyn FnMut(u64, &mut Buffer) -> io::Result<()> + 'a;
 
@@ -91,40 +84,33 @@ fn one_thread(
     sink: &mut Sink<'_>,
 ) -> io::Result<Totals> {
     let mut totals = Totals::default();
-    let mut scanner = Scanner::new(hunt);
+    let (mut reader, mut matcher) = (hunt.reader(), hunt.matcher());
     for input in inputs {
-        let path = input.name();
-        let report = read_log(&mut scanner, hunt, input, &mut |buffer, bytes| {
+        let report = read_log(hunt, &mut reader, &mut matcher, input, &mut |buffer, bytes| {
             progress(bytes);
             if buffer.is_empty() { Ok(()) } else { sink(0, buffer) }
         })?;
-        totals.add(&path, &report);
+        totals.add(&input.name(), &report);
     }
     Ok(totals)
 }
 
 /// Reads one log from its beginning to its end.
 fn read_log(
-    scanner: &mut Scanner<'_>,
     hunt: &Hunt,
+    reader: &mut Reader,
+    matcher: &mut Matcher,
     input: &Input,
-    emit: &mut dyn FnMut(&mut Buffer, usize) -> io::Result<()>,
+    emit: &mut Emit<'_>,
 ) -> io::Result<Report> {
-    let mut opened = match input.open() {
+    let opened = match input.open() {
         Ok(opened) => opened,
         Err(error) => {
             return Ok(Report { problem: Some(error.to_string()), ..Report::default() });
         }
     };
-    let info = hunt.reading.info(&opened.file_name, opened.modified);
-    let mut stream = Stream::open(info, &opened.head, hunt.reading.forced);
     let path = input.name();
-    let problem = scanner.stream(&mut stream, &opened.head, &mut opened.reader, &path, emit)?;
-    Ok(Report {
-        counts: stream.counts().clone(),
-        format: Some(stream.format()),
-        problem: problem.map(|error| format!("{error}; what came before was read")),
-    })
+    reader.log(opened, &hunt.reading, &mut Scan::new(hunt, matcher, &path, emit))
 }
 
 /// A part of the input for a worker.
@@ -241,7 +227,7 @@ fn work(
     jobs: &Mutex<Receiver<Job>>,
     progress: &(dyn Fn(usize) + Sync),
 ) {
-    let mut scanner = Scanner::new(hunt);
+    let (mut reader, mut matcher) = (hunt.reader(), hunt.matcher());
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { part, results }) = job else { return };
@@ -254,12 +240,15 @@ fn work(
             results.send(piece).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
         };
         let report = match part {
-            Part::Whole(input) => read_log(&mut scanner, hunt, &inputs[input], &mut emit),
+            Part::Whole(input) => {
+                read_log(hunt, &mut reader, &mut matcher, &inputs[input], &mut emit)
+            }
             Part::Lines { input, bytes, begin, first } => {
                 let format = format_named(begin.format);
                 let mut stream = Stream::open(begin.info.clone(), &begin.head, format);
                 let path = inputs[input].name();
-                scanner.chunk(&mut stream, &bytes, &path, &mut emit).map(|()| Report {
+                let mut scan = Scan::new(hunt, &mut matcher, &path, &mut emit);
+                reader.bytes(&mut stream, &bytes, &mut scan).map(|()| Report {
                     counts: stream.counts().clone(),
                     format: first.then_some(begin.format),
                     problem: None,

@@ -33,15 +33,15 @@ pub(super) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     }
     bytes.push(b',');
     let mut matched = String::new();
-    for part in hit.matched {
+    for (field, value) in hit.matched_texts() {
         if !matched.is_empty() {
             matched.push_str("; ");
         }
-        if let Some(field) = &part.field {
+        if let Some(field) = field {
             matched.push_str(field);
             matched.push('=');
         }
-        matched.push_str(part.value.as_deref().unwrap_or("(none)"));
+        matched.push_str(value);
     }
     cell(&matched, bytes);
     bytes.push(b',');

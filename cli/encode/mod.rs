@@ -44,6 +44,17 @@ impl RuleCard {
         self.rule.metadata.level
     }
 
+    /// Whether this is its id, name, title or the stem of its file.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        let metadata = &self.rule.metadata;
+        let file = std::path::Path::new(&*metadata.source);
+        metadata.id.as_deref() == Some(name)
+            || metadata.name.as_deref() == Some(name)
+            || metadata.title == name
+            || *metadata.source == *name
+            || file.file_stem().is_some_and(|stem| stem == name)
+    }
+
     /// The id, or where there is none the name or the title.
     pub(crate) fn id(&self) -> &str {
         let metadata = &self.rule.metadata;
@@ -91,6 +102,18 @@ impl Hit<'_> {
         let wanted = &self.rule.rule.logsource;
         let have = &self.event.route.log_sources;
         have.iter().find(|have| wanted.covers(have)).or(have.first())
+    }
+
+    /// `field=value` of all that matched, each once.
+    fn matched_texts(&self) -> Vec<(Option<&str>, &str)> {
+        let mut texts = Vec::new();
+        for part in self.matched {
+            let text = (part.field.as_deref(), part.value.as_deref().unwrap_or("(none)"));
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        texts
     }
 
     /// A field of the event as text, by the first of these names that it has.

@@ -58,24 +58,22 @@ pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
     let bytes = &mut out.bytes;
     bytes.extend(std::iter::repeat_n(b' ', SOURCE.saturating_sub(used) + 2));
     let mut matched = String::new();
-    for part in hit.matched {
+    for (field, value) in hit.matched_texts() {
         if !matched.is_empty() {
             matched.push(' ');
         }
-        let value = part.value.as_deref().unwrap_or("(none)");
-        match &part.field {
-            Some(field) => {
-                matched.push_str(field);
-                matched.push('=');
-                if part.value.as_deref().is_some_and(|value| value.contains(' ')) {
-                    let mut quoted = Vec::new();
-                    json::string(value, &mut quoted);
-                    matched.push_str(&String::from_utf8_lossy(&quoted));
-                } else {
-                    matched.push_str(value);
-                }
-            }
-            None => matched.push_str(value),
+        let Some(field) = field else {
+            matched.push_str(value);
+            continue;
+        };
+        matched.push_str(field);
+        matched.push('=');
+        if value.contains(' ') {
+            let mut quoted = Vec::new();
+            json::string(value, &mut quoted);
+            matched.push_str(&String::from_utf8_lossy(&quoted));
+        } else {
+            matched.push_str(value);
         }
     }
     let matched = visible(&matched, false).into_owned();

@@ -1,0 +1,168 @@
+//! Tests of rules, in the two layouts: `name.test.yml` beside rules ([`beside`]), and SigmaHQ's
+//! `regression_tests_path` with its `info.yml` ([`regression`]).
+
+mod beside;
+mod regression;
+
+use crate::args::LogOptions;
+use crate::input::Input;
+use crate::plan::{Reading, Rules};
+use crate::read::{Consumer, Reader};
+use crate::sources::{is_test_file, sorted_entries};
+use sigmund_engine::{Matcher, Record};
+use sigmund_parsers::{Framed, Outcome};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// How a test went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Passed,
+    /// What was expected and what came.
+    Failed(String),
+    /// There is nothing to test with.
+    Absent(String),
+    /// The test itself cannot be run.
+    Broken(String),
+}
+
+/// One test.
+#[derive(Clone, Debug)]
+pub(crate) struct Tested {
+    /// The test file or rule file.
+    pub(crate) file: String,
+    pub(crate) name: String,
+    pub(crate) verdict: Verdict,
+}
+
+/// What is to be tested.
+#[derive(Debug, Default)]
+pub(crate) struct Tests {
+    /// `name.test.yml`
+    beside: Vec<PathBuf>,
+    /// Rule files that name regression data.
+    regression: Vec<PathBuf>,
+    pub(crate) unreadable: Vec<(PathBuf, String)>,
+}
+
+impl Tests {
+    /// Finds the tests of files and directories.
+    pub(crate) fn find(paths: &[PathBuf]) -> Self {
+        let mut tests = Self::default();
+        for path in paths {
+            match std::fs::metadata(path) {
+                Ok(metadata) if metadata.is_dir() => tests.directory(path, 0),
+                Ok(_) => tests.file(path, true),
+                Err(error) => tests.unreadable.push((path.clone(), error.to_string())),
+            }
+        }
+        tests
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.beside.is_empty() && self.regression.is_empty()
+    }
+
+    fn directory(&mut self, directory: &Path, depth: usize) {
+        let entries = match sorted_entries(directory) {
+            Ok(entries) => entries,
+            Err(error) => return self.unreadable.push((directory.to_owned(), error.to_string())),
+        };
+        for path in entries {
+            if path.is_dir() {
+                // Deeper is a loop of links.
+                if depth < 64 {
+                    self.directory(&path, depth + 1);
+                }
+            } else {
+                self.file(&path, false);
+            }
+        }
+    }
+
+    fn file(&mut self, path: &Path, named: bool) {
+        if is_test_file(path) {
+            self.beside.push(path.to_owned());
+            return;
+        }
+        if !path.extension().is_some_and(|extension| extension == "yml" || extension == "yaml") {
+            return;
+        }
+        let own = path.with_extension("test.yml");
+        if named && own.is_file() {
+            self.beside.push(own);
+        }
+        match std::fs::read(path) {
+            Ok(text) => {
+                if regression::is_named_in(&text) {
+                    self.regression.push(path.to_owned());
+                }
+            }
+            Err(error) => self.unreadable.push((path.to_owned(), error.to_string())),
+        }
+    }
+
+    /// Runs them all.
+    pub(crate) fn run(&self, options: &LogOptions) -> anyhow::Result<Vec<Tested>> {
+        let mut tested = Vec::new();
+        for path in &self.beside {
+            tested.extend(beside::run(path, options));
+        }
+        tested.extend(regression::run(&self.regression, options)?);
+        Ok(tested)
+    }
+}
+
+/// Counts what rules match.
+struct Count {
+    matcher: Matcher,
+    hits: Vec<u32>,
+    matches: BTreeMap<u32, u64>,
+    events: u64,
+}
+
+impl Count {
+    fn new(rules: &Rules) -> Self {
+        let matcher = Matcher::new(rules.set.clone());
+        Self { matcher, hits: Vec::new(), matches: BTreeMap::new(), events: 0 }
+    }
+}
+
+impl Consumer for Count {
+    fn record(&mut self, mut framed: Framed<'_>) {
+        if framed.outcome != Outcome::Event {
+            return;
+        }
+        self.events += 1;
+        let bytes = framed.bytes;
+        let (record, mut whole) = framed.parts();
+        self.matcher.matches(bytes, record, &mut whole, &mut self.hits);
+        for rule in &self.hits {
+            *self.matches.entry(*rule).or_default() += 1;
+        }
+    }
+}
+
+fn reader(rules: &Rules) -> Reader {
+    Reader::new(Record::new(rules.set.field_table().clone()))
+}
+
+/// Reads a file; the error says why it could not be read to its end.
+fn read_file(
+    path: &Path,
+    reading: &Reading,
+    reader: &mut Reader,
+    count: &mut Count,
+) -> Result<(), String> {
+    let opened = Input::File(path.to_owned(), 0).open();
+    let report = opened.and_then(|opened| reader.log(opened, reading, count));
+    let problem = match report {
+        Ok(report) => report.problem,
+        Err(error) => Some(io::Error::to_string(&error)),
+    };
+    match problem {
+        Some(problem) => Err(format!("cannot read `{}`: {problem}", path.display())),
+        None => Ok(()),
+    }
+}
