@@ -339,10 +339,21 @@ pub(crate) struct Explain {
     /// Only the record with this number (from 1)
     #[arg(long, value_name = "N")]
     pub(crate) record: Option<u64>,
+    /// Format of the explanation
+    #[arg(short, long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub(crate) format: ExplainFormat,
     #[command(flatten)]
     pub(crate) rules: RuleOptions,
     #[command(flatten)]
     pub(crate) log_options: LogOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// A tree for people
+    Text,
+    /// A JSON array
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

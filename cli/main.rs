@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod encode;
+mod events;
 mod input;
 mod plan;
 mod printer;

@@ -1,6 +1,7 @@
 //! Findings for people and machines: one file for each format, all of the same [`Finding`]s.
 
 mod concise;
+pub(crate) mod explain;
 mod full;
 mod github;
 mod json;
