@@ -8,6 +8,7 @@
 //! A new format is one file with a [`Format`] and a line in [`FORMATS`].
 #![deny(missing_docs)]
 
+pub mod decompress;
 mod detect;
 mod format;
 mod framing;
