@@ -199,7 +199,9 @@ impl Walk<'_> {
     fn archive(&mut self, name: &str, file: &mut dyn Seekable) -> io::Result<()> {
         let mut archive = match zip::ZipArchive::new(BufReader::new(file)) {
             Ok(archive) => archive,
-            Err(zip::result::ZipError::Io(error)) if error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(zip::result::ZipError::Io(error))
+                if error.kind() != io::ErrorKind::UnexpectedEof =>
+            {
                 return Err(error);
             }
             Err(error) => {
@@ -485,8 +487,16 @@ mod tests {
     #[test]
     fn reads_utf16() {
         let text = "é\u{1f600}x\n".repeat(20_000);
-        let little: Vec<u8> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-        let big: Vec<u8> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_be_bytes).collect();
+        let little: Vec<u8> = "\u{feff}"
+            .encode_utf16()
+            .chain(text.encode_utf16())
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        let big: Vec<u8> = "\u{feff}"
+            .encode_utf16()
+            .chain(text.encode_utf16())
+            .flat_map(u16::to_be_bytes)
+            .collect();
         assert_eq!(both(&little), one(&text));
         assert_eq!(both(&big), one(&text));
         assert_eq!(both(&[0xFF, 0xFE, b'a', 0, b'b']), one("a\u{fffd}"));
@@ -509,7 +519,9 @@ mod tests {
     #[test]
     fn keeps_what_came_before_the_damage() {
         let text: String = (0..50_000).map(|number| format!("line {number}\n")).collect();
-        for packed in [gzip(&text), zstd::encode_all(text.as_bytes(), 1).unwrap(), bzip2(&text), xz(&text)] {
+        for packed in
+            [gzip(&text), zstd::encode_all(text.as_bytes(), 1).unwrap(), bzip2(&text), xz(&text)]
+        {
             let (found, warnings) = both(&packed[..packed.len() / 2]);
             assert!(text.starts_with(&found[0].1));
             assert_eq!(warnings.len(), 1, "{warnings:?}");
@@ -517,7 +529,8 @@ mod tests {
         }
         let (found, _) = both(&gzip(&text)[..gzip(&text).len() - 4]);
         assert_eq!(found[0].1.len(), text.len());
-        let (found, warnings) = read(Input::File(&mut Cursor::new(&zip(&[("a", b"b")])[..20])), Limits::default());
+        let (found, warnings) =
+            read(Input::File(&mut Cursor::new(&zip(&[("a", b"b")])[..20])), Limits::default());
         assert!(found.is_empty() && warnings.len() == 1);
     }
 
@@ -546,9 +559,10 @@ mod tests {
         }
         let packed = gzip(&"text ".repeat(10_000));
         let mut input = (&packed[..20]).chain(Failing);
-        let result = each_stream("in", Input::Pipe(&mut input), &Limits::default(), &mut |_, reader| {
-            io::copy(reader, &mut io::sink()).map(|_| ())
-        });
+        let result =
+            each_stream("in", Input::Pipe(&mut input), &Limits::default(), &mut |_, reader| {
+                io::copy(reader, &mut io::sink()).map(|_| ())
+            });
         assert!(result.is_err());
     }
 }
