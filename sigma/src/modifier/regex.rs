@@ -3,7 +3,8 @@
 use regex_syntax::hir::{Hir, HirKind};
 use regex_syntax::{Error, ParserBuilder, ast};
 
-/// Automaton states, roughly, that one expression may need; the engine's own limit is bytes.
+/// Automaton states, roughly, that one expression may need. With some 24 bytes each this stays
+/// below the regex crate's default limit of 10 MiB.
 const SIZE_LIMIT: u64 = 300_000;
 
 /// Why an expression is refused: a message and a help line.
@@ -80,7 +81,7 @@ fn size(hir: &Hir) -> u64 {
         HirKind::Empty | HirKind::Look(_) => 1,
         HirKind::Literal(literal) => literal.0.len() as u64,
         HirKind::Class(class) => match class {
-            regex_syntax::hir::Class::Unicode(class) => 1 + class.ranges().len() as u64 / 8,
+            regex_syntax::hir::Class::Unicode(class) => 10 + class.ranges().len() as u64,
             regex_syntax::hir::Class::Bytes(_) => 1,
         },
         HirKind::Repetition(repetition) => {
