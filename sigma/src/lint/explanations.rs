@@ -38,6 +38,12 @@ const ENTRIES: &[Entry] = &[
         "Texts beyond one gigabyte are refused. A rule is a few kilobytes; is this a log?",
     ),
     (
+        "too-many-errors",
+        "a file has more errors than are listed",
+        "The first thousand errors of a file are listed. So many usually mean that the file is not \
+         a rule at all, or that one mistake is repeated by a generator.",
+    ),
+    (
         "yaml-depth-limit",
         "collections are nested too deeply",
         "Rules need less than ten levels of nesting; a hundred are allowed, so that a hostile text \
