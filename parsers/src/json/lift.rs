@@ -117,6 +117,8 @@ pub const LIFTS: &[Lift] = &[
     to(&[Key("System"), Key("Execution"), Key("ThreadID")], "Execution_ThreadID"),
     to(&[Key("System"), Key("Security"), Key("UserID")], "Security_UserID"),
     named(&[Key("System"), Name]),
+    // Filebeat's Zeek module: `zeek.dns.query`.
+    named(&[Key("zeek"), AnyKey, Name]),
     // Splunk's search export.
     named(&[Key("result"), Name]),
 ];

@@ -46,7 +46,7 @@ pub trait JsonSchema: Sync {
     fn discriminators(&self) -> &'static [Discriminator];
 
     /// Whether the event is of this kind.
-    fn recognise(&self, get: Get<'_>) -> bool;
+    fn recognise(&self, get: Get<'_>, info: &StreamInfo) -> bool;
 
     /// The route of such an event. The result is kept per combination of discriminators.
     fn route(&self, get: Get<'_>, info: &StreamInfo) -> Arc<Route>;
@@ -56,7 +56,12 @@ pub trait JsonSchema: Sync {
 }
 
 /// All kinds, the first that recognises an event has it. What none recognises has no log source.
-pub static SCHEMAS: &[&dyn JsonSchema] = &[&windows::WindowsJson];
+#[rustfmt::skip]
+pub static SCHEMAS: &[&dyn JsonSchema] = &[
+    &windows::WindowsJson,
+    &crate::suricata::eve::Eve,
+    &crate::zeek::json::ZeekJson,
+];
 
 /// So many combinations are kept; then the memory starts afresh, so that hostile values cannot fill it.
 const MOST: usize = 4096;
@@ -149,7 +154,7 @@ impl Router {
             let at = self.names.iter().position(|(have, _)| **have == *name)?;
             values.get(at)?.as_deref()
         };
-        match SCHEMAS.iter().find(|schema| schema.recognise(&get)) {
+        match SCHEMAS.iter().find(|schema| schema.recognise(&get, &self.info)) {
             Some(schema) => schema.route(&get, &self.info),
             None => {
                 let name = &self.none.name;

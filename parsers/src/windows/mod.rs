@@ -46,7 +46,7 @@ impl JsonSchema for WindowsJson {
         DISCRIMINATORS
     }
 
-    fn recognise(&self, get: Get<'_>) -> bool {
+    fn recognise(&self, get: Get<'_>, _: &StreamInfo) -> bool {
         identify(get).is_some()
     }
 
@@ -135,7 +135,7 @@ mod tests {
             routing: Arc::new(Routing::default()),
         };
         let get = |name: &str| fields.iter().find(|(have, _)| *have == name).map(|(_, text)| *text);
-        WindowsJson.recognise(&get).then(|| {
+        WindowsJson.recognise(&get, &info).then(|| {
             let route = WindowsJson.route(&get, &info);
             let sources = route.log_sources.iter().map(ToString::to_string).collect();
             (route.name.to_string(), sources)

@@ -130,10 +130,11 @@ fn dotted() -> impl Iterator<Item = Alias> {
 
 /// Who talked to whom: every log with a connection.
 fn endpoints() -> Vec<Alias> {
-    let orig = &["id.orig_h", "id_orig_h", "src"];
-    let resp = &["id.resp_h", "id_resp_h", "dst"];
-    let orig_port = &["id.orig_p", "id_orig_p"];
-    let resp_port = &["id.resp_p", "id_resp_p"];
+    // Filebeat and Security Onion have the ECS names only.
+    let orig = &["id.orig_h", "id_orig_h", "source.ip", "src"];
+    let resp = &["id.resp_h", "id_resp_h", "destination.ip", "dst"];
+    let orig_port = &["id.orig_p", "id_orig_p", "source.port"];
+    let resp_port = &["id.resp_p", "id_resp_p", "destination.port"];
     vec![
         Alias::to("src_ip", orig),
         Alias::to("src_port", orig_port),
@@ -145,6 +146,10 @@ fn endpoints() -> Vec<Alias> {
         Alias::to("destination.port", resp_port),
         Alias::to("network.transport", &["proto"]),
         Alias::to("network.community_id", &["community_id"]),
+        Alias::to("id.orig_h", &["id_orig_h", "source.ip"]),
+        Alias::to("id.resp_h", &["id_resp_h", "destination.ip"]),
+        Alias::to("id.orig_p", &["id_orig_p", "source.port"]),
+        Alias::to("id.resp_p", &["id_resp_p", "destination.port"]),
     ]
 }
 

@@ -8,6 +8,7 @@ mod alias;
 mod columns;
 mod escape;
 mod header;
+pub mod json;
 pub(crate) mod route;
 #[cfg(test)]
 mod samples;

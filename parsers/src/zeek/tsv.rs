@@ -15,6 +15,9 @@ use std::sync::Arc;
 /// Cells beyond the last column are kept under this name.
 pub(super) const SURPLUS: &str = "_extra";
 
+/// Times before 1971 stand for none, as in every other format: traffic without a clock, 0.
+const FIRST_TIME: i64 = 365 * 86_400 * 1_000_000_000;
+
 /// A cell as its columns read it.
 #[derive(Debug)]
 struct Cell {
@@ -166,6 +169,9 @@ impl Reader {
     fn time(&self, line: &[u8]) -> Option<EventTime> {
         let cell = split(&self.header.separator, line).nth(self.time_cell?)?;
         let nanos = nanos(std::str::from_utf8(cell).ok()?)?;
+        if nanos < FIRST_TIME {
+            return None;
+        }
         Some(EventTime {
             nanos,
             source: TimeSource::Field("ts"),
