@@ -13,7 +13,7 @@ use sigmund_parsers::{FORMATS, Format, StreamInfo, format_named};
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
 use sigmund_sigma::rule::{Level, Status};
-use sigmund_sigma::{Diagnostic, Loader, LogSource, Rule, Severity, Source};
+use sigmund_sigma::{Diagnostic, Loader, LogSource, Rule, Severity, Source, lint};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -185,7 +185,9 @@ pub(crate) struct Checked {
 /// Parses, lints and compiles.
 pub(crate) fn check(loader: &Loader, sources: &Sources) -> Checked {
     let collection = loader.load(&sources.texts);
+    let linted = lint::check(&sources.texts, &collection, &lint::Options::default());
     let mut diagnostics = collection.diagnostics;
+    diagnostics.extend(linted);
     let rules = collection.rules.len();
     let (_, refused) = RuleSet::compile(collection.rules, &[], &[]);
     diagnostics.extend(refused);

@@ -180,7 +180,7 @@ impl Loader {
 
     /// Runs the pipelines over a rule whose modifiers have not been applied.
     fn process(&self, rule: &mut Rule, errors: &mut Vec<Diagnostic>) {
-        let mut state = State::default();
+        let mut state = State::with_vars(&self.placeholders);
         for pipeline in &self.pipelines {
             if let Err(error) = pipeline.apply(rule, &mut state) {
                 errors.push(error);
@@ -205,7 +205,7 @@ impl Loader {
         let used =
             rules.iter().filter(|rule| names(&rule.metadata.id) || names(&rule.metadata.name));
         let logsources: Vec<LogSource> = used.map(|rule| rule.logsource.clone()).collect();
-        let mut state = State::default();
+        let mut state = State::with_vars(&self.placeholders);
         let mut run = |pipeline: &Pipeline| {
             pipeline.apply_to_correlation(correlation, &logsources, &mut state)
         };

@@ -49,11 +49,11 @@ fn key(item: &WrittenItem<'_>, found: &mut Vec<Diagnostic>) {
         );
     }
     let wide = [Modifier::Wide, Modifier::Utf16Le, Modifier::Utf16Be, Modifier::Utf16];
-    let encodings = item
+    let mut encodings = item
         .modifiers
         .iter()
         .filter(|m| wide.contains(m) || matches!(m, Modifier::Base64 | Modifier::Base64Offset));
-    if let Some(last) = encodings.last()
+    if let Some(last) = encodings.next_back()
         && wide.contains(last)
     {
         let message = format!("`{last}` without `base64` or `base64offset` behind it");
@@ -369,7 +369,7 @@ impl Shape {
         let before = text.starts_with('*');
         let stem = text.strip_suffix('*').unwrap_or(text);
         let escapes = stem.len() - stem.trim_end_matches('\\').len();
-        let after = text.len() > 1 && stem.len() < text.len() && escapes % 2 == 0;
+        let after = text.len() > 1 && stem.len() < text.len() && escapes.is_multiple_of(2);
         let inner = &text[usize::from(before)..];
         let inner = if after { &inner[..inner.len() - 1] } else { inner };
         let (mut wildcard, mut escaped) = (false, false);

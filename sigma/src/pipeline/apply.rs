@@ -214,7 +214,9 @@ fn rewrite(search: Search, change: &mut Change<'_>) -> Result<Option<Search>, Di
                         let extended = |alternative: &Vec<Item>| {
                             items
                                 .iter()
-                                .map(|item| [alternative.as_slice(), &[item.clone()]].concat())
+                                .map(|item| {
+                                    [alternative.as_slice(), std::slice::from_ref(item)].concat()
+                                })
                                 .collect::<Vec<_>>()
                         };
                         alternatives = alternatives.iter().flat_map(extended).collect();

@@ -71,6 +71,15 @@ pub struct State {
     vars: Vec<(String, Vec<String>)>,
 }
 
+impl State {
+    /// The state at the start of a rule, with values for placeholders that no pipeline's own
+    /// `vars` override.
+    #[must_use]
+    pub fn with_vars(vars: &[(String, Vec<String>)]) -> Self {
+        Self { vars: vars.to_vec(), ..Self::default() }
+    }
+}
+
 impl Pipeline {
     /// Reads a pipeline. Every processing item that cannot be understood is reported as an error
     /// and left out.
