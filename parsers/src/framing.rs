@@ -431,7 +431,7 @@ impl Framer {
 pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// `MSG-LEN SP <`: the length and where the message begins (RFC 6587 section 3.4.1).
-fn octet_count(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(crate) fn octet_count(bytes: &[u8]) -> Option<(usize, usize)> {
     let digits = bytes.iter().take(8).take_while(|byte| byte.is_ascii_digit()).count();
     if digits == 0 || bytes[0] == b'0' || bytes.get(digits..digits + 2) != Some(b" <") {
         return None;

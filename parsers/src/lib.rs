@@ -16,6 +16,8 @@ pub mod json;
 #[cfg(test)]
 mod samples;
 mod stream;
+#[cfg(test)]
+mod sweep;
 pub mod suricata;
 mod text;
 mod time;
