@@ -16,9 +16,9 @@ pub mod json;
 #[cfg(test)]
 mod samples;
 mod stream;
+pub mod suricata;
 #[cfg(test)]
 mod sweep;
-pub mod suricata;
 mod text;
 mod time;
 mod uri;
