@@ -1,5 +1,6 @@
 //! End-to-end tests.
 
 mod conformance;
+mod equivalence;
 mod json;
 mod shared;
