@@ -90,8 +90,17 @@ pub(super) fn document(text: &str, range: Range<usize>, comments: bool, stream: 
                 found_comments.push(Comment { span, text: comment.into() });
                 true
             }
-            Event::Scalar(value, style, anchor, _) => {
+            Event::Scalar(value, style, anchor, tag) => {
+                let foreign = tag.as_ref().is_some_and(|tag| !tag.is_yaml_core_schema());
+                let nothing = anchor != 0 && style == ScalarStyle::Plain && place.is_empty();
+                if foreign || nothing {
+                    composer.diagnostics.push(explain::meant_as_text(text, &range, span));
+                    break;
+                }
+                let text_tag = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let style = match style {
+                    // `!!str` is the other way to say that a number is meant as text.
+                    ScalarStyle::Plain if text_tag => Style::Literal,
                     ScalarStyle::Plain => Style::Plain,
                     ScalarStyle::SingleQuoted => Style::SingleQuoted,
                     ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
@@ -343,7 +352,12 @@ impl Composer<'_> {
             | ErrorKind::InvalidTrailingDoubleQuotedScalar => explain::Problem::AfterQuote,
             ErrorKind::MappingValueNotAllowed
             | ErrorKind::InvalidSimpleKey
+            | ErrorKind::InvalidColonPlacement
             | ErrorKind::SimpleKeyExpected => explain::Problem::StrayColon,
+            ErrorKind::ExpectedBlockMappingKey
+            | ErrorKind::ExpectedBlockSequenceEntry
+            | ErrorKind::InvalidIndentation => explain::Problem::Indentation,
+            ErrorKind::BlockSequenceEntryNotAllowed => explain::Problem::Dash,
             _ => explain::Problem::Other,
         };
         explain::syntax(self.text, range.clone(), offset, problem, &error.info())

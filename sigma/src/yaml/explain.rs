@@ -13,6 +13,8 @@ pub(super) enum Problem {
     AfterQuote,
     Tab,
     StrayColon,
+    Indentation,
+    Dash,
     Other,
 }
 
@@ -55,6 +57,11 @@ pub(super) fn syntax(
     {
         return diagnostic;
     }
+    if matches!(problem, Problem::Other | Problem::StrayColon | Problem::Indentation)
+        && let Some(diagnostic) = unclosed_bracket(text, &document, offset)
+    {
+        return diagnostic;
+    }
     match problem {
         Problem::BadEscape => bad_escape(text, &document, offset),
         Problem::Tab => {
@@ -62,14 +69,16 @@ pub(super) fn syntax(
             error(Span::new(tab, tab + 1), "a tab is used as indentation".to_owned())
                 .with_help("indent with blanks (four per level)")
         }
-        Problem::AfterQuote => {
-            let span = word(text, offset, line.end);
-            error(span, "text follows the closing quote".to_owned())
-                .with_help("write a quote inside single quotes twice: 'it''s'")
-        }
-        Problem::StrayColon => {
-            error(word(text, offset, line.end), "`:` is not allowed here".to_owned())
-                .with_help("quote a value that contains `: `, and check the indentation")
+        Problem::AfterQuote => after_quote(text, &line, offset),
+        Problem::StrayColon => stray_colon(text, &line, offset),
+        Problem::Indentation => error(
+            word(text, offset, line.end),
+            "the indentation of this line fits none of the lines above".to_owned(),
+        )
+        .with_help("indent it exactly like the line it belongs beside"),
+        Problem::Dash => {
+            error(word(text, offset, line.end), "a list cannot start behind a key".to_owned())
+                .with_help("start the list on the next line, or quote the value")
         }
         Problem::UnknownAlias | Problem::UnclosedQuote | Problem::Other => {
             let message = parser_message
@@ -80,6 +89,54 @@ pub(super) fn syntax(
             )
         }
     }
+}
+
+/// `'it's'` or `"a" b`: the quote ended earlier than meant.
+fn after_quote(text: &str, line: &Range<usize>, offset: usize) -> Diagnostic {
+    let span = word(text, offset, line.end);
+    let error = Diagnostic::error("yaml-syntax", span, "text follows the closing quote");
+    let Some(value) = value_at(text, line, offset) else {
+        return error.with_help("write a quote inside single quotes twice: 'it''s'");
+    };
+    let written = &text[value.clone()];
+    let inner = match written.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')) {
+        // Quotes that the author doubled already stay as they are.
+        Some(inner) => inner.replace("''", "'"),
+        None => written.to_owned(),
+    };
+    let quoted = single_quoted(&inner);
+    error.with_help(format!("quote the whole value: {quoted}")).with_fix(Fix {
+        message: "quote the whole value".to_owned(),
+        edits: vec![Edit { span: Span::new(value.start, value.end), replacement: quoted }],
+        safe: false,
+    })
+}
+
+/// `key: value: more`, or a key that is indented deeper than the value above allows.
+fn stray_colon(text: &str, line: &Range<usize>, offset: usize) -> Diagnostic {
+    if let Some(value) = value_at(text, line, offset)
+        && value.start < offset
+        && text[line.start..value.start].contains(": ")
+    {
+        let quoted = single_quoted(&text[value.clone()]);
+        let span = Span::new(value.start, value.end);
+        return Diagnostic::error("yaml-syntax", span, "a value that contains `: ` must be quoted")
+            .with_help(format!("quote it: {quoted}"))
+            .with_fix(Fix {
+                message: "quote the value".to_owned(),
+                edits: vec![Edit { span, replacement: quoted }],
+                safe: false,
+            });
+    }
+    let start = line.end - text[line.clone()].trim_start().len();
+    let span = Span::new(start, (offset + 1).min(line.end));
+    Diagnostic::error("yaml-syntax", span, "a key is not allowed here").with_help(
+        "indent it exactly like the key above; a value goes behind `key: ` or on lines of its own",
+    )
+}
+
+fn single_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn floor_boundary(text: &str, mut offset: usize) -> usize {
@@ -132,26 +189,66 @@ fn unquoted(text: &str, value: Range<usize>, problem: Problem) -> Option<Diagnos
         '@' | '`' => "reserved by YAML",
         '%' => "a YAML directive",
         '!' => "a YAML tag",
-        '[' | '{' if problem == Problem::Other && !written.ends_with([']', '}']) => {
-            "the start of a YAML collection"
-        }
+        '|' | '>' => "a YAML text block",
+        ']' | '}' | ',' => "part of a YAML list",
         _ => return None,
     };
-    let quoted = format!("'{}'", written.replace('\'', "''"));
+    let quoted = single_quoted(written);
     let span = Span::new(value.start, value.end);
+    let shown = if first == '`' { "a backtick".to_owned() } else { format!("`{first}`") };
     let message = if first == '*' && problem == Problem::UnknownAlias {
         format!("`{written}` is read as a YAML alias that is not defined")
     } else {
-        format!("a value starting with `{first}` is {meaning}")
+        format!("a value starting with {shown} is {meaning}")
     };
     Some(
         Diagnostic::error("yaml-syntax", span, message)
-            .with_help(format!("a value starting with `{first}` is {meaning}; quote it: {quoted}"))
+            .with_help(format!("a value starting with {shown} is {meaning}; quote it: {quoted}"))
             .with_fix(Fix {
                 message: "quote the value".to_owned(),
                 edits: vec![Edit { span, replacement: quoted }],
                 safe: false,
             }),
+    )
+}
+
+/// An anchor without a node or a tag of an application, which were surely meant as text.
+pub(super) fn meant_as_text(text: &str, document: &Range<usize>, span: Span) -> Diagnostic {
+    let offset = floor_boundary(text, (span.start as usize).clamp(document.start, document.end));
+    let line = line_around(text, offset, document);
+    // The node may be empty and stand behind its anchor or tag.
+    let content = &text[line.clone()];
+    let sign =
+        content.rfind(" &").max(content.rfind(" !")).map_or(offset, |at| line.start + at + 1);
+    value_at(text, &line, sign)
+        .and_then(|value| unquoted(text, value, Problem::Other))
+        .unwrap_or_else(|| {
+            Diagnostic::error("yaml-syntax", span, "YAML tags and empty anchors are not supported")
+                .with_help("quote the value")
+        })
+}
+
+/// A `[` or `{` that is still open where the parser stumbled.
+fn unclosed_bracket(text: &str, document: &Range<usize>, offset: usize) -> Option<Diagnostic> {
+    // The parser points at the bracket itself or at where it gave up.
+    let here = text[offset..document.end].chars().next().map_or(0, char::len_utf8);
+    let open = document.start + opening_bracket(&text[document.start..offset + here])?;
+    let bracket = text[open..].chars().next()?;
+    let line = line_around(text, open, document);
+    let end = line.start + text[line.clone()].trim_end().len();
+    let close = if bracket == '[' { ']' } else { '}' };
+    let value = &text[open..end];
+    let value = value.find(" #").map_or(value, |comment| value[..comment].trim_end());
+    Some(
+        Diagnostic::error(
+            "yaml-syntax",
+            Span::new(open, open + value.len()),
+            format!("the `{bracket}` opened here is never closed"),
+        )
+        .with_help(format!(
+            "close it with `{close}`; a text that starts with `{bracket}` is quoted: {}",
+            single_quoted(value)
+        )),
     )
 }
 
@@ -255,11 +352,22 @@ fn unclosed_quote(text: &str, document: &Range<usize>, offset: usize) -> Diagnos
         })
 }
 
-/// A light scan for the quote that opens a scalar and has no end in this text.
-fn opening_quote(document: &str) -> Option<usize> {
-    let bytes = document.as_bytes();
+/// The quote that opens a scalar and has no end in this text.
+fn opening_quote(text: &str) -> Option<usize> {
+    scan(text).0
+}
+
+/// The outermost bracket that opens a collection and has no end in this text.
+fn opening_bracket(text: &str) -> Option<usize> {
+    scan(text).1
+}
+
+/// A light scan for an open quote and an open bracket.
+fn scan(text: &str) -> (Option<usize>, Option<usize>) {
+    let bytes = text.as_bytes();
     let mut at = 0;
-    // Whether a scalar may start here: after an indicator or at the start of a line.
+    let mut brackets: Vec<usize> = Vec::new();
+    // Whether a scalar or collection may start here: after an indicator or at the start of a line.
     let mut fresh = true;
     while at < bytes.len() {
         match bytes[at] {
@@ -268,7 +376,7 @@ fn opening_quote(document: &str) -> Option<usize> {
                 at += 1;
                 loop {
                     match bytes.get(at) {
-                        None => return Some(open),
+                        None => return (Some(open), brackets.first().copied()),
                         Some(b'\\') if quote == b'"' => at += 2,
                         Some(&byte) if byte == quote => {
                             if quote == b'\'' && bytes.get(at + 1) == Some(&b'\'') {
@@ -284,7 +392,13 @@ fn opening_quote(document: &str) -> Option<usize> {
                 fresh = false;
                 continue;
             }
-            b'\n' | b'[' | b'{' | b',' => fresh = true,
+            b'[' | b'{' if fresh => brackets.push(at),
+            b']' | b'}' if !brackets.is_empty() => {
+                brackets.pop();
+                fresh = false;
+            }
+            b'\n' => fresh = true,
+            b',' if !brackets.is_empty() => fresh = true,
             b' ' | b'\t' | b'\r' => {}
             b':' | b'-' if bytes.get(at + 1).is_none_or(u8::is_ascii_whitespace) => fresh = true,
             b'#' if at == 0 || bytes[at - 1].is_ascii_whitespace() => {
@@ -296,7 +410,7 @@ fn opening_quote(document: &str) -> Option<usize> {
         }
         at += 1;
     }
-    None
+    (None, brackets.first().copied())
 }
 
 #[cfg(test)]
@@ -357,8 +471,46 @@ mod tests {
 
     #[test]
     fn colons_in_plain_values() {
-        let (diagnostic, place) = error("title: a\ndescription: see: this\n");
-        assert!(place.starts_with("2:"), "{place}");
-        assert!(diagnostic.help.is_some());
+        let (diagnostic, place) = error("title: a\ndescription: see: this # c\n");
+        assert_eq!(place, "2:14 see: this");
+        assert_eq!(diagnostic.help.as_deref(), Some("quote it: 'see: this'"));
+        let (diagnostic, place) = error("a:\n  b: x\n    c: y\n");
+        assert_eq!(place, "3:5 c:");
+        assert!(diagnostic.help.expect("help").starts_with("indent"));
+    }
+
+    #[test]
+    fn quotes_that_end_too_early() {
+        let (diagnostic, _) = error("a: 'it's'\n");
+        assert_eq!(diagnostic.help.as_deref(), Some("quote the whole value: 'it''s'"));
+        let (diagnostic, _) = error("a: \"x\" y\n");
+        assert_eq!(diagnostic.help.as_deref(), Some("quote the whole value: '\"x\" y'"));
+    }
+
+    #[test]
+    fn brackets_that_never_close() {
+        for text in ["a: [b, c\nd: e\n", "a: {b, c\nd: e\n", "a: [b, c"] {
+            let (diagnostic, place) = error(text);
+            assert!(place.starts_with("1:4 "), "{place}");
+            assert!(diagnostic.message.ends_with("is never closed"), "{diagnostic:?}");
+        }
+    }
+
+    #[test]
+    fn wrong_indentation() {
+        let (diagnostic, place) = error("s:\n    a:\n      - x\n     - y\n");
+        assert_eq!(place, "4:6 -");
+        assert!(diagnostic.message.contains("indentation"));
+    }
+
+    #[test]
+    fn anchors_and_tags_that_were_meant_as_text() {
+        let (diagnostic, place) = error("a:\n  b: &x\n  c: d\n");
+        assert_eq!(place, "2:6 &x");
+        assert!(diagnostic.help.expect("help").ends_with("quote it: '&x'"));
+        let (diagnostic, place) = error("a:\n  - !x y\n");
+        assert_eq!(place, "2:5 !x y");
+        assert!(diagnostic.help.expect("help").ends_with("quote it: '!x y'"));
+        assert!(crate::yaml::parse("a: !!str 5\nb: !!int 5\n").diagnostics.is_empty());
     }
 }
