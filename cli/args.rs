@@ -231,6 +231,13 @@ pub(crate) struct Check {
     /// Apply the fixes that are safe, in place
     #[arg(long)]
     pub(crate) fix: bool,
+    /// Leave out findings with this code; may be repeated
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(crate) ignore: Vec<String>,
+    /// The fields of log sources, in the format of SigmaHQ's `tests/logsource.json`: other fields
+    /// are reported
+    #[arg(long, value_name = "FILE")]
+    pub(crate) taxonomy: Option<PathBuf>,
     /// Exit with 1 if there is a finding of at least this severity
     #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
     pub(crate) fail_on: FailOn,

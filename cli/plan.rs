@@ -182,10 +182,31 @@ pub(crate) struct Checked {
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
+/// What lint should know or leave out.
+pub(crate) fn lint_options(args: &args::Check) -> anyhow::Result<lint::Options> {
+    for code in &args.ignore {
+        if lint::explain(code).is_none() {
+            bail!("`--ignore {code}`: no finding has this code; `sigmund explain CODE` knows them");
+        }
+    }
+    let taxonomy = match &args.taxonomy {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read taxonomy `{}`", path.display()))?;
+            let taxonomy = lint::Taxonomy::parse(&path.to_string_lossy(), &text);
+            Some(taxonomy.map_err(|error| {
+                anyhow::anyhow!("taxonomy `{}`: {}", path.display(), error.message)
+            })?)
+        }
+        None => None,
+    };
+    Ok(lint::Options { taxonomy, ignored: args.ignore.clone() })
+}
+
 /// Parses, lints and compiles.
-pub(crate) fn check(loader: &Loader, sources: &Sources) -> Checked {
+pub(crate) fn check(loader: &Loader, options: &lint::Options, sources: &Sources) -> Checked {
     let collection = loader.load(&sources.texts);
-    let linted = lint::check(&sources.texts, &collection, &lint::Options::default());
+    let linted = lint::check(&sources.texts, &collection, options);
     let mut diagnostics = collection.diagnostics;
     diagnostics.extend(linted);
     let rules = collection.rules.len();

@@ -14,13 +14,14 @@ use std::path::PathBuf;
 pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
     let paths = if args.rules.is_empty() { vec![PathBuf::from(".")] } else { args.rules.clone() };
     let loader = plan::loader(&args.pipelines, &args.placeholders)?;
+    let lint = plan::lint_options(args)?;
     let mut sources = Sources::read(&paths);
-    let mut checked = plan::check(&loader, &sources);
+    let mut checked = plan::check(&loader, &lint, &sources);
     let mut fixed = 0;
     if args.fix {
         fixed = apply_fixes(&mut sources.texts, &checked.diagnostics)?;
         if fixed > 0 {
-            checked = plan::check(&loader, &sources);
+            checked = plan::check(&loader, &lint, &sources);
         }
     }
 

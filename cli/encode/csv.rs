@@ -2,10 +2,10 @@
 
 use super::{Buffer, Hit, json, level_name, rfc3339};
 
-pub(super) const HEADER: &[u8] =
+pub(crate) const HEADER: &[u8] =
     b"time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event\n";
 
-pub(super) fn row(hit: &Hit<'_>, out: &mut Buffer) {
+pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     let metadata = &hit.rule.rule.metadata;
     let source = hit.log_source();
     let bytes = &mut out.bytes;
@@ -55,7 +55,7 @@ pub(super) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     bytes.push(b'\n');
 }
 
-pub(super) fn cell(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn cell(text: &str, out: &mut Vec<u8>) {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if !formula && !text.contains(['"', ',', '\n', '\r']) {
         out.extend_from_slice(text.as_bytes());

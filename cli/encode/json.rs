@@ -6,7 +6,7 @@ use sigmund_engine::{Object, Value};
 const MAX_DEPTH: usize = 128;
 
 /// Appends a JSON string.
-pub(super) fn string(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut from = 0;
     let bytes = text.as_bytes();
@@ -36,7 +36,7 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends `"name":`, with a comma before it unless it is the first of its object.
-pub(super) fn key(name: &str, out: &mut Vec<u8>) {
+pub(crate) fn key(name: &str, out: &mut Vec<u8>) {
     if !matches!(out.last(), Some(b'{')) {
         out.push(b',');
     }
@@ -45,20 +45,20 @@ pub(super) fn key(name: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends `"name":"text"`.
-pub(super) fn text(name: &str, value: &str, out: &mut Vec<u8>) {
+pub(crate) fn text(name: &str, value: &str, out: &mut Vec<u8>) {
     key(name, out);
     string(value, out);
 }
 
 /// Appends `"name":"text"` if there is one.
-pub(super) fn optional(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
+pub(crate) fn optional(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
     if let Some(value) = value {
         text(name, value, out);
     }
 }
 
 /// Appends `"name":["text",…]`.
-pub(super) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
+pub(crate) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
     key(name, out);
     out.push(b'[');
     for (index, value) in values.into_iter().enumerate() {
@@ -71,7 +71,7 @@ pub(super) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>, o
 }
 
 /// Appends a value of an event.
-pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
+pub(crate) fn value(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
@@ -99,7 +99,7 @@ pub(super) fn value(value: &Value, out: &mut Vec<u8>) {
 }
 
 /// Appends an object of an event.
-pub(super) fn object(members: &Object, out: &mut Vec<u8>) {
+pub(crate) fn object(members: &Object, out: &mut Vec<u8>) {
     out.push(b'{');
     for (index, (name, member)) in members.0.iter().enumerate() {
         if index > 0 {
@@ -114,7 +114,7 @@ pub(super) fn object(members: &Object, out: &mut Vec<u8>) {
 
 /// Appends the record as it came: a JSON object verbatim but for the blanks between its parts, anything
 /// else as a JSON string. What comes out is always valid JSON on one line.
-pub(super) fn record(bytes: &[u8], out: &mut Vec<u8>) {
+pub(crate) fn record(bytes: &[u8], out: &mut Vec<u8>) {
     let trimmed = bytes.trim_ascii();
     if trimmed.first() == Some(&b'{')
         && let Ok(source) = std::str::from_utf8(trimmed)

@@ -3,9 +3,9 @@
 //! A record's number within its file is not known while a part of the file is read on its own, so encoders
 //! leave places for numbers in a [`Buffer`], which are filled when the part is written out in its turn.
 
-mod csv;
+pub(crate) mod csv;
 mod ecs;
-mod json;
+pub(crate) mod json;
 mod jsonl;
 mod ocsf;
 mod summary;
