@@ -2,13 +2,11 @@
 
 use crate::input::Input;
 use crate::plan::Reading;
+use crate::read::{Consumer, Reader};
 use sigmund_engine::Record;
-use sigmund_parsers::{Framed, Outcome, Stream};
-use std::io::{self, Read};
+use sigmund_parsers::{Framed, Outcome};
+use std::io;
 use std::ops::ControlFlow;
-
-/// How much is read at once.
-const BLOCK: usize = 256 << 10;
 
 /// Gives each event of a log with its number, from 1. Stops early where `each` says so. Returns how many there were.
 pub(crate) fn each_event(
@@ -16,26 +14,33 @@ pub(crate) fn each_event(
     input: &Input,
     each: &mut dyn FnMut(u64, &mut Framed<'_>) -> ControlFlow<()>,
 ) -> io::Result<u64> {
-    let mut opened = input.open()?;
-    let info = reading.info(&opened.file_name, opened.modified);
-    let mut stream = Stream::open(info, &opened.head, reading.forced);
-    let mut record = Record::collecting();
-    let mut block = std::mem::take(&mut opened.head);
-    let mut number = 0;
-    let mut flow = ControlFlow::Continue(());
-    loop {
-        let before = block.len();
-        opened.reader.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
-        let last = block.len() == before;
-        let used = stream.read(&block, last, &mut record, &mut |mut framed| {
-            if framed.outcome == Outcome::Event && flow.is_continue() {
-                number += 1;
-                flow = each(number, &mut framed);
-            }
-        });
-        if last || flow.is_break() {
-            return Ok(number);
+    let mut events = Events { each, number: 0, stopped: false };
+    let report = Reader::new(Record::collecting()).log(input.open()?, reading, &mut events);
+    match report {
+        Ok(report) => match report.problem {
+            Some(problem) => Err(io::Error::other(problem)),
+            None => Ok(events.number),
+        },
+        Err(_) if events.stopped => Ok(events.number),
+        Err(error) => Err(error),
+    }
+}
+
+struct Events<'a> {
+    each: &'a mut dyn FnMut(u64, &mut Framed<'_>) -> ControlFlow<()>,
+    number: u64,
+    stopped: bool,
+}
+
+impl Consumer for Events<'_> {
+    fn record(&mut self, mut framed: Framed<'_>) {
+        if framed.outcome == Outcome::Event && !self.stopped {
+            self.number += 1;
+            self.stopped = (self.each)(self.number, &mut framed).is_break();
         }
-        block.drain(..used);
+    }
+
+    fn block(&mut self, _: usize) -> io::Result<()> {
+        if self.stopped { Err(io::Error::other("stopped")) } else { Ok(()) }
     }
 }

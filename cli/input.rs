@@ -3,12 +3,9 @@
 use crate::sources::sorted_entries;
 use globset::{Glob, GlobBuilder};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// How much of a beginning a format is recognised by.
-const HEAD: usize = 64 << 10;
 
 /// How deep directories are followed; deeper is a loop of links.
 const MAX_DEPTH: usize = 64;
@@ -32,45 +29,44 @@ impl Input {
     }
 }
 
-/// A log that is being read.
+/// A log that was opened.
 pub(crate) struct Opened {
-    /// What comes after `head`.
-    pub(crate) reader: Box<dyn Read + Send>,
-    /// The beginning, by which the format is recognised.
-    pub(crate) head: Vec<u8>,
-    /// Without folders; empty for stdin.
-    pub(crate) file_name: String,
+    pub(crate) content: Content,
+    /// How detections name it.
+    pub(crate) name: String,
     /// When the file was changed last, now for stdin; nanoseconds UTC.
     pub(crate) modified: i64,
+}
+
+/// Where the bytes of a log come from.
+pub(crate) enum Content {
+    File(File),
+    Pipe(io::Stdin),
+    Memory(io::Cursor<Vec<u8>>),
 }
 
 impl Opened {
     /// A log that is in memory.
     pub(crate) fn memory(bytes: Vec<u8>) -> Self {
-        let head = bytes.iter().take(HEAD).copied().collect();
-        let mut rest = io::Cursor::new(bytes);
-        rest.set_position(HEAD as u64);
-        Self { reader: Box::new(rest), head, file_name: String::new(), modified: 0 }
+        let content = Content::Memory(io::Cursor::new(bytes));
+        Self { content, name: String::new(), modified: 0 }
     }
 }
 
 impl Input {
-    /// Opens it and reads its beginning.
+    /// Opens it.
     pub(crate) fn open(&self) -> io::Result<Opened> {
-        let (reader, file_name, modified): (Box<dyn Read + Send>, String, SystemTime) = match self {
-            Self::Stdin => (Box::new(io::stdin()), String::new(), SystemTime::now()),
+        let (content, modified) = match self {
+            Self::Stdin => (Content::Pipe(io::stdin()), SystemTime::now()),
             Self::File(path, _) => {
                 let file = File::open(path)?;
-                let modified = file.metadata()?.modified().unwrap_or(UNIX_EPOCH);
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                (Box::new(file), name, modified)
+                let metadata = file.metadata()?;
+                (Content::File(file), metadata.modified().unwrap_or(UNIX_EPOCH))
             }
         };
         let nanos = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let modified = i64::try_from(nanos).unwrap_or(i64::MAX);
-        let mut opened = Opened { reader, head: Vec::new(), file_name, modified };
-        opened.reader.by_ref().take(HEAD as u64).read_to_end(&mut opened.head)?;
-        Ok(opened)
+        Ok(Opened { content, name: self.name(), modified })
     }
 }
 

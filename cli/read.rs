@@ -1,16 +1,25 @@
 //! From a log to its records: blocks of bytes through a [`Stream`], on one thread.
 
-use crate::input::Opened;
+use crate::input::{Content, Opened};
 use crate::plan::Reading;
 use sigmund_engine::Record;
+use sigmund_parsers::decompress::{self, Limits, each_stream};
 use sigmund_parsers::{Counts, Framed, Stream};
 use std::io::{self, Read};
 
 /// How much is read at once.
 const BLOCK: usize = 256 << 10;
 
+/// How much of a beginning a format is recognised by.
+pub(crate) const HEAD: usize = 64 << 10;
+
 /// Takes records as they are read.
 pub(crate) trait Consumer {
+    /// A stream begins: the log itself, or a member of an archive (`logs.zip/conn.log`).
+    fn stream(&mut self, name: &str) {
+        let _ = name;
+    }
+
     /// One record: an event or a skip.
     fn record(&mut self, framed: Framed<'_>);
 
@@ -27,8 +36,17 @@ pub(crate) struct Report {
     pub(crate) counts: Counts,
     /// `None` for what is not the beginning of a log.
     pub(crate) format: Option<&'static str>,
-    /// Why it was not read, or not to its end.
+    /// Why it could not be read.
     pub(crate) problem: Option<String>,
+    /// Damage: what came before it was read.
+    pub(crate) warnings: Vec<decompress::Warning>,
+}
+
+/// The beginning of a stream.
+pub(crate) fn head(bytes: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    bytes.take(HEAD as u64).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 /// The buffers of reading, reused from log to log.
@@ -43,21 +61,54 @@ impl Reader {
         Self { record, block: Vec::new() }
     }
 
-    /// Reads a log to its end. The error is the consumer's; what goes wrong while reading is in the report.
+    /// Reads a log to its end, decompressed. The error is the consumer's; what goes wrong while reading is in the report.
     pub(crate) fn log(
         &mut self,
-        mut opened: Opened,
+        opened: Opened,
         reading: &Reading,
         consumer: &mut dyn Consumer,
     ) -> io::Result<Report> {
-        let info = reading.info(&opened.file_name, opened.modified);
-        let mut stream = Stream::open(info, &opened.head, reading.forced);
-        let problem = self.stream(&mut stream, &opened.head, &mut opened.reader, consumer)?;
-        Ok(Report {
-            counts: stream.counts().clone(),
-            format: Some(stream.format()),
-            problem: problem.map(|error| format!("{error}; what came before was read")),
-        })
+        let Opened { content, name, modified } = opened;
+        let mut report = Report::default();
+        let mut refused = None;
+        let mut each = |name: &str, bytes: &mut dyn Read| {
+            consumer.stream(name);
+            let head = head(bytes)?;
+            let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+            let info = reading.info(file_name, modified);
+            let mut stream = Stream::open(info, &head, reading.forced);
+            let result = self.stream(&mut stream, &head, bytes, consumer);
+            report.counts.add(stream.counts());
+            report.format.get_or_insert(stream.format());
+            match result {
+                Ok(None) => Ok(()),
+                Ok(Some(problem)) => Err(problem),
+                Err(error) => {
+                    refused = Some(error);
+                    Err(io::Error::other("stopped"))
+                }
+            }
+        };
+        let limits = Limits::default();
+        let walked = match content {
+            Content::File(mut file) => {
+                each_stream(&name, decompress::Input::File(&mut file), &limits, &mut each)
+            }
+            Content::Memory(mut bytes) => {
+                each_stream(&name, decompress::Input::File(&mut bytes), &limits, &mut each)
+            }
+            Content::Pipe(mut pipe) => {
+                each_stream(&name, decompress::Input::Pipe(&mut pipe), &limits, &mut each)
+            }
+        };
+        if let Some(error) = refused {
+            return Err(error);
+        }
+        match walked {
+            Ok(warnings) => report.warnings = warnings,
+            Err(error) => report.problem = Some(error.to_string()),
+        }
+        Ok(report)
     }
 
     /// Reads what is in memory as the end of a stream.

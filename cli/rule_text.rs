@@ -94,9 +94,8 @@ pub(crate) fn condition(condition: &Condition, rule: &Rule) -> String {
             _ => text,
         }
     };
-    let joined = |parts: &[Condition], word: &str| {
-        parts.iter().map(inner).collect::<Vec<_>>().join(word)
-    };
+    let joined =
+        |parts: &[Condition], word: &str| parts.iter().map(inner).collect::<Vec<_>>().join(word);
     match condition {
         Condition::And(parts) => joined(parts, " and "),
         Condition::Or(parts) => joined(parts, " or "),

@@ -37,7 +37,7 @@ pub(crate) type Emit<'a> = dyn FnMut(&mut Buffer, usize) -> io::Result<()> + 'a;
 pub(crate) struct Scan<'a> {
     pub(crate) hunt: &'a Hunt,
     pub(crate) matcher: &'a mut Matcher,
-    pub(crate) path: &'a str,
+    path: String,
     pub(crate) emit: &'a mut Emit<'a>,
     hits: Vec<u32>,
     buffer: Buffer,
@@ -46,13 +46,8 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(
-        hunt: &'a Hunt,
-        matcher: &'a mut Matcher,
-        path: &'a str,
-        emit: &'a mut Emit<'a>,
-    ) -> Self {
-        let (hits, buffer) = (Vec::new(), Buffer::default());
+    pub(crate) fn new(hunt: &'a Hunt, matcher: &'a mut Matcher, emit: &'a mut Emit<'a>) -> Self {
+        let (hits, buffer, path) = (Vec::new(), Buffer::default(), String::new());
         Self { hunt, matcher, path, emit, hits, buffer, number: 0 }
     }
 
@@ -73,7 +68,7 @@ impl<'a> Scan<'a> {
             let oracle = self.hunt.rules.set.oracle(rule);
             let matched = oracle.map(|oracle| matched(oracle, event)).unwrap_or_default();
             let card = &self.hunt.rules.cards[rule as usize];
-            let (path, record) = (self.path, self.number);
+            let (path, record) = (&*self.path, self.number);
             let hit = Hit { rule: card, event, matched: &matched, path, record };
             encoder.detection(&hit, rule, &mut self.buffer);
         }
@@ -81,6 +76,11 @@ impl<'a> Scan<'a> {
 }
 
 impl Consumer for Scan<'_> {
+    fn stream(&mut self, name: &str) {
+        name.clone_into(&mut self.path);
+        self.number = 0;
+    }
+
     fn record(&mut self, mut framed: Framed<'_>) {
         if framed.outcome != Outcome::Event {
             return;

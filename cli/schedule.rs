@@ -5,12 +5,14 @@
 //! All channels are bounded, so memory does not grow with the input. With one thread none of this is used.
 
 use crate::encode::Buffer;
-use crate::input::Input;
-use crate::read::{Reader, Report};
+use crate::input::{Content, Input, Opened};
+use crate::read::{Consumer as _, Reader, Report, head};
 use crate::scan::{Emit, Hunt, Scan};
 use sigmund_engine::Matcher;
+use sigmund_parsers::decompress::is_plain;
 use sigmund_parsers::{Counts, Framing, Stream, StreamInfo, format_named};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,8 +35,10 @@ pub(crate) struct Totals {
     pub(crate) counts: Counts,
     /// Logs read, by format.
     pub(crate) formats: BTreeMap<&'static str, usize>,
-    /// Logs that could not be read, or not to their end.
+    /// Logs that could not be read.
     pub(crate) problems: Vec<(String, String)>,
+    /// Logs that are damaged: what comes before the damage was read.
+    pub(crate) damaged: Vec<(String, String)>,
 }
 
 impl Totals {
@@ -45,6 +49,9 @@ impl Totals {
         }
         if let Some(problem) = &report.problem {
             self.problems.push((path.to_owned(), problem.clone()));
+        }
+        for warning in &report.warnings {
+            self.damaged.push((warning.name.clone(), warning.message.clone()));
         }
     }
 }
@@ -109,8 +116,7 @@ fn read_log(
             return Ok(Report { problem: Some(error.to_string()), ..Report::default() });
         }
     };
-    let path = input.name();
-    reader.log(opened, &hunt.reading, &mut Scan::new(hunt, matcher, &path, emit))
+    reader.log(opened, &hunt.reading, &mut Scan::new(hunt, matcher, emit))
 }
 
 /// A part of the input for a worker.
@@ -169,21 +175,28 @@ fn schedule(hunt: &Hunt, inputs: &[Input], jobs: &SyncSender<Job>, order: &SyncS
 }
 
 /// The reader of a log that is large and whose lines stand alone.
-fn cuttable(hunt: &Hunt, input: &Input) -> Option<(Box<dyn Read + Send>, Arc<Begin>)> {
+fn cuttable(hunt: &Hunt, input: &Input) -> Option<(File, Arc<Begin>)> {
     match input {
         Input::File(_, size) if *size >= LARGE => {}
         _ => return None,
     }
-    let opened = input.open().ok()?;
-    let info = hunt.reading.info(&opened.file_name, opened.modified);
-    let stream = Stream::open(info.clone(), &opened.head, hunt.reading.forced);
-    let begin = Begin { info, head: opened.head, format: stream.format() };
-    stream.is_splittable().then(|| (opened.reader, Arc::new(begin)))
+    let Opened { content: Content::File(mut file), name, modified } = input.open().ok()? else {
+        return None;
+    };
+    let head = head(&mut file).ok()?;
+    if !is_plain(&head) {
+        return None;
+    }
+    let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let info = hunt.reading.info(file_name, modified);
+    let stream = Stream::open(info.clone(), &head, hunt.reading.forced);
+    let begin = Begin { info, head, format: stream.format() };
+    stream.is_splittable().then(|| (file, Arc::new(begin)))
 }
 
 /// Cuts a log into chunks of whole lines.
 fn cut(
-    mut reader: Box<dyn Read + Send>,
+    mut reader: File,
     begin: &Begin,
     send: &mut dyn FnMut(Vec<u8>, bool) -> Option<()>,
 ) -> Option<()> {
@@ -247,11 +260,12 @@ fn work(
                 let format = format_named(begin.format);
                 let mut stream = Stream::open(begin.info.clone(), &begin.head, format);
                 let path = inputs[input].name();
-                let mut scan = Scan::new(hunt, &mut matcher, &path, &mut emit);
+                let mut scan = Scan::new(hunt, &mut matcher, &mut emit);
+                scan.stream(&path);
                 reader.bytes(&mut stream, &bytes, &mut scan).map(|()| Report {
                     counts: stream.counts().clone(),
                     format: first.then_some(begin.format),
-                    problem: None,
+                    ..Report::default()
                 })
             }
         };

@@ -81,6 +81,9 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     for (path, problem) in &totals.problems {
         printer.error(&format!("cannot read `{path}`: {problem}"));
     }
+    for (path, damage) in &totals.damaged {
+        printer.warn(&format!("`{path}`: {damage}"));
+    }
     let seconds = start.elapsed().as_secs_f64();
     say_summary(printer, &hunt.rules, &inputs, &totals, output.detections, seconds);
     printer.detail(&format!("{:.2} s to load the rules", loaded.as_secs_f64()));

@@ -36,20 +36,25 @@ pub(super) fn run(args: &Parse, printer: &Printer) -> anyhow::Result<Status> {
                 continue;
             }
         };
-        let problem = match args.format {
+        let name = input.name();
+        let report = match args.format {
             ParseFormat::Jsonl => {
-                let mut events = Events { out: &mut out, path: &input.name(), number: 0, text: Vec::new() };
-                reader.log(opened, &reading, &mut events)?.problem
+                let (path, text) = (String::new(), Vec::new());
+                let mut events = Events { out: &mut out, path, number: 0, text };
+                reader.log(opened, &reading, &mut events)?
             }
             ParseFormat::Text => {
                 let mut kinds = Kinds::default();
                 let report = reader.log(opened, &reading, &mut kinds)?;
-                kinds.write(&input.name(), &report, &rules, &mut out)?;
-                report.problem
+                kinds.write(&name, &report, &rules, &mut out)?;
+                report
             }
         };
-        if let Some(problem) = problem {
-            printer.error(&format!("cannot read `{}`: {problem}", input.name()));
+        for warning in &report.warnings {
+            printer.warn(&format!("`{}`: {}", warning.name, warning.message));
+        }
+        if let Some(problem) = report.problem {
+            printer.error(&format!("cannot read `{name}`: {problem}"));
             failed = true;
         }
     }
@@ -60,19 +65,24 @@ pub(super) fn run(args: &Parse, printer: &Printer) -> anyhow::Result<Status> {
 /// Writes normalised events, one JSON object per line.
 struct Events<'a> {
     out: &'a mut dyn Write,
-    path: &'a str,
+    path: String,
     number: u64,
     text: Vec<u8>,
 }
 
 impl Consumer for Events<'_> {
+    fn stream(&mut self, name: &str) {
+        name.clone_into(&mut self.path);
+        self.number = 0;
+    }
+
     fn record(&mut self, mut framed: Framed<'_>) {
         if framed.outcome != Outcome::Event {
             return;
         }
         self.number += 1;
         let format = framed.format;
-        write_event(&framed.event(), self.path, self.number, format, &mut self.text);
+        write_event(&framed.event(), &self.path, self.number, format, &mut self.text);
     }
 
     fn block(&mut self, _: usize) -> io::Result<()> {
@@ -207,10 +217,9 @@ impl Kinds {
         for (reason, count) in &counts.skipped {
             parts.push_str(&format!(", {count} skipped ({reason})"));
         }
-        for (count, what) in [
-            (counts.unparsed, "as plain text only"),
-            (counts.truncated, "cut at the size limit"),
-        ] {
+        for (count, what) in
+            [(counts.unparsed, "as plain text only"), (counts.truncated, "cut at the size limit")]
+        {
             if count > 0 {
                 parts.push_str(&format!(", {count} {what}"));
             }
@@ -235,7 +244,7 @@ impl Kind {
                 TimeSource::Field(name) => format!("from `{name}`"),
                 TimeSource::Header => "from the header".to_owned(),
             };
-            write!(out, "    time         {} to {} {source}", rfc3339(first), rfc3339(last))?;
+            write!(out, "    time          {} to {} {source}", rfc3339(first), rfc3339(last))?;
             for (yes, what) in
                 [(self.assumed_zone, "zone assumed"), (self.inferred_year, "year inferred")]
             {
@@ -246,17 +255,17 @@ impl Kind {
             writeln!(out)?;
         }
         if self.timeless > 0 {
-            writeln!(out, "    without time {}", self.timeless)?;
+            writeln!(out, "    without time  {}", self.timeless)?;
         }
         let sources = names(route);
         let sources = if sources.is_empty() { "none".to_owned() } else { sources.join(", ") };
-        writeln!(out, "    log sources  {}", visible(&sources, false))?;
+        writeln!(out, "    log sources   {}", visible(&sources, false))?;
         let seen = rules.set.rules_for(route);
-        writeln!(out, "    rules        {} of {} see it", seen.len(), rules.cards.len())?;
+        writeln!(out, "    rules         {} of {} see it", seen.len(), rules.cards.len())?;
         if (1..=5).contains(&seen.len()) {
             for rule in &seen {
                 let title = rules.cards[*rule as usize].title();
-                writeln!(out, "                 {}", visible(title, false))?;
+                writeln!(out, "                  {}", visible(title, false))?;
             }
         }
         let mut wanted = BTreeSet::new();
@@ -277,13 +286,13 @@ impl Kind {
 
 /// Names with commas, wrapped.
 fn list(what: &str, names: &[&str], out: &mut dyn Write) -> io::Result<()> {
-    let mut line = format!("    {what:13}");
+    let mut line = format!("    {what:14}");
     for (index, name) in names.iter().enumerate() {
         let comma = if index + 1 < names.len() { ", " } else { "" };
         let part = format!("{}{comma}", visible(name, false));
         if line.chars().count() + part.chars().count() > 100 {
             writeln!(out, "{}", line.trim_end())?;
-            line = " ".repeat(17);
+            line = " ".repeat(18);
         }
         line.push_str(&part);
     }

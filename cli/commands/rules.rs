@@ -94,7 +94,13 @@ fn write_rows(
         ListFormat::Json => {
             let objects: Vec<serde_json::Value> = rows
                 .iter()
-                .map(|row| header.iter().zip(row).map(|(key, cell)| ((*key).to_owned(), json!(cell))).collect())
+                .map(|row| {
+                    header
+                        .iter()
+                        .zip(row)
+                        .map(|(key, cell)| ((*key).to_owned(), json!(cell)))
+                        .collect()
+                })
                 .collect();
             serde_json::to_writer_pretty(&mut *out, &objects)?;
             writeln!(out)
@@ -115,10 +121,13 @@ fn write_rows(
         }
         ListFormat::Table => {
             let mut table = comfy_table::Table::new();
-            table.load_preset(comfy_table::presets::NOTHING);
+            table.load_style(comfy_table::presets::NOTHING);
             table.set_header(header.iter().map(|name| name.to_uppercase()));
             for row in rows {
                 table.add_row(row.iter().map(|cell| visible(cell, false).into_owned()));
+            }
+            for column in table.column_iter_mut() {
+                column.set_padding((0, 2));
             }
             writeln!(out, "{}", table.trim_fmt())
         }
