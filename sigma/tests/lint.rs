@@ -87,6 +87,17 @@ fn good_public_rules_are_not_screamed_at() {
 }
 
 #[test]
+fn the_starter_pack_is_clean() {
+    let mut sources = Vec::new();
+    rule_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../rules"), &mut sources);
+    sources.retain(|source| !source.name.ends_with(".test.yml"));
+    assert!(!sources.is_empty());
+    let collection = Loader::default().load(&sources);
+    assert_eq!(collection.diagnostics, []);
+    assert_eq!(lint::check(&sources, &collection, &lint::Options::default()), []);
+}
+
+#[test]
 fn the_taxonomy_of_the_corpus_can_be_used() {
     let Some(root) = corpus() else { return };
     let text = std::fs::read_to_string(root.join("tests/logsource.json")).expect("text");

@@ -553,6 +553,12 @@ const ENTRIES: &[Entry] = &[
          filter_null:\n    field: null\nand `1 of filter_*`.",
     ),
     (
+        "exists-and-null",
+        "a field is asked both to exist and to be null",
+        "`field: null` is true if the field is missing or null, `field|exists: true` if it is there. \
+         Both at once is a field that is there and null.",
+    ),
+    (
         "duplicate-value",
         "a value is in the list twice",
         "Matching ignores case, so that `cmd.exe` and `CMD.EXE` are the same.",

@@ -53,6 +53,7 @@ pub fn check(sources: &[Source], collection: &Collection, options: &Options) -> 
         style::check(source, &mut found);
         for document in &stream.documents {
             let document = Document::new(source, document, &loaded);
+            style::indentation(&source.text, document.root, &mut found);
             metadata::check(&document, &mut found);
             logsource::check(&document, taxonomy, options.taxonomy.is_some(), &mut found);
             values::check(&document, &mut found);

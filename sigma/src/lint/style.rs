@@ -2,6 +2,7 @@
 
 use super::document::fix;
 use crate::diagnostic::{Edit, Fix};
+use crate::yaml::{Kind, Node};
 use crate::{Diagnostic, Source, Span};
 
 pub(super) fn check(source: &Source, found: &mut Vec<Diagnostic>) {
@@ -11,6 +12,44 @@ pub(super) fn check(source: &Source, found: &mut Vec<Diagnostic>) {
     trailing_blanks(text, found);
     characters(text, found);
     file_name(source, found);
+}
+
+/// SigmaHQ: blocks are indented by four blanks. Only the first that is not is reported.
+pub(super) fn indentation(text: &str, root: &Node, found: &mut Vec<Diagnostic>) {
+    let column = |node: &Node| {
+        let start = node.span.start as usize;
+        let line = text.get(..start).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+        // A block starts its line; the members of a list have a dash before them.
+        let blanks = line.len() - line.trim_start_matches(' ').len();
+        matches!(line.trim(), "" | "-").then_some(blanks)
+    };
+    let mut parents = vec![root];
+    while let Some(parent) = parents.pop() {
+        let Kind::Mapping(entries) = &parent.kind else { continue };
+        for (key, value) in entries {
+            let first = match &value.kind {
+                Kind::Mapping(entries) => entries.first().map(|(key, _)| key),
+                Kind::Sequence(members) => members.first(),
+                Kind::Scalar(..) => None,
+            };
+            let Some(first) = first else { continue };
+            let own_line = text
+                .get(key.span.end as usize..first.span.start as usize)
+                .is_some_and(|between| between.contains('\n'));
+            if let (true, Some(outer), Some(inner)) = (own_line, column(key), column(first))
+                && inner != outer + 4
+            {
+                let message =
+                    format!("this block is indented by {} blanks", inner.saturating_sub(outer));
+                found.push(
+                    Diagnostic::note("indentation", first.span, message)
+                        .with_help("indent blocks by four blanks"),
+                );
+                return;
+            }
+            parents.push(value);
+        }
+    }
 }
 
 fn byte_order_mark(text: &str, found: &mut Vec<Diagnostic>) {

@@ -96,6 +96,7 @@ fn modifiers_and_lists() {
     assert_eq!(check("CommandLine|wide|base64offset|contains: abc"), [""; 0]);
     assert_eq!(check("User: [a, null]"), ["null-in-list"]);
     assert_eq!(check("User: null"), [""; 0]);
+    assert_eq!(check("User: null\nUser|exists: true"), ["exists-and-null"]);
     assert_eq!(check("User: [a, A]"), ["duplicate-value"]);
     assert_eq!(check("User|cased: [a, A]"), [""; 0]);
     assert_eq!(check("CommandLine|re: [a+, A+]"), [""; 0]);
@@ -229,6 +230,8 @@ fn style() {
     let text = selection("Image: x");
     assert_eq!(codes(&format!("\u{feff}{text}")), ["byte-order-mark"]);
     assert_eq!(codes(&text.replace('\n', "\r\n")), ["crlf"]);
+    assert_eq!(codes(&text.replace("        Image", "      Image")), ["indentation"]);
+    assert_eq!(codes(&text.replace("low\n", "low\ntags:\n- attack.t1059\n")), ["indentation"]);
     assert_eq!(codes(&text.replace("low\n", "low  \n")), ["trailing-blanks"]);
     assert_eq!(codes(&text.replace(": x", ": x\u{202e}y")), ["invisible-character"]);
     assert_eq!(codes(&text.replace(": x", ": x\u{fffd}y")), ["not-utf8"]);

@@ -11,6 +11,9 @@ const STANDARD_PLACEHOLDERS: [&str; 5] =
     ["%Administrators%", "%JumpServers%", "%Workstations%", "%Servers%", "%DomainControllers%"];
 
 pub(super) fn check(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
+    for (_, selection) in document.selections() {
+        exists_and_null(selection, found);
+    }
     for item in document.items() {
         key(&item, found);
         list(&item, found);
@@ -107,6 +110,37 @@ fn list(item: &WrittenItem<'_>, found: &mut Vec<Diagnostic>) {
                         .with_label(*first, "first here")
                         .with_help("remove one of them; matching ignores case"),
                 );
+            }
+        }
+    }
+}
+
+/// `field|exists: true` and `field: null` in one mapping: that is present and null, which hardly any
+/// log has; meant is mostly an alternative.
+fn exists_and_null(node: &Node, found: &mut Vec<Diagnostic>) {
+    match &node.kind {
+        Kind::Scalar(..) => {}
+        Kind::Sequence(members) => {
+            for member in members {
+                exists_and_null(member, found);
+            }
+        }
+        Kind::Mapping(entries) => {
+            for (key, _) in entries {
+                let Some(field) = key.text().and_then(|text| text.strip_suffix("|exists")) else {
+                    continue;
+                };
+                if let Some((null, value)) = node.entry(field)
+                    && value.is_null()
+                {
+                    let message = format!("`{field}` is asked both to exist and to be null");
+                    found.push(
+                        Diagnostic::warning("exists-and-null", null.span, message)
+                            .with_label(key.span, "exists")
+                            .with_note("`null` is true for a missing field as well")
+                            .with_help("keep one of them, or link two selections with `or`"),
+                    );
+                }
             }
         }
     }
