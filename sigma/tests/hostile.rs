@@ -166,3 +166,16 @@ fn huge_broken_texts_are_refused() {
         ),
     );
 }
+
+proptest::proptest! {
+    /// Rule-like soup through the whole way.
+    #[test]
+    fn no_text_panics(body in "((\\n|    |        |- |---\\n)|(title|detection|condition|logsource|category|correlation|type|rules|timespan|filter|action|sel|f\\|re|f\\|contains\\|all|timeframe)|: |(a|global|event_count|1 of \\*|sel \\| count\\(\\) > 1|'\\*'|\\(|null|5m|\\[|\\])){0,60}") {
+        let _ = load_quietly(body.clone());
+        let _ = load_quietly(format!("{HEAD}detection:\n    sel:\n        {body}\n    condition: sel\n"));
+    }
+}
+
+fn load_quietly(text: String) -> Collection {
+    Loader::default().load(&[Source { name: "x.yml".into(), text: text.into() }])
+}

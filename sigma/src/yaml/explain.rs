@@ -235,7 +235,7 @@ fn unclosed_bracket(text: &str, document: &Range<usize>, offset: usize) -> Optio
     let open = document.start + opening_bracket(&text[document.start..offset + here])?;
     let bracket = text[open..].chars().next()?;
     let line = line_around(text, open, document);
-    let end = line.start + text[line.clone()].trim_end().len();
+    let end = line.start + text[line].trim_end().len();
     let close = if bracket == '[' { ']' } else { '}' };
     let value = &text[open..end];
     let value = value.find(" #").map_or(value, |comment| value[..comment].trim_end());
