@@ -453,68 +453,30 @@ enum Special {
 }
 
 /// Keys of lists of records.
-const LISTS: &[&[u8]] =
-    &[b"Records", b"records", b"value", b"events", b"logEvents", b"result", b"results", b"data"];
+fn is_list(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"Records" | b"records" | b"value" | b"events" | b"logEvents" | b"result" | b"results" | b"data"
+    )
+}
 
-/// Keys that stand beside such a list and are no part of a record.
-const BESIDE: &[&[u8]] = &[
-    b"took",
-    b"timed_out",
-    b"_shards",
-    b"_scroll_id",
-    b"terminated_early",
-    b"num_reduce_phases",
-    b"_clusters",
-    b"total",
-    b"max_score",
-    b"messageType",
-    b"owner",
-    b"logGroup",
-    b"logStream",
-    b"subscriptionFilters",
-    b"preview",
-    b"init_offset",
-    b"messages",
-    b"fields",
-    b"highlighted",
-    b"post_process_count",
-    b"nextForwardToken",
-    b"nextBackwardToken",
-    b"nextToken",
-    b"NextToken",
-    b"nextLink",
-    b"nextPageToken",
-    b"next",
-    b"previous",
-    b"count",
-    b"limit",
-    b"offset",
-    b"status",
-    b"success",
-    b"error",
-    b"errors",
-    b"meta",
-    b"metadata",
-    b"pagination",
-    b"paging",
-    b"links",
-    b"has_more",
-    b"hasMore",
-    b"requestId",
-    b"ResponseMetadata",
-    b"aggregations",
-    b"suggest",
-    b"profile",
-    b"pit_id",
-    b"cursor",
-    b"page",
-    b"pages",
-    b"per_page",
-    b"version",
-];
-
+/// Keys that stand beside such a list and are no part of a record: what Elasticsearch, CloudWatch, Splunk,
+/// Graph and paging services in general say about their answer.
+#[rustfmt::skip]
 fn is_beside(name: &[u8]) -> bool {
-    BESIDE.contains(&name) || name.starts_with(b"@odata.") || name.starts_with(b"odata.")
+    matches!(
+        name,
+        b"took" | b"timed_out" | b"_shards" | b"_scroll_id" | b"terminated_early" | b"num_reduce_phases"
+            | b"_clusters" | b"total" | b"max_score" | b"aggregations" | b"suggest" | b"profile" | b"pit_id"
+            | b"messageType" | b"owner" | b"logGroup" | b"logStream" | b"subscriptionFilters"
+            | b"preview" | b"init_offset" | b"messages" | b"fields" | b"highlighted" | b"post_process_count"
+            | b"nextForwardToken" | b"nextBackwardToken" | b"nextToken" | b"NextToken" | b"nextLink"
+            | b"nextPageToken" | b"next" | b"previous" | b"count" | b"limit" | b"offset" | b"cursor" | b"page"
+            | b"pages" | b"per_page" | b"pagination" | b"paging" | b"links" | b"has_more" | b"hasMore"
+            | b"status" | b"success" | b"error" | b"errors" | b"meta" | b"metadata" | b"requestId"
+            | b"ResponseMetadata" | b"version"
+    ) || name.starts_with(b"@odata.")
+        || name.starts_with(b"odata.")
 }
 
 fn special_key(window: &[u8]) -> Special {
@@ -524,7 +486,7 @@ fn special_key(window: &[u8]) -> Special {
         NextMember::Member(member) => match member.name {
             b"_index" | b"_source" | b"_id" => Special::Hit,
             b"hits" => Special::Wrapper,
-            name if LISTS.contains(&name) || is_beside(name) => Special::Wrapper,
+            name if is_list(name) || is_beside(name) => Special::Wrapper,
             _ => Special::No,
         },
         NextMember::End(_) | NextMember::Broken => Special::No,
@@ -553,7 +515,7 @@ fn wrapper(window: &[u8], whole: bool) -> Wrapped {
             NextMember::Broken => return Wrapped::No,
             NextMember::End(_) => return found.unwrap_or(Wrapped::No),
             NextMember::Member(Member { name, value }) => {
-                if LISTS.contains(&name) && found.is_none() {
+                if is_list(name) && found.is_none() {
                     match list_of_objects(window, value) {
                         Some(true) => found = Some(Wrapped::List { start: value + 1, objects: 1 }),
                         Some(false) => return Wrapped::No,
@@ -639,5 +601,89 @@ pub(crate) fn is_plain_object_line(line: &[u8], open: bool) -> bool {
         Scan::Complete(end) => line[end..].iter().all(|byte| json::read::is_blank(*byte)),
         Scan::Incomplete => open,
         Scan::Broken(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The records of a stream that comes in blocks of this size; `~` before those that are not in its form.
+    fn records(framing: Framing, bytes: &[u8], block: usize) -> Vec<String> {
+        let mut framer = Framer::new(framing, bytes, 200);
+        let mut found = Vec::new();
+        let (mut start, mut end) = (0, block.min(bytes.len()));
+        loop {
+            let last = end == bytes.len();
+            match framer.next(&bytes[start..end], last) {
+                Step::More if last => break,
+                Step::More => end = (end + block).min(bytes.len()),
+                Step::Passed(length) => start += length,
+                Step::Frame(frame) => {
+                    let stray = if frame.piece == Piece::Stray { "~" } else { "" };
+                    let text = &bytes[start..][frame.range];
+                    found.push(format!("{stray}{}", String::from_utf8_lossy(text)));
+                    start += frame.resume;
+                }
+            }
+        }
+        assert_eq!(start, bytes.len());
+        found
+    }
+
+    fn xml(text: &str) -> Vec<String> {
+        records(Framing::Xml, text.as_bytes(), usize::MAX)
+    }
+
+    #[test]
+    fn frames_event_elements() {
+        let both = ["<Event a='1'><EventData/></Event>", "<Event/>"];
+        for text in [
+            "<Event a='1'><EventData/></Event><Event/>",
+            "\u{feff}<?xml version=\"1.0\"?>\r\n<Events>\r\n<Event a='1'><EventData/></Event>\r\n<Event/></Events>\r\n",
+            "<!-- x --><Events xmlns='y'><Event a='1'><EventData/></Event>\0<Event/>",
+        ] {
+            assert_eq!(xml(text), both, "{text}");
+        }
+        assert_eq!(xml("<Event>\n a\n</Event>\nstray\n<EventX/>\n<Event>"), [
+            "<Event>\n a\n</Event>",
+            "~stray",
+            "~<EventX/>",
+            "~<Event>"
+        ]);
+    }
+
+    #[test]
+    fn cuts_an_element_without_end() {
+        let cut = format!("<Event>{}</Event>\n<Event>b</Event>\n", "a".repeat(300));
+        let found = xml(&cut);
+        assert_eq!((found[0].len(), &*found[1]), (201, "<Event>b</Event>"));
+    }
+
+    #[test]
+    fn finds_counts_of_octets() {
+        assert_eq!(octet_count(b"535 <14>1 2020"), Some((535, 4)));
+        for text in ["", "5", "5 ", "x <1>", "05 <1>", "5 1", "123456789 <1>"] {
+            assert_eq!(octet_count(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn xml_is_the_same_in_any_blocks(
+            pieces in proptest::collection::vec(
+                prop_oneof![
+                    Just("<Event a='1'><x>y</x></Event>"), Just("<Event/>"), Just("<Events>"), Just("</Events>\n"),
+                    Just("<?xml?>"), Just("stray\n"), Just("<Event>"), Just("<EventData>"), Just("\n"), Just("<!-- <Event> -->"),
+                    Just("<"), Just("\u{feff}"),
+                ],
+                0..12,
+            ),
+            block in 1usize..30,
+        ) {
+            let text = pieces.concat();
+            prop_assert_eq!(xml(&text), records(Framing::Xml, text.as_bytes(), block));
+        }
     }
 }
