@@ -456,7 +456,14 @@ enum Special {
 fn is_list(name: &[u8]) -> bool {
     matches!(
         name,
-        b"Records" | b"records" | b"value" | b"events" | b"logEvents" | b"result" | b"results" | b"data"
+        b"Records"
+            | b"records"
+            | b"value"
+            | b"events"
+            | b"logEvents"
+            | b"result"
+            | b"results"
+            | b"data"
     )
 }
 
@@ -646,12 +653,10 @@ mod tests {
         ] {
             assert_eq!(xml(text), both, "{text}");
         }
-        assert_eq!(xml("<Event>\n a\n</Event>\nstray\n<EventX/>\n<Event>"), [
-            "<Event>\n a\n</Event>",
-            "~stray",
-            "~<EventX/>",
-            "~<Event>"
-        ]);
+        assert_eq!(
+            xml("<Event>\n a\n</Event>\nstray\n<EventX/>\n<Event>"),
+            ["<Event>\n a\n</Event>", "~stray", "~<EventX/>", "~<Event>"]
+        );
     }
 
     #[test]
