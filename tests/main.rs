@@ -1,5 +1,6 @@
 //! End-to-end tests.
 
+mod agreement;
 mod conformance;
 mod equivalence;
 mod json;
