@@ -180,18 +180,14 @@ fn real_events_give_the_same_with_and_without_compilation() {
     for path in logs {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let mut file = std::fs::File::open(&path).unwrap();
-        let read = each_stream(
-            &name,
-            Input::File(&mut file),
-            &Limits::default(),
-            &mut |name, reader| {
+        let read =
+            each_stream(&name, Input::File(&mut file), &Limits::default(), &mut |name, reader| {
                 let mut part = reader.take(if all { u64::MAX } else { PART });
                 if !comparison.stream(name, &mut part)? {
                     skipped.push(path.display().to_string());
                 }
                 Ok(())
-            },
-        );
+            });
         match read {
             Ok(warnings) => warnings.iter().for_each(|warning| {
                 println!("not read whole: {}: {}", warning.name, warning.message);
