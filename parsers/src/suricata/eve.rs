@@ -15,7 +15,10 @@ const DISCRIMINATORS: &[Discriminator] = &[
     Discriminator::presence("timestamp"),
     Discriminator::presence("flow_id"),
     Discriminator::presence("src_ip"),
+    // Events on packets that have neither flow nor addresses.
     Discriminator::presence("arp.src_ip"),
+    Discriminator::presence("alert.signature_id"),
+    Discriminator::presence("anomaly.type"),
 ];
 
 /// The event types of Suricata's schema. Others are Suricata's if they have a flow.
@@ -81,8 +84,10 @@ impl JsonSchema for Eve {
         let Some(event_type) = get("event_type") else { return false };
         let known = EVENT_TYPES.contains(&event_type);
         let has = |name: &str| get(name).is_some();
-        let has_object = has("src_ip") || has("arp.src_ip") || event_type == "stats";
-        has("timestamp") && (has("flow_id") || (known && has_object))
+        let objects = ["src_ip", "arp.src_ip", "alert.signature_id", "anomaly.type"];
+        has("timestamp")
+            && (has("flow_id")
+                || (known && (event_type == "stats" || objects.into_iter().any(has))))
     }
 
     fn route(&self, get: Get<'_>, info: &StreamInfo) -> Arc<Route> {
