@@ -170,6 +170,7 @@ pub trait Format: Sync + Send {
 #[rustfmt::skip]
 pub static FORMATS: &[&dyn Format] = &[
     &json::Json,
+    &crate::windows::evtx::Evtx,
     &crate::zeek::Zeek,
     &crate::suricata::Fast,
     &text::Text,

@@ -6,6 +6,7 @@
 mod aliases;
 mod category;
 mod channel;
+pub mod evtx;
 #[cfg(test)]
 mod regression;
 
