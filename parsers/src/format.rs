@@ -169,9 +169,12 @@ pub trait Format: Sync + Send {
 /// All formats, in the order in which ties are decided. Plain text, which takes anything, is the last.
 #[rustfmt::skip]
 pub static FORMATS: &[&dyn Format] = &[
+    &crate::envelope::Envelope,
     &json::Json,
     &crate::windows::evtx::Evtx,
     &crate::zeek::Zeek,
     &crate::suricata::Fast,
+    &crate::envelope::Cri,
+    &crate::syslog::Syslog,
     &text::Text,
 ];

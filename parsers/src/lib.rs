@@ -10,15 +10,19 @@
 
 pub mod decompress;
 mod detect;
+mod envelope;
+mod firewall;
 mod format;
 mod framing;
 pub mod json;
+mod linux;
 #[cfg(test)]
 mod samples;
 mod stream;
 pub mod suricata;
 #[cfg(test)]
 mod sweep;
+mod syslog;
 mod text;
 mod time;
 mod uri;
@@ -26,6 +30,8 @@ pub mod windows;
 pub mod zeek;
 
 pub use detect::{detect, format_named};
+pub use envelope::{Cri, Envelope};
 pub use format::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event};
 pub use stream::{Counts, DEFAULT_LIMIT, Framed, Stream};
+pub use syslog::Syslog;
 pub use text::Text;

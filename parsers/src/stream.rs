@@ -384,7 +384,13 @@ mod tests {
     fn reads_octet_counts() {
         assert_eq!(
             read("6 <1>abc9 <1>d\ne\nf\n5 <1>gh\n<1>i\n99 <1>short\n"),
-            ["text:<1>abc", "text:<1>d\ne\nf", "text:<1>gh", "text:<1>i", "text:99 <1>short"]
+            [
+                "syslog:<1>abc",
+                "syslog:<1>d\ne\nf",
+                "syslog:<1>gh",
+                "syslog:<1>i",
+                "syslog:99 <1>short"
+            ]
         );
     }
 

@@ -3,6 +3,8 @@
 //! Written times are read exactly: no floating point, fractions cut after nine digits. A time without a zone is of
 //! the zone that the caller assumes, and marked.
 
+pub(crate) mod syslog;
+
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{Offset, TimeZone};
 
