@@ -1,7 +1,7 @@
 //! Conditions: operators, patterns, selections that nothing uses.
 
 use super::document::{Document, DocumentKind, fix};
-use crate::condition::Condition;
+use crate::condition::{Condition, fits};
 use crate::yaml::Node;
 use crate::{Diagnostic, Span};
 
@@ -22,7 +22,17 @@ pub(super) fn check(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     for (selection, used) in rule.selections.iter().zip(used) {
-        if !used {
+        // A pipeline may have taken it out of the condition.
+        let name = &*selection.name;
+        let finds = |word: &str| {
+            let hidden = name.starts_with('_') && !word.starts_with('_');
+            word == name || (!hidden && (word == "them" || fits(word, name)))
+        };
+        let written = || {
+            let texts = document.conditions().iter().filter_map(Node::text);
+            texts.flat_map(words).any(|(_, word)| finds(word))
+        };
+        if !used && !written() {
             let message = format!("selection `{}` is never used", selection.name);
             found.push(
                 Diagnostic::warning("unused-selection", selection.span, message)

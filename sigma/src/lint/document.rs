@@ -23,6 +23,8 @@ pub(super) struct Document<'a> {
     /// Its part of the text; its rule has the same.
     pub(super) span: Span,
     pub(super) kind: DocumentKind,
+    /// Whether templates of its text may add attributes to it.
+    pub(super) templates: bool,
     /// The rule it is, if it loaded.
     pub(super) rule: Option<&'a Rule>,
 }
@@ -51,6 +53,7 @@ impl<'a> Document<'a> {
         source: &'a Source,
         document: &'a yaml::Document,
         loaded: &Loaded<'a>,
+        templates: bool,
     ) -> Self {
         let root = &document.root;
         let kind = if root.get("action").is_some() {
@@ -67,6 +70,7 @@ impl<'a> Document<'a> {
             root,
             span: document.span,
             kind,
+            templates,
             rule: loaded.rule(&source.name, document.span),
         }
     }

@@ -66,7 +66,8 @@ pub(super) fn check(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
             );
         }
     }
-    if document.kind == DocumentKind::Action {
+    order(root, found);
+    if document.templates {
         return;
     }
     if root.get("id").is_none() {
@@ -83,7 +84,6 @@ pub(super) fn check(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
                 .with_help("add e.g. `level: medium`"),
         );
     }
-    order(root, found);
 }
 
 fn title(node: &Node, found: &mut Vec<Diagnostic>) {

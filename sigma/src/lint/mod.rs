@@ -1,8 +1,8 @@
 //! Lint: what loads but is probably not meant (semantics section 17).
 //!
 //! [`check`] looks at the texts again, with their YAML trees, because style and most mistakes are
-//! no longer visible in a checked rule. One file per family: [`metadata`], [`values`],
-//! [`conditions`], [`logsource`](self::logsource), [`collection`], [`style`].
+//! no longer visible in a checked rule. One file per family: `metadata`, `values`, `conditions`,
+//! `logsource`, `collection`, `style`.
 //!
 //! A warning is a likely mistake, a note is about convention or portability. Nothing here keeps a
 //! rule from loading.
@@ -51,8 +51,11 @@ pub fn check(sources: &[Source], collection: &Collection, options: &Options) -> 
         let stream = yaml::parse_with_comments(&source.text);
         let mut found = Vec::new();
         style::check(source, &mut found);
+        // Rules of such a collection may have from a template what they lack.
+        let templates =
+            stream.documents.iter().any(|document| document.root.get("action").is_some());
         for document in &stream.documents {
-            let document = Document::new(source, document, &loaded);
+            let document = Document::new(source, document, &loaded, templates);
             style::indentation(&source.text, document.root, &mut found);
             metadata::check(&document, &mut found);
             logsource::check(&document, taxonomy, options.taxonomy.is_some(), &mut found);

@@ -160,6 +160,8 @@ fn conditions() {
     assert_eq!(check("sel_a AND NOT sel_b"), ["capital-operator"; 2]);
     assert_eq!(check("sel_a"), ["unused-selection"]);
     assert_eq!(check("1 of them"), ["condition-them"]);
+    let hidden = rule("sel:\n    Image: x\n_own:\n    Image: y\ncondition: 1 of them");
+    assert_eq!(codes(&hidden), ["unused-selection", "condition-them"]);
     assert_eq!(check("all of sel_* or 1 of none_*"), ["selector-without-match"]);
     assert_eq!(check("sel_a or 1 of sel_b*"), [""; 0]);
     assert_eq!(
@@ -202,6 +204,23 @@ fn check_codes(
     options: &Options,
 ) -> Vec<&'static str> {
     super::check(sources, collection, options).iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn pipelines_and_templates_are_no_mistakes_of_the_rule() {
+    let text = rule("sel:\n    Image: x\nfilter:\n    User: y\ncondition: sel and not filter");
+    let sources = [Source { name: "a.yml".into(), text: text.as_str().into() }];
+    let drop = "transformations:\n- {type: drop_detection_item, \
+                field_name_conditions: [{type: include_fields, fields: User}]}";
+    let (pipeline, found) = crate::pipeline::Pipeline::parse("p", drop);
+    assert_eq!(found, []);
+    let loader = Loader { pipelines: vec![pipeline], ..Loader::default() };
+    let collection = loader.load(&sources);
+    assert!(check_codes(&sources, &collection, &Options::default()).is_empty());
+
+    let text = text.replace("level: low\n", "");
+    assert_eq!(codes(&text), ["missing-level"]);
+    assert_eq!(codes(&format!("action: global\nlevel: low\n---\n{text}")), [""; 0]);
 }
 
 #[test]
