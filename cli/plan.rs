@@ -343,7 +343,12 @@ fn extra_fields(routing: &Routing) -> Vec<&str> {
         .iter()
         .flat_map(|added| &added.aliases)
         .flat_map(|(_, fields)| fields.iter().map(String::as_str));
-    routing.condition_fields().into_iter().chain(aliased).collect()
+    routing
+        .condition_fields()
+        .into_iter()
+        .chain(aliased)
+        .chain(sigmund_parsers::json::schema::discriminators())
+        .collect()
 }
 
 /// Which rules a [`RuleFilter`] wants.

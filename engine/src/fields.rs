@@ -116,13 +116,18 @@ pub struct ValueSpan {
 
 const NONE: u32 = u32::MAX;
 
+/// Ranks from here on are ways through an event's own keys (see [`Fields::claim`]).
+pub const OWN_WAY: u32 = 1 << 28;
+
 #[derive(Clone, Copy, Debug)]
 struct SlotState {
     generation: u32,
     first: u32,
     last: u32,
-    /// Which way led to it (see the JSON projection); higher wins.
+    /// The best way that was begun (see [`Fields::claim`]); higher wins.
     rank: u32,
+    /// The way that led to the values.
+    filled: u32,
 }
 
 /// The fields of one record.
@@ -141,8 +146,10 @@ impl Fields {
     /// For the wanted names only.
     #[must_use]
     pub fn new(table: Arc<FieldTable>) -> Self {
-        let slots =
-            vec![SlotState { generation: 0, first: NONE, last: NONE, rank: 0 }; table.len()];
+        let slots = vec![
+            SlotState { generation: 0, first: NONE, last: NONE, rank: 0, filled: 0 };
+            table.len()
+        ];
         Self {
             table,
             collected: None,
@@ -194,7 +201,13 @@ impl Fields {
             Some(table) => {
                 let slot = table.intern(name);
                 if self.slots.len() < table.len() {
-                    self.slots.push(SlotState { generation: 0, first: NONE, last: NONE, rank: 0 });
+                    self.slots.push(SlotState {
+                        generation: 0,
+                        first: NONE,
+                        last: NONE,
+                        rank: 0,
+                        filled: 0,
+                    });
                 }
                 Some(slot)
             }
@@ -245,8 +258,13 @@ impl Fields {
         } else {
             if state.generation != self.generation {
                 self.order.push(slot);
-                *state =
-                    SlotState { generation: self.generation, first: index, last: index, rank: 0 };
+                *state = SlotState {
+                    generation: self.generation,
+                    first: index,
+                    last: index,
+                    rank: 0,
+                    filled: 0,
+                };
             } else {
                 state.first = index;
                 state.last = index;
@@ -254,22 +272,53 @@ impl Fields {
         }
     }
 
-    /// Claims a slot for a way of the given rank: forgets values of lower or equal rank and says `true`;
-    /// `false` if a higher one was there. `mask` selects the part of the rank that is decided.
-    pub fn claim(&mut self, slot: Slot, rank: u32, mask: u32) -> bool {
+    /// Claims a slot for a way of the given rank that begins or goes on here; `false` if a better one was there. `mask` selects the
+    /// part of the rank that is decided so far. Ways from [`OWN_WAY`] on lead through the event's own keys: of these the best that was begun counts,
+    /// even if it leads nowhere. Lower ones are second-hand: they hold only where no better way has filled the slot.
+    /// With `fills`, the values of worse or equal ways are forgotten, and the caller pushes new ones.
+    #[inline]
+    pub fn claim(&mut self, slot: Slot, rank: u32, mask: u32, fills: bool) -> bool {
         let state = &mut self.slots[slot.0 as usize];
         if state.generation != self.generation {
             self.order.push(slot);
-            *state = SlotState { generation: self.generation, first: NONE, last: NONE, rank };
+            let begun = if rank >= OWN_WAY { rank } else { 0 };
+            *state = SlotState {
+                generation: self.generation,
+                first: NONE,
+                last: NONE,
+                rank: begun,
+                filled: rank,
+            };
             return true;
         }
-        if state.rank & mask > rank {
+        if rank >= OWN_WAY {
+            if state.rank & mask > rank {
+                return false;
+            }
+            state.rank = rank;
+            if fills || state.filled >= OWN_WAY {
+                state.first = NONE;
+                state.last = NONE;
+                state.filled = rank;
+            }
+            return true;
+        }
+        if state.first != NONE && state.filled > rank {
             return false;
         }
         state.first = NONE;
         state.last = NONE;
-        state.rank = rank;
+        state.filled = rank;
         true
+    }
+
+    /// Forgets the values that the way of this rank has filled in: it turned out to lead to none.
+    pub fn forget(&mut self, slot: Slot, rank: u32) {
+        let state = &mut self.slots[slot.0 as usize];
+        if state.generation == self.generation && state.filled == rank {
+            state.first = NONE;
+            state.last = NONE;
+        }
     }
 
     /// Appends decoded bytes to the scratch buffer; the span to [`push`](Self::push) with [`Store::Scratch`].

@@ -26,7 +26,7 @@ pub mod value;
 pub use alias::AliasTable;
 pub use detection::Detection;
 pub use event::Event;
-pub use fields::{FieldTable, Fields, Kind, Slot, Store, ValueSpan};
+pub use fields::{FieldTable, Fields, Kind, OWN_WAY, Slot, Store, ValueSpan};
 pub use matcher::{Matcher, Stats};
 pub use record::{Body, Record};
 pub use route::{AddedLogSource, Route, Routing};

@@ -9,7 +9,9 @@ pub(crate) mod scan;
 pub mod schema;
 pub mod write;
 
+mod index;
 mod parser;
+mod project;
 mod time;
 
 use crate::{Format, Framing, Head, Parser, Score, StreamInfo};

@@ -1,22 +1,39 @@
 //! One JSON object to the fields of a record.
 
+use super::index::Index;
 use super::lift::lifted;
+use super::project::Projection;
 use super::schema::Router;
 use super::{read, time};
 use crate::{Outcome, Parser, StreamInfo};
 use sigmund_engine::oracle::resolve;
-use sigmund_engine::{Body, Event, Kind, Object, Record, Route, Value};
+use sigmund_engine::{Body, Event, FieldTable, Kind, Object, Record, Route, Slot, Value};
 use std::sync::Arc;
 
 /// Reads JSON events.
 pub(crate) struct JsonParser {
     router: Router,
     info: StreamInfo,
+    index: Index,
+    fast: Option<Fast>,
+}
+
+/// The way of nearly all records: the projection, made for one table of wanted fields.
+struct Fast {
+    table: Arc<FieldTable>,
+    projection: Projection,
+    /// The slots of the discriminators; `None` if one is not wanted, then routes need the whole object.
+    discriminators: Option<Vec<Slot>>,
 }
 
 impl JsonParser {
     pub(crate) fn new(info: &StreamInfo) -> Self {
-        Self { router: Router::new(info, "json"), info: info.clone() }
+        Self {
+            router: Router::new(info, "json"),
+            info: info.clone(),
+            index: Index::default(),
+            fast: None,
+        }
     }
 
     fn route(&mut self, object: &Object, lifted: &Object) -> Arc<Route> {
@@ -31,8 +48,46 @@ impl JsonParser {
     }
 }
 
+impl JsonParser {
+    /// Fills the wanted fields in one walk; `false` if the record needs the general way.
+    fn project(&mut self, bytes: &[u8], record: &mut Record) -> bool {
+        let table = record.fields.table();
+        let known = self.fast.as_ref().is_some_and(|fast| Arc::ptr_eq(&fast.table, table));
+        if !known {
+            self.fast = Some(Fast {
+                table: Arc::clone(table),
+                projection: Projection::new(table),
+                discriminators: self.router.names().map(|name| table.get(name)).collect(),
+            });
+        }
+        let Some(Fast { projection, discriminators: Some(discriminators), .. }) = &self.fast else {
+            return false;
+        };
+        let fields = &mut record.fields;
+        if projection.project(bytes, &mut self.index, fields).is_err() {
+            fields.clear();
+            return false;
+        }
+        self.router.begin();
+        for (index, slot) in discriminators.iter().enumerate() {
+            let mut value = fields.first(*slot);
+            while let Some(null) = value.filter(|value| value.kind == Kind::Null) {
+                value = fields.next(null);
+            }
+            self.router.push(index, value.map(|value| (value.kind, fields.bytes(bytes, value))));
+        }
+        record.route = Some(Arc::clone(self.router.route()));
+        record.body = Body::Json;
+        record.has_unicode_escapes = self.index.has_unicode_escapes;
+        true
+    }
+}
+
 impl Parser for JsonParser {
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {
+        if !record.fields.collects() && !record.wants_time && self.project(bytes, record) {
+            return Outcome::Event;
+        }
         let Ok(object) = read::object(bytes) else { return Outcome::Foreign };
         let lifted = lifted(&object);
         if record.fields.collects() {

@@ -63,6 +63,12 @@ pub static SCHEMAS: &[&dyn JsonSchema] = &[
     &crate::zeek::json::ZeekJson,
 ];
 
+/// The fields that routes of JSON events depend on: they must be wanted for records to be routed without
+/// reading them whole.
+pub fn discriminators() -> impl Iterator<Item = &'static str> {
+    SCHEMAS.iter().flat_map(|schema| schema.discriminators()).map(|field| field.name)
+}
+
 /// So many combinations are kept; then the memory starts afresh, so that hostile values cannot fill it.
 const MOST: usize = 4096;
 

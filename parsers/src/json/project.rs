@@ -1,0 +1,808 @@
+//! The projection: one walk over a JSON object that keeps the spans of the wanted fields and skips everything else.
+//!
+//! The wanted names become a trie of keys, so that nested members, flat keys with dots, and the known containers of
+//! [`super::lift`] all lead to their slots. Each way to a slot has a rank: the longest key wins at each
+//! level (choice C10), and a field of the object wins over a lifted one; a better way that turns up later
+//! replaces what a worse one had filled. The walk accepts only what [`super::read`] accepts too; whatever else there is
+//! (deep nesting, lists of objects on the way, odd texts) is refused here and read by the slow and general way.
+
+use super::index::Index;
+use super::lift::{LIFTS, Lift, Step};
+use sigmund_engine::{FieldTable, Fields, Kind, Slot, Store};
+
+/// The slow way must be taken.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refused;
+
+/// A way to a slot, as far as one key.
+#[derive(Clone, Debug)]
+struct Claim {
+    slot: Slot,
+    rank: u32,
+    mask: u32,
+    /// The way goes on below this key.
+    goes_on: bool,
+    /// It leads through a known container: objects are not values there.
+    lifted: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    /// The node of the object in which the key is.
+    parent: u32,
+    key: Box<[u8]>,
+    hash: u32,
+    /// The node of the key's own object, if any way goes on there.
+    child: u32,
+    claims: Vec<Claim>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    /// Where unknown keys lead.
+    any: u32,
+    /// Names are compared without their blanks.
+    strips_blanks: bool,
+}
+
+const NONE: u32 = u32::MAX;
+const ROOT: u32 = 0;
+/// Levels of one way that a rank has room for.
+const LEVELS: usize = 7;
+
+/// The trie of the wanted fields.
+#[derive(Clone, Debug)]
+pub(super) struct Projection {
+    nodes: Vec<Node>,
+    entries: Vec<Entry>,
+    /// Open addressing by hash; indices into `entries`.
+    table: Vec<u32>,
+    /// A name has more levels than ranks have room for: always take the slow way.
+    too_deep: bool,
+}
+
+#[inline(always)]
+fn hash(key: &[u8], parent: u32) -> u32 {
+    let (a, b) = match key.len() {
+        8.. => {
+            let first = key.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+            let last = key.last_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+            (first, last)
+        }
+        4.. => {
+            let first = key.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+            let last = key.last_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+            (u64::from(first), u64::from(last))
+        }
+        len @ 1.. => (u64::from(key[0]) | u64::from(key[len / 2]) << 8, u64::from(key[len - 1])),
+        0 => (0, 0),
+    };
+    let mixed = (a ^ (key.len() as u64) << 56 ^ u64::from(parent) << 40)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        ^ b.wrapping_mul(0xC2B2_AE3D_27D4_EB4F).rotate_left(23);
+    (mixed ^ mixed >> 32) as u32
+}
+
+impl Projection {
+    pub(super) fn new(table: &FieldTable) -> Self {
+        let mut projection = Self {
+            nodes: vec![Node { any: NONE, strips_blanks: false }],
+            entries: Vec::new(),
+            table: vec![NONE; 64],
+            too_deep: false,
+        };
+        for (number, name) in (0u32..).zip(table.names()) {
+            let slot = Slot(number);
+            let parts: Vec<&str> = name.split('.').collect();
+            if parts.len() > LEVELS {
+                projection.too_deep = true;
+                continue;
+            }
+            projection.add_direct(slot, &parts);
+            for (index, lift) in LIFTS.iter().enumerate() {
+                // Direct ways use the rank's upper digits; of lifted ones the earlier wins.
+                let rank = (LIFTS.len() - index) as u32;
+                projection.add_lifted(slot, name, lift, rank);
+            }
+        }
+        projection
+    }
+
+    /// All ways to read a dotted name: each level takes one or more parts as one key.
+    fn add_direct(&mut self, slot: Slot, parts: &[&str]) {
+        // (node, parts used, level, rank)
+        let mut open = vec![(ROOT, 0, 0, 0u32)];
+        while let Some((node, used, level, rank)) = open.pop() {
+            for taken in 1..=parts.len() - used {
+                let key = parts[used..used + taken].join(".");
+                let shift = 28 - 4 * level as u32;
+                let rank = rank | (taken as u32) << shift;
+                let mask = u32::MAX << shift;
+                let goes_on = used + taken < parts.len();
+                let claim = Claim { slot, rank, mask, goes_on, lifted: false };
+                let child = self.insert(node, key.as_bytes(), Some(claim), goes_on);
+                if goes_on {
+                    open.push((child, used + taken, level + 1, rank));
+                }
+            }
+        }
+    }
+
+    /// The ways on which a known container has the name.
+    fn add_lifted(&mut self, slot: Slot, name: &str, lift: &Lift, rank: u32) {
+        let names = lift.steps.iter().filter(|step| matches!(step, Step::Name)).count();
+        let splits: Vec<Vec<&str>> = match lift.name {
+            Some(fixed) if fixed == name => vec![vec![]],
+            Some(_) => vec![],
+            None if names == 1 => vec![vec![name]],
+            None => name
+                .match_indices('_')
+                .map(|(at, _)| vec![&name[..at], &name[at + 1..]])
+                .filter(|parts| names == 2 && parts.iter().all(|part| !part.is_empty()))
+                .collect(),
+        };
+        for split in splits {
+            let mut node = ROOT;
+            let mut parts = split.iter();
+            for (index, step) in lift.steps.iter().enumerate() {
+                let last = index + 1 == lift.steps.len();
+                let key = match step {
+                    Step::AnyKey => {
+                        if self.nodes[node as usize].any == NONE {
+                            self.nodes[node as usize].any = self.new_node();
+                        }
+                        node = self.nodes[node as usize].any;
+                        continue;
+                    }
+                    Step::Key(key) => key,
+                    Step::Name => {
+                        self.nodes[node as usize].strips_blanks = true;
+                        *parts.next().unwrap_or(&"")
+                    }
+                };
+                let claim = last.then_some(Claim {
+                    slot,
+                    rank,
+                    mask: u32::MAX,
+                    goes_on: false,
+                    lifted: true,
+                });
+                node = self.insert(node, key.as_bytes(), claim, !last);
+            }
+        }
+    }
+
+    fn new_node(&mut self) -> u32 {
+        self.nodes.push(Node { any: NONE, strips_blanks: false });
+        self.nodes.len() as u32 - 1
+    }
+
+    fn insert(&mut self, parent: u32, key: &[u8], claim: Option<Claim>, with_child: bool) -> u32 {
+        let index = match self.find(parent, key) {
+            Some(index) => index as usize,
+            None => {
+                let hash = hash(key, parent);
+                self.entries.push(Entry {
+                    parent,
+                    key: key.into(),
+                    hash,
+                    child: NONE,
+                    claims: Vec::new(),
+                });
+                if self.entries.len() * 4 > self.table.len() {
+                    self.table = vec![NONE; self.table.len() * 4];
+                    for index in 0..self.entries.len() as u32 {
+                        self.place(index);
+                    }
+                } else {
+                    self.place(self.entries.len() as u32 - 1);
+                }
+                self.entries.len() - 1
+            }
+        };
+        if let Some(claim) = claim {
+            let known = self.entries[index].claims.iter().any(|known| {
+                known.slot == claim.slot
+                    && known.rank == claim.rank
+                    && known.goes_on == claim.goes_on
+            });
+            if !known {
+                self.entries[index].claims.push(claim);
+            }
+        }
+        if with_child && self.entries[index].child == NONE {
+            self.entries[index].child = self.new_node();
+        }
+        self.entries[index].child
+    }
+
+    fn place(&mut self, index: u32) {
+        let mask = self.table.len() - 1;
+        let mut at = self.entries[index as usize].hash as usize & mask;
+        while self.table[at] != NONE {
+            at = (at + 1) & mask;
+        }
+        self.table[at] = index;
+    }
+
+    #[inline(always)]
+    fn find(&self, parent: u32, key: &[u8]) -> Option<u32> {
+        let hash = hash(key, parent);
+        let mask = self.table.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let index = *self.table.get(at)?;
+            let entry = self.entries.get(index as usize)?;
+            if entry.hash == hash && entry.parent == parent && *entry.key == *key {
+                return Some(index);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Fills the slots of one JSON object. After a refusal the fields must be cleared.
+    pub(super) fn project(
+        &self,
+        text: &[u8],
+        index: &mut Index,
+        fields: &mut Fields,
+    ) -> Result<(), Refused> {
+        if self.too_deep || u32::try_from(text.len()).is_err() {
+            return Err(Refused);
+        }
+        index.build(text);
+        let mut entered = std::mem::take(&mut index.entered);
+        entered.begin(self.nodes.len());
+        let result = self.walk(text, index, &mut entered, fields);
+        index.entered = entered;
+        result
+    }
+
+    fn walk(
+        &self,
+        text: &[u8],
+        index: &Index,
+        entered: &mut Entered,
+        fields: &mut Fields,
+    ) -> Result<(), Refused> {
+        let mut walk = Walk {
+            projection: self,
+            text,
+            index,
+            quotes: index.quotes(),
+            next: 0,
+            fields,
+            entered,
+        };
+        let at = walk.blanks(0);
+        let end = walk.object(at, ROOT)?;
+        if walk.blanks(end) != text.len() {
+            return Err(Refused);
+        }
+        Ok(())
+    }
+}
+
+/// The containers that were met in this record. One that comes twice would take back what it gave first: such a
+/// record goes the slow way.
+#[derive(Debug, Default)]
+pub(super) struct Entered {
+    generation: u32,
+    /// By node: the generation in which it was met.
+    nodes: Vec<u32>,
+    /// Members of containers that take any key.
+    any: Vec<(u32, Box<[u8]>)>,
+}
+
+impl Entered {
+    fn begin(&mut self, nodes: usize) {
+        if self.nodes.len() != nodes || self.generation == u32::MAX {
+            self.nodes = vec![0; nodes];
+            self.generation = 0;
+        }
+        self.generation += 1;
+        self.any.clear();
+    }
+
+    #[inline]
+    fn node(&mut self, node: u32) -> Result<(), Refused> {
+        match std::mem::replace(&mut self.nodes[node as usize], self.generation) {
+            before if before == self.generation => Err(Refused),
+            _ => Ok(()),
+        }
+    }
+
+    fn any(&mut self, node: u32, key: &[u8]) -> Result<(), Refused> {
+        if self.any.iter().any(|(known, name)| *known == node && **name == *key) {
+            return Err(Refused);
+        }
+        self.any.push((node, key.into()));
+        Ok(())
+    }
+}
+
+struct Walk<'a> {
+    projection: &'a Projection,
+    text: &'a [u8],
+    index: &'a Index,
+    quotes: &'a [u32],
+    /// The next quote.
+    next: usize,
+    fields: &'a mut Fields,
+    entered: &'a mut Entered,
+}
+
+impl Walk<'_> {
+    #[inline(always)]
+    fn byte(&self, at: usize) -> u8 {
+        self.text.get(at).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    fn blanks(&self, mut at: usize) -> usize {
+        while matches!(self.byte(at), b' ' | b'\t' | b'\r' | b'\n') {
+            at += 1;
+        }
+        at
+    }
+
+    /// The end quote of the string that begins at `at`.
+    #[inline(always)]
+    fn string(&mut self, at: usize) -> Result<usize, Refused> {
+        let [start, end] =
+            *self.quotes.get(self.next..).and_then(<[u32]>::first_chunk).ok_or(Refused)?;
+        if start as usize != at {
+            return Err(Refused);
+        }
+        self.next += 2;
+        Ok(end as usize)
+    }
+
+    /// The object that begins at `at`, whose keys `node` knows. Gives the place after it.
+    fn object(&mut self, at: usize, node: u32) -> Result<usize, Refused> {
+        if self.byte(at) != b'{' {
+            return Err(Refused);
+        }
+        let mut at = self.blanks(at + 1);
+        if self.byte(at) == b'}' {
+            return Ok(at + 1);
+        }
+        loop {
+            let end = self.string(at)?;
+            let start = at + 1;
+            let entry = self.key(start, end, node);
+            at = self.blanks(end + 1);
+            if self.byte(at) != b':' {
+                return Err(Refused);
+            }
+            at = self.blanks(at + 1);
+            at = match entry {
+                Found::Unknown => self.skip(at)?,
+                Found::Odd => return Err(Refused),
+                Found::Any(child) => {
+                    self.entered.any(child, &self.text[start..end])?;
+                    if self.byte(at) == b'{' { self.object(at, child)? } else { self.skip(at)? }
+                }
+                Found::Entry(entry) => self.value(at, entry)?,
+            };
+            at = self.blanks(at);
+            match self.byte(at) {
+                b',' => at = self.blanks(at + 1),
+                b'}' => return Ok(at + 1),
+                _ => return Err(Refused),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn key(&self, start: usize, end: usize, node: u32) -> Found {
+        let raw = &self.text[start..end];
+        if let Some(index) = self.projection.find(node, raw) {
+            return Found::Entry(index);
+        }
+        if self.index.has_backslash(start, end)
+            || (self.projection.nodes[node as usize].strips_blanks && raw.contains(&b' '))
+        {
+            return self.odd_key(raw, node);
+        }
+        self.any(node)
+    }
+
+    fn any(&self, node: u32) -> Found {
+        match self.projection.nodes[node as usize].any {
+            NONE => Found::Unknown,
+            child => Found::Any(child),
+        }
+    }
+
+    #[cold]
+    fn odd_key(&self, raw: &[u8], node: u32) -> Found {
+        let mut key = Vec::new();
+        sigmund_engine::escape::unescape_json(raw, &mut key);
+        let strip = self.projection.nodes[node as usize].strips_blanks;
+        if let Some(index) = self.projection.find(node, &key) {
+            return Found::Entry(index);
+        }
+        let blanks = key.len();
+        key.retain(|byte| !strip || *byte != b' ');
+        if key.len() < blanks && self.projection.find(node, &key).is_some() {
+            return Found::Odd;
+        }
+        self.any(node)
+    }
+
+    /// A value whose key some way names.
+    fn value(&mut self, at: usize, entry: u32) -> Result<usize, Refused> {
+        let projection = self.projection;
+        let entry = &projection.entries[entry as usize];
+        match self.byte(at) {
+            b'"' => {
+                let end = self.string(at)?;
+                let kind =
+                    if self.index.has_backslash(at + 1, end) { Kind::JsonText } else { Kind::Text };
+                self.fill(entry, kind, at + 1, end);
+                Ok(end + 1)
+            }
+            b'{' => {
+                for claim in &entry.claims {
+                    let fills = !claim.goes_on;
+                    if claim.lifted {
+                        self.fields.forget(claim.slot, claim.rank);
+                    } else if self.fields.claim(claim.slot, claim.rank, claim.mask, fills) && fills
+                    {
+                        self.fields.push(claim.slot, Kind::Object, Store::Record, at, at);
+                    }
+                }
+                match (entry.child, projection.nodes[entry.parent as usize].any) {
+                    (NONE, NONE) => self.skip(at),
+                    (child, NONE) => {
+                        // The same container again: what the first gave would have to be taken back.
+                        self.entered.node(child)?;
+                        self.object(at, child)
+                    }
+                    (NONE, child) => self.object(at, child),
+                    // Two ways go on below this key, with different keys in mind.
+                    _ => Err(Refused),
+                }
+            }
+            b'[' => {
+                if entry.claims.iter().any(|claim| claim.goes_on) {
+                    return Err(Refused);
+                }
+                for claim in &entry.claims {
+                    if claim.lifted && self.holds_objects(at)? {
+                        self.fields.forget(claim.slot, claim.rank);
+                        continue;
+                    }
+                    if self.fields.claim(claim.slot, claim.rank, claim.mask, true) {
+                        let next = self.next;
+                        self.list(at, claim)?;
+                        self.next = next;
+                    }
+                }
+                self.skip(at)
+            }
+            _ => {
+                let (end, kind) = self.scalar(at)?;
+                self.fill(entry, kind, at, end);
+                Ok(end)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn fill(&mut self, entry: &Entry, kind: Kind, start: usize, end: usize) {
+        for claim in &entry.claims {
+            let fills = !claim.goes_on;
+            if self.fields.claim(claim.slot, claim.rank, claim.mask, fills) && fills {
+                self.fields.push(claim.slot, kind, Store::Record, start, end);
+            }
+        }
+    }
+
+    /// Whether there are objects in a list: such a list is not lifted.
+    fn holds_objects(&mut self, at: usize) -> Result<bool, Refused> {
+        let next = self.next;
+        let end = self.skip(at)?;
+        let strings = &self.quotes[next..self.next];
+        self.next = next;
+        let mut from = at;
+        for string in strings.chunks_exact(2) {
+            if self.text[from..string[0] as usize].contains(&b'{') {
+                return Ok(true);
+            }
+            from = string[1] as usize + 1;
+        }
+        Ok(self.text[from..end].contains(&b'{'))
+    }
+
+    /// The elements of a list as values of one slot; lists in it are flattened.
+    fn list(&mut self, at: usize, claim: &Claim) -> Result<(), Refused> {
+        let mut depth = 0;
+        let mut at = at;
+        let mut filled = false;
+        loop {
+            match self.byte(at) {
+                b'[' => {
+                    depth += 1;
+                    at += 1;
+                }
+                b']' => {
+                    depth -= 1;
+                    at += 1;
+                    if depth == 0 {
+                        break;
+                    }
+                }
+                b',' | b' ' | b'\t' | b'\r' | b'\n' => at += 1,
+                b'{' => {
+                    let end = self.skip(at)?;
+                    self.fields.push(claim.slot, Kind::Object, Store::Record, at, at);
+                    filled = true;
+                    at = end;
+                }
+                b'"' => {
+                    let end = self.string(at)?;
+                    let escapes = self.index.has_backslash(at + 1, end);
+                    let kind = if escapes { Kind::JsonText } else { Kind::Text };
+                    self.fields.push(claim.slot, kind, Store::Record, at + 1, end);
+                    filled = true;
+                    at = end + 1;
+                }
+                _ => {
+                    let (end, kind) = self.scalar(at)?;
+                    self.fields.push(claim.slot, kind, Store::Record, at, end);
+                    filled = true;
+                    at = end;
+                }
+            }
+        }
+        if !filled {
+            self.fields.push(claim.slot, Kind::Empty, Store::Record, at, at);
+        }
+        Ok(())
+    }
+
+    /// A number or a word. Numbers are checked by the grammar of RFC 8259.
+    #[inline]
+    fn scalar(&self, at: usize) -> Result<(usize, Kind), Refused> {
+        let rest = self.text.get(at..).unwrap_or_default();
+        let (len, kind) = match rest {
+            [b't', b'r', b'u', b'e', ..] => (4, Kind::True),
+            [b'f', b'a', b'l', b's', b'e', ..] => (5, Kind::False),
+            [b'n', b'u', b'l', b'l', ..] => (4, Kind::Null),
+            _ => (number(rest).ok_or(Refused)?, Kind::Number),
+        };
+        match rest.get(len) {
+            None | Some(b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n') => Ok((at + len, kind)),
+            Some(_) => Err(Refused),
+        }
+    }
+
+    /// The value that begins at `at`, looked at only as far as its structure must be right. Gives the place after it.
+    fn skip(&mut self, at: usize) -> Result<usize, Refused> {
+        match self.byte(at) {
+            b'"' => return Ok(self.string(at)? + 1),
+            b'{' | b'[' => {}
+            _ => return Ok(self.scalar(at)?.0),
+        }
+        // The kinds of the open brackets, innermost lowest; a set bit is an object.
+        let mut open: u64 = 1;
+        let mut at = at;
+        'value: loop {
+            // A value begins here.
+            match self.byte(at) {
+                b'"' => at = self.string(at)? + 1,
+                bracket @ (b'{' | b'[') => {
+                    if open >> 63 != 0 {
+                        return Err(Refused);
+                    }
+                    let object = bracket == b'{';
+                    open = open << 1 | u64::from(object);
+                    at = self.blanks(at + 1);
+                    let close = if object { b'}' } else { b']' };
+                    if self.byte(at) != close {
+                        if object {
+                            at = self.member(at)?;
+                        }
+                        continue 'value;
+                    }
+                    open >>= 1;
+                    at += 1;
+                }
+                _ => at = self.scalar(at)?.0,
+            }
+            // A value has ended.
+            loop {
+                if open == 1 {
+                    return Ok(at);
+                }
+                at = self.blanks(at);
+                match (self.byte(at), open & 1) {
+                    (b',', 1) => {
+                        at = self.blanks(at + 1);
+                        at = self.member(at)?;
+                        continue 'value;
+                    }
+                    (b',', _) => {
+                        at = self.blanks(at + 1);
+                        continue 'value;
+                    }
+                    (b'}', 1) | (b']', 0) => {
+                        open >>= 1;
+                        at += 1;
+                    }
+                    _ => return Err(Refused),
+                }
+            }
+        }
+    }
+
+    /// A key and its colon; gives the place of the value.
+    #[inline(always)]
+    fn member(&mut self, at: usize) -> Result<usize, Refused> {
+        let end = self.string(at)?;
+        let at = self.blanks(end + 1);
+        if self.byte(at) != b':' {
+            return Err(Refused);
+        }
+        Ok(self.blanks(at + 1))
+    }
+}
+
+enum Found {
+    Unknown,
+    /// A wanted name that is written with blanks: it may stand beside the one without.
+    Odd,
+    Any(u32),
+    Entry(u32),
+}
+
+/// The length of the number at the beginning.
+fn number(text: &[u8]) -> Option<usize> {
+    let digits = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let mut at = usize::from(text.first() == Some(&b'-'));
+    let whole = digits(at);
+    if whole == 0 || (whole > 1 && text[at] == b'0') {
+        return None;
+    }
+    at += whole;
+    if text.get(at) == Some(&b'.') {
+        let fraction = digits(at + 1);
+        if fraction == 0 {
+            return None;
+        }
+        at += 1 + fraction;
+    }
+    if matches!(text.get(at), Some(b'e' | b'E')) {
+        let sign = usize::from(matches!(text.get(at + 1), Some(b'+' | b'-')));
+        let exponent = digits(at + 1 + sign);
+        if exponent == 0 {
+            return None;
+        }
+        at += 1 + sign + exponent;
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::lift::lifted;
+    use crate::json::parser::find;
+    use crate::json::read;
+    use proptest::prelude::*;
+    use sigmund_engine::Value;
+    use std::sync::Arc;
+
+    /// (kind, text) of all scalars of a field, by the general way.
+    fn slow(text: &str, name: &str) -> Option<Vec<(Kind, String)>> {
+        fn add(value: &Value, out: &mut Vec<(Kind, String)>) {
+            match value {
+                Value::Null => out.push((Kind::Null, String::new())),
+                Value::Bool(true) => out.push((Kind::True, String::new())),
+                Value::Bool(false) => out.push((Kind::False, String::new())),
+                Value::Number(text) => out.push((Kind::Number, text.to_string())),
+                Value::Text(text) => out.push((Kind::Text, text.to_string())),
+                Value::Object(_) => out.push((Kind::Object, String::new())),
+                Value::Array(elements) => elements.iter().for_each(|element| add(element, out)),
+            }
+        }
+        let object = read::object(text.as_bytes()).ok()?;
+        let lifted = lifted(&object);
+        let mut out = vec![];
+        find(&object, &lifted, name).iter().for_each(|value| add(value, &mut out));
+        Some(out)
+    }
+
+    fn fast(text: &str, names: &[&str]) -> Option<Vec<Vec<(Kind, String)>>> {
+        let table = Arc::new(FieldTable::new(names.iter().copied()));
+        let mut fields = Fields::new(Arc::clone(&table));
+        Projection::new(&table)
+            .project(text.as_bytes(), &mut Index::default(), &mut fields)
+            .ok()?;
+        let values = |slot| {
+            let mut out = vec![];
+            for value in fields.values(slot).filter(|value| value.kind != Kind::Empty) {
+                let bytes = fields.bytes(text.as_bytes(), value);
+                let mut decoded = Vec::new();
+                match value.kind {
+                    Kind::JsonText => sigmund_engine::escape::unescape_json(bytes, &mut decoded),
+                    Kind::Text | Kind::Number => decoded.extend_from_slice(bytes),
+                    _ => {}
+                }
+                let kind = if value.kind == Kind::JsonText { Kind::Text } else { value.kind };
+                out.push((kind, String::from_utf8(decoded).unwrap()));
+            }
+            out
+        };
+        Some((0..names.len()).map(|slot| values(Slot(slot as u32))).collect())
+    }
+
+    const NAMES: &[&str] =
+        &["a", "b", "a.b", "a.b.c", "EventID", "Provider_Name", "Image", "Data", "a.b.c.a"];
+
+    fn json(depth: u32) -> BoxedStrategy<String> {
+        let leaf = prop_oneof![
+            Just("1".to_owned()),
+            Just("-2.50".to_owned()),
+            Just("null".to_owned()),
+            Just("true".to_owned()),
+            Just(r#""x""#.to_owned()),
+            Just(r#""C:\\x \u00e9""#.to_owned()),
+            Just("[]".to_owned()),
+            Just("{}".to_owned()),
+        ];
+        if depth == 0 {
+            return leaf.boxed();
+        }
+        let key = prop::sample::select(vec![
+            "a",
+            "b",
+            "c",
+            "a.b",
+            "b.c",
+            "a.b.c",
+            "Event",
+            "EventData",
+            "System",
+            "UserData",
+            "Image",
+            "EventID",
+            "Provider",
+            "#attributes",
+            "Name",
+            "Data",
+            "#text",
+            "I mage",
+        ]);
+        let object = prop::collection::vec((key, json(depth - 1)), 0..5).prop_map(|members| {
+            let members: Vec<String> =
+                members.iter().map(|(key, value)| format!("\"{key}\" : {value}")).collect();
+            format!("{{{}}}", members.join(", "))
+        });
+        let list = prop::collection::vec(json(depth - 1), 0..3)
+            .prop_map(|elements| format!("[{}]", elements.join(",")));
+        prop_oneof![2 => leaf, 4 => object, 1 => list].boxed()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #[test]
+        fn the_projection_finds_what_the_general_way_finds(value in json(4)) {
+            let text = format!("{{\"Event\":{value},\"a\":{value},\"b\":1}}");
+            if let Some(found) = fast(&text, NAMES) {
+                for (name, values) in NAMES.iter().zip(found) {
+                    prop_assert_eq!(Some(values), slow(&text, name), "{} in {}", name, &text);
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_not_json_is_refused(text in r#"[{}\[\]:,"a1 .\\-]{0,40}"#) {
+            if fast(&text, NAMES).is_some() {
+                prop_assert!(read::object(text.as_bytes()).is_ok(), "{}", text);
+            }
+        }
+    }
+}
