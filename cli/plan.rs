@@ -336,19 +336,16 @@ const MAX_SHOWN: usize = 20;
 /// The code of a rule that needs the value of a placeholder.
 const UNRESOLVED: &str = "unresolved-placeholder";
 
-/// Fields that are read besides those of the rules: what the user's mappings ask for.
+/// Fields that are read besides those of the rules: what the user's mappings and the routing of JSON ask for.
 fn extra_fields(routing: &Routing) -> Vec<&str> {
     let aliased = routing
         .added
         .iter()
         .flat_map(|added| &added.aliases)
         .flat_map(|(_, fields)| fields.iter().map(String::as_str));
-    routing
-        .condition_fields()
-        .into_iter()
-        .chain(aliased)
-        .chain(sigmund_parsers::json::schema::discriminators())
-        .collect()
+    let mut fields: Vec<&str> = routing.condition_fields().into_iter().chain(aliased).collect();
+    fields.extend(sigmund_parsers::json::schema::discriminators());
+    fields
 }
 
 /// Which rules a [`RuleFilter`] wants.
