@@ -344,7 +344,9 @@ fn extra_fields(routing: &Routing) -> Vec<&str> {
         .flat_map(|added| &added.aliases)
         .flat_map(|(_, fields)| fields.iter().map(String::as_str));
     let mut fields: Vec<&str> = routing.condition_fields().into_iter().chain(aliased).collect();
-    fields.extend(sigmund_parsers::json::schema::discriminators());
+    for name in sigmund_parsers::json::schema::discriminators() {
+        fields.push(name);
+    }
     fields
 }
 
