@@ -4,7 +4,8 @@ use crate::input::{Content, Opened};
 use crate::plan::Reading;
 use sigmund_engine::Record;
 use sigmund_parsers::decompress::{self, Limits, each_stream};
-use sigmund_parsers::{Counts, Framed, Stream};
+use sigmund_parsers::windows::evtx;
+use sigmund_parsers::{Counts, Format, Framed, Stream};
 use std::io::{self, Read};
 
 /// How much is read at once.
@@ -49,6 +50,31 @@ pub(crate) fn head(bytes: &mut dyn Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// A Windows event log as lines of JSON. It is read whole: its oldest records may be anywhere in it.
+fn event_log(
+    name: &str,
+    start: &[u8],
+    rest: &mut dyn Read,
+    damaged: &mut Vec<decompress::Warning>,
+) -> io::Result<evtx::JsonLines> {
+    let mut bytes = start.to_vec();
+    let limit = evtx::LARGEST.saturating_sub(bytes.len() as u64);
+    if rest.take(limit).read_to_end(&mut bytes)? as u64 == limit {
+        let message = format!("only its first {} GiB were read", evtx::LARGEST >> 30);
+        damaged.push(decompress::Warning { name: name.to_owned(), message });
+    }
+    Ok(evtx::JsonLines::new(bytes))
+}
+
+/// What could not be read of an event log: the first problems, and how many more there are.
+fn damage(name: &str, lines: &evtx::JsonLines) -> Vec<decompress::Warning> {
+    let told = lines.problems();
+    let more = lines.bad() - told.len() as u64;
+    let rest = (more > 0).then(|| format!("{more} more records or chunks could not be read"));
+    let warning = |message| decompress::Warning { name: name.to_owned(), message };
+    told.iter().cloned().chain(rest).map(warning).collect()
+}
+
 /// The buffers of reading, reused from log to log.
 pub(crate) struct Reader {
     record: Record,
@@ -71,13 +97,28 @@ impl Reader {
         let Opened { content, name, modified } = opened;
         let mut report = Report::default();
         let mut refused = None;
+        let mut damaged = Vec::new();
         let mut each = |name: &str, bytes: &mut dyn Read| {
             consumer.stream(name);
-            let head = head(bytes)?;
+            let mut start = head(bytes)?;
             let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
             let info = reading.info(file_name, modified);
-            let mut stream = Stream::open(info, &head, reading.forced);
-            let result = self.stream(&mut stream, &head, bytes, consumer);
+            let mut event_log = match evtx::is_evtx(&start) {
+                true => Some(event_log(name, &start, bytes, &mut damaged)?),
+                false => None,
+            };
+            let (forced, bytes): (_, &mut dyn Read) = match &mut event_log {
+                Some(lines) => {
+                    start = head(lines)?;
+                    (Some(&evtx::Evtx as &dyn Format), lines)
+                }
+                None => (reading.forced, bytes),
+            };
+            let mut stream = Stream::open(info, &start, forced);
+            let result = self.stream(&mut stream, &start, bytes, consumer);
+            if let Some(lines) = event_log {
+                damaged.extend(damage(name, &lines));
+            }
             report.counts.add(stream.counts());
             report.format.get_or_insert(stream.format());
             match result {
@@ -104,8 +145,9 @@ impl Reader {
         if let Some(error) = refused {
             return Err(error);
         }
+        report.warnings = damaged;
         match walked {
-            Ok(warnings) => report.warnings = warnings,
+            Ok(warnings) => report.warnings.extend(warnings),
             Err(error) => report.problem = Some(error.to_string()),
         }
         Ok(report)

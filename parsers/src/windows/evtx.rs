@@ -25,6 +25,9 @@ const RECORD_MAGIC: &[u8] = b"**\0\0";
 /// Records written out from one chunk at most: templates can repeat a text many times over.
 const CHUNK_OUTPUT: usize = 64 << 20;
 
+/// Files are read whole; what is beyond this is not.
+pub const LARGEST: u64 = 4 << 30;
+
 /// So many problems are told in words; all are counted.
 const TOLD: usize = 20;
 
@@ -47,6 +50,10 @@ impl Format for Evtx {
 
     fn framing(&self) -> Framing {
         Framing::Json
+    }
+
+    fn is_stateless(&self) -> bool {
+        false
     }
 
     fn open(&self, info: &StreamInfo) -> Box<dyn Parser> {
