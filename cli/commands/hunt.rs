@@ -12,7 +12,7 @@ use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use sigmund_sigma::rule::Level;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::num::NonZeroUsize;
 use std::time::Instant;
 
@@ -25,6 +25,9 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     rules.report(printer)?;
     if rules.cards.is_empty() {
         bail!("no rule is left to hunt with");
+    }
+    if args.logs.iter().any(|path| path.as_os_str() == "-") && io::stdin().is_terminal() {
+        printer.say("reading logs from the terminal; end with Ctrl-D");
     }
     let inputs = Inputs::find(&args.logs);
     for (path, reason) in &inputs.unreadable {

@@ -1,6 +1,7 @@
 //! Comma-separated values (RFC 4180) with a header. Cells that a spreadsheet would take for a formula begin with `'`.
 
 use super::{Buffer, Hit, json, level_name, rfc3339};
+use crate::printer::visible;
 
 pub(crate) const HEADER: &[u8] =
     b"time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event\n";
@@ -55,7 +56,9 @@ pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     bytes.push(b'\n');
 }
 
+/// One cell. A CSV file is looked at in terminals too, so control characters are escaped.
 pub(crate) fn cell(text: &str, out: &mut Vec<u8>) {
+    let text = visible(text, true);
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
     if !formula && !text.contains(['"', ',', '\n', '\r']) {
         out.extend_from_slice(text.as_bytes());
@@ -81,6 +84,7 @@ mod tests {
             ("a\"b\nc", "\"a\"\"b\nc\""),
             ("=HYPERLINK()", "\"'=HYPERLINK()\""),
             ("", ""),
+            ("a\u{1b}[31m", "a\\u{1b}[31m"),
         ] {
             let mut out = Vec::new();
             cell(text, &mut out);

@@ -18,21 +18,30 @@ pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
             b'\r' => b"\\r",
             b'\t' => b"\\t",
             0..=0x1f | 0x7f => &[],
+            // U+0080 to U+009F steer terminals too.
+            0xc2 if matches!(bytes.get(at + 1), Some(0x80..=0x9f)) => &[],
             _ => continue,
         };
         out.extend_from_slice(&bytes[from..at]);
-        if escape.is_empty() {
-            const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
-        } else {
-            out.extend_from_slice(escape);
-        }
         from = at + 1;
+        match (escape, byte) {
+            ([], 0xc2) => {
+                unicode_escape(bytes[at + 1], out);
+                from = at + 2;
+            }
+            ([], byte) => unicode_escape(byte, out),
+            (escape, _) => out.extend_from_slice(escape),
+        }
     }
     out.extend_from_slice(&bytes[from..]);
     out.push(b'"');
+}
+
+fn unicode_escape(code: u8, out: &mut Vec<u8>) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.extend_from_slice(b"\\u00");
+    out.push(HEX[usize::from(code >> 4)]);
+    out.push(HEX[usize::from(code & 15)]);
 }
 
 /// Appends `"name":`, with a comma before it unless it is the first of its object.
@@ -288,6 +297,7 @@ mod tests {
     #[test]
     fn everything_else_is_text() {
         assert_eq!(written(b"a \"b\"\x1b"), r#""a \"b\"\u001b""#);
+        assert_eq!(written("\u{9b}1mß\u{a0}\u{7f}".as_bytes()), "\"\\u009b1mß\u{a0}\\u007f\"");
         for broken in
             ["{\"a\":01}", "{\"a\":\"\\x\"}", "{\"a\":1", "{\"a\":1}x", "{\"a\"}", "{a:1}"]
         {

@@ -1,0 +1,329 @@
+//! `sigmund hunt`.
+
+use crate::command::{Folder, Ran, run};
+use insta::assert_snapshot;
+use std::collections::BTreeSet;
+
+const RULE: &str = "\
+title: Whoami
+id: 11111111-1111-4111-8111-111111111111
+status: test
+level: high
+tags: [attack.discovery, attack.t1033]
+logsource: {product: test}
+detection:
+    selection:
+        CommandLine|contains: whoami
+    condition: selection
+";
+
+const KEYWORDS: &str = "\
+title: Shadow file
+id: 22222222-2222-4222-8222-222222222222
+level: low
+logsource: {product: test}
+detection:
+    keywords:
+        - /etc/shadow
+    condition: keywords
+";
+
+const LOG: &str = "\
+{\"@timestamp\":\"2026-03-17T09:00:00Z\",\"CommandLine\":\"cmd /c whoami\",\"host\":\"a\"}
+{\"@timestamp\":\"2026-03-17T08:00:00Z\",\"CommandLine\":\"WHOAMI\",\"host\":\"b\"}
+
+{\"CommandLine\":\"calc\"}
+";
+
+fn folder() -> Folder {
+    Folder::new()
+        .file("rules/whoami.yml", RULE)
+        .file("rules/shadow.yml", KEYWORDS)
+        .file("logs/a.json", LOG)
+        .file("logs/b.txt", "cat /etc/shadow\u{1b}[31m\nls\n")
+}
+
+/// `sigmund hunt` of logs that are of the test's own product.
+fn hunt(folder: &Folder, args: &[&str]) -> Ran {
+    folder.run(&[&["hunt", "--logsource", "product=test"], args].concat())
+}
+
+#[test]
+fn detections_are_lines_of_json() {
+    assert_snapshot!(hunt(&folder(), &["logs", "-r", "rules"]).shown(), @r#"
+    exit code: 0
+    --- stdout
+    {"time":"2026-03-17T09:00:00Z","time_source":{"field":"@timestamp"},"rule":{"id":"11111111-1111-4111-8111-111111111111","title":"Whoami","level":"high","status":"test","tags":["attack.discovery","attack.t1033"],"path":"rules/whoami.yml"},"source":{"path":"logs/a.json","record":1},"log_source":{"product":"test"},"matched":[{"selection":"selection","field":"CommandLine","value":"cmd /c whoami","patterns":["whoami"]}],"event":{"@timestamp":"2026-03-17T09:00:00Z","CommandLine":"cmd /c whoami","host":"a"}}
+    {"time":"2026-03-17T08:00:00Z","time_source":{"field":"@timestamp"},"rule":{"id":"11111111-1111-4111-8111-111111111111","title":"Whoami","level":"high","status":"test","tags":["attack.discovery","attack.t1033"],"path":"rules/whoami.yml"},"source":{"path":"logs/a.json","record":2},"log_source":{"product":"test"},"matched":[{"selection":"selection","field":"CommandLine","value":"WHOAMI","patterns":["whoami"]}],"event":{"@timestamp":"2026-03-17T08:00:00Z","CommandLine":"WHOAMI","host":"b"}}
+    {"time":null,"rule":{"id":"22222222-2222-4222-8222-222222222222","title":"Shadow file","level":"low","tags":[],"path":"rules/shadow.yml"},"source":{"path":"logs/b.txt","record":1},"log_source":{"product":"test"},"matched":[{"selection":"keywords","field":null,"value":"cat /etc/shadow\u001b[31m","patterns":["/etc/shadow"]}],"event":"cat /etc/shadow\u001b[31m"}
+    --- stderr
+    2 logs · 5 records · 5 events · 2 rules · 3 detections · [time]
+    "#);
+}
+
+#[test]
+fn a_table_is_for_people() {
+    assert_snapshot!(hunt(&folder(), &["logs", "-r", "rules", "-f", "table", "-j1"]).shown(), @r#"
+    exit code: 0
+    --- stdout
+    TIME (UTC)           LEVEL     RULE                                          FILE:RECORD                   MATCHED
+    2026-03-17 09:00:00  high      Whoami                                        logs/a.json:1                 CommandLine="cmd /c whoami"
+    2026-03-17 08:00:00  high      Whoami                                        logs/a.json:2                 CommandLine=WHOAMI
+    -                    low       Shadow file                                   logs/b.txt:1                  cat /etc/shadow\u{1b}[31m
+    --- stderr
+    2 logs · 5 records · 5 events · 2 rules · 3 detections · [time]
+    "#);
+}
+
+#[test]
+fn csv_has_a_header() {
+    assert_snapshot!(hunt(&folder(), &["logs", "-r", "rules", "-f", "csv", "-q"]).shown(), @r#"
+    exit code: 0
+    --- stdout
+    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event
+    2026-03-17T09:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,1,test,,,CommandLine=cmd /c whoami,"{""@timestamp"":""2026-03-17T09:00:00Z"",""CommandLine"":""cmd /c whoami"",""host"":""a""}"
+    2026-03-17T08:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,2,test,,,CommandLine=WHOAMI,"{""@timestamp"":""2026-03-17T08:00:00Z"",""CommandLine"":""WHOAMI"",""host"":""b""}"
+    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,cat /etc/shadow\u{1b}[31m
+    --- stderr
+    "#);
+}
+
+#[test]
+fn timelines_are_ordered_by_time() {
+    assert_snapshot!(
+        hunt(&folder(), &["logs", "-r", "rules", "-f", "table", "-q", "--timeline"]).shown(), @r#"
+    exit code: 0
+    --- stdout
+    TIME (UTC)           LEVEL     RULE                                          FILE:RECORD                   MATCHED
+    2026-03-17 08:00:00  high      Whoami                                        logs/a.json:2                 CommandLine=WHOAMI
+    2026-03-17 09:00:00  high      Whoami                                        logs/a.json:1                 CommandLine="cmd /c whoami"
+    -                    low       Shadow file                                   logs/b.txt:1                  cat /etc/shadow\u{1b}[31m
+    --- stderr
+    "#
+    );
+}
+
+#[test]
+fn summaries_count() {
+    assert_snapshot!(
+        hunt(&folder(), &["logs", "-r", "rules", "-f", "table", "-q", "--summary"]).shown(), @r#"
+    exit code: 0
+    --- stdout
+       COUNT  LEVEL          HOSTS  FIRST (UTC)          LAST (UTC)           RULE
+           2  high               2  2026-03-17 08:00:00  2026-03-17 09:00:00  Whoami
+           1  low                0  -                    -                    Shadow file
+
+       COUNT  HOST
+           1  a
+           1  b
+    --- stderr
+    "#
+    );
+}
+
+#[test]
+fn every_format_has_the_same_detections() {
+    let folder = folder();
+    let ran = |format: &str| hunt(&folder, &["logs", "-q", "-r", "rules", "-f", format]).stdout;
+    for format in ["jsonl", "ecs", "ocsf"] {
+        let text = ran(format);
+        assert_eq!(text.lines().count(), 3, "{format}: {text}");
+        for line in text.lines() {
+            serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+        }
+    }
+    let array: Vec<serde_json::Value> = serde_json::from_str(&ran("json")).expect("an array");
+    assert_eq!(array.len(), 3);
+    assert_eq!(ran("csv").lines().count(), 1 + 3);
+    assert_eq!(ran("table").lines().count(), 1 + 3);
+    let none = hunt(
+        &folder,
+        &[
+            "logs",
+            "-q",
+            "-r",
+            "rules",
+            "-f",
+            "json",
+            "--tag",
+            "attack.t1033",
+            "--from",
+            "2027-01-01",
+        ],
+    );
+    assert_eq!(none.stdout, "[]\n");
+}
+
+#[test]
+fn rules_and_times_are_chosen() {
+    let folder = folder();
+    let titles = |args: &[&str]| -> Vec<String> {
+        let args = [&["logs", "-q", "-r", "rules", "-f", "jsonl"], args].concat();
+        hunt(&folder, &args)
+            .stdout
+            .lines()
+            .map(|line| {
+                let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                value["rule"]["title"].as_str().unwrap_or_default().to_owned()
+            })
+            .collect()
+    };
+    assert_eq!(titles(&["--level", "medium"]), ["Whoami", "Whoami"]);
+    assert_eq!(titles(&["--status", "test"]), ["Whoami", "Whoami"]);
+    assert_eq!(titles(&["--tag", "attack.t10*"]), ["Whoami", "Whoami"]);
+    assert_eq!(titles(&["--to", "2026-03-17T08:30:00Z"]), ["Whoami"]);
+    assert_eq!(titles(&["--from", "2026-03-17T09:00:00Z"]), ["Whoami"]);
+    assert_eq!(titles(&[]), ["Whoami", "Whoami", "Shadow file"]);
+}
+
+#[test]
+fn exit_codes_say_how_it_went() {
+    let folder = folder().file("broken/x.yml", "title: x\ndetection:\n  a: [\n");
+    let code = |args: &[&str]| hunt(&folder, args).code;
+    assert_eq!(code(&["logs", "-r", "rules"]), Some(0));
+    assert_eq!(code(&["logs", "-r", "rules", "--fail-on", "high"]), Some(1));
+    assert_eq!(code(&["logs", "-r", "rules", "--fail-on", "critical"]), Some(0));
+    assert_eq!(code(&["logs", "-r", "rules", "-r", "broken"]), Some(2));
+    assert_eq!(code(&["logs", "-r", "rules", "-r", "broken", "--keep-going"]), Some(0));
+    assert_eq!(code(&["logs", "-r", "broken", "--keep-going"]), Some(2));
+    assert_eq!(code(&["logs", "missing", "-r", "rules"]), Some(2));
+    assert_eq!(code(&["logs", "-r", "missing"]), Some(2));
+    assert_eq!(code(&["logs", "--from", "yesterday"]), Some(2));
+    assert_eq!(code(&["--no-such-flag"]), Some(2));
+}
+
+#[test]
+fn unreadable_logs_do_not_stop_the_others() {
+    assert_snapshot!(
+        hunt(&folder(), &["missing.log", "logs/b.txt", "-r", "rules", "-f", "csv"]).shown(), @r#"
+    exit code: 2
+    --- stdout
+    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event
+    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,cat /etc/shadow\u{1b}[31m
+    --- stderr
+    error: cannot read `missing.log`: No such file or directory (os error 2)
+    1 log · 2 records · 2 events · 2 rules · 1 detection · [time]
+    "#
+    );
+}
+
+#[test]
+fn placeholders_are_refused_with_help() {
+    let rule = RULE.replace("CommandLine|contains: whoami", "CommandLine|expand: '%tools%'");
+    let folder = folder().file("placeholder/x.yml", rule);
+    assert_snapshot!(
+        hunt(&folder, &["logs", "-r", "rules/shadow.yml", "-r", "placeholder", "-f", "csv"]).shown(), @r#"
+    exit code: 0
+    --- stdout
+    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event
+    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,cat /etc/shadow\u{1b}[31m
+    --- stderr
+    placeholder/x.yml:9:29: error[unresolved-placeholder]: no value is given for the placeholder `%tools%` (help: give its values with `--placeholder tools=VALUE` (repeat for several))
+    2 logs · 5 records · 5 events · 1 rule · 1 not loaded · 1 detection · [time]
+    "#
+    );
+    let given = hunt(&folder, &["logs", "-r", "placeholder", "-q", "--placeholder", "tools=calc"]);
+    assert_eq!((given.code, given.stdout.lines().count()), (Some(0), 1));
+}
+
+#[test]
+fn stdin_is_a_log() {
+    let ran = folder().run_with(
+        &["hunt", "-", "-r", "rules", "-q", "--logsource", "product=test"],
+        LOG.as_bytes(),
+    );
+    assert_eq!(ran.stdout.lines().count(), 2);
+    assert!(ran.stdout.contains("\"path\":\"<stdin>\",\"record\":1}"), "{}", ran.stdout);
+}
+
+#[test]
+fn archives_name_their_members() {
+    use std::io::Write as _;
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for name in ["one.json", "two.json"] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("a member");
+        archive.write_all(LOG.as_bytes()).expect("a member");
+    }
+    let bytes = archive.finish().expect("an archive").into_inner();
+    let ran = hunt(&folder().file("logs.zip", bytes), &["logs.zip", "-r", "rules", "-q"]);
+    assert!(ran.stdout.contains("\"path\":\"logs.zip/two.json\",\"record\":2}"), "{}", ran.stdout);
+    assert_eq!(ran.stdout.lines().count(), 4);
+}
+
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let folder = folder().file("many.json", LOG.repeat(20_000));
+    let script = format!(
+        "'{}' hunt many.json -r rules --logsource product=test | head -n 1",
+        crate::command::binary()
+    );
+    let output = std::process::Command::new("bash")
+        .args(["-c", &format!("set -o pipefail; {script}")])
+        .current_dir(folder.path("."))
+        .output()
+        .expect("a shell");
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same() {
+    // Large enough to be cut, with a pretty-printed object and a broken line among the others.
+    let mut log = String::new();
+    for number in 0..60_000 {
+        log.push_str(&format!(
+            "{{\"n\":{number},\"CommandLine\":\"{}\",\"padding\":\"{}\"}}\n",
+            if number % 1000 == 7 { "whoami" } else { "calc" },
+            "x".repeat(60),
+        ));
+        if number % 7000 == 0 {
+            log.push_str("{\n  \"CommandLine\": \"whoami\"\n}\n{\"broken\n\n");
+        }
+    }
+    assert!(log.len() > 5 << 20);
+    let folder = folder().file("large.json", log);
+    let ran = |threads: &str| {
+        hunt(&folder, &["logs", "large.json", "logs", "-r", "rules", "-j", threads])
+    };
+    let one = ran("1");
+    assert!(one.stdout.lines().count() > 60);
+    for threads in ["2", "3", "8"] {
+        let many = ran(threads);
+        assert!(one.stdout == many.stdout, "{threads} threads differ");
+        assert_eq!(one.shown(), many.shown());
+    }
+}
+
+#[test]
+fn fixtures_have_what_is_expected() {
+    let text = std::fs::read_to_string(crate::command::root().join("fixtures/expected.yml"))
+        .expect("the expected detections");
+    let expected: serde_json::Value = serde_yaml::from_str(&text).expect("YAML");
+    let mut wanted = BTreeSet::new();
+    for file in expected.as_array().expect("a list") {
+        for detection in file["detections"].as_array().into_iter().flatten() {
+            wanted.insert(format!(
+                "{}:{} {}",
+                file["file"].as_str().expect("a file"),
+                detection["record"],
+                detection["rule"].as_str().expect("a rule")
+            ));
+        }
+    }
+    let ran = run(&["hunt", "fixtures", "-q"]);
+    let mut found = BTreeSet::new();
+    for line in ran.stdout.lines() {
+        let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let path = value["source"]["path"].as_str().expect("a path");
+        let rule = std::path::Path::new(value["rule"]["path"].as_str().expect("a path"));
+        found.insert(format!(
+            "{}:{} {}",
+            path.trim_start_matches("fixtures/"),
+            value["source"]["record"],
+            rule.file_stem().expect("a stem").to_string_lossy()
+        ));
+    }
+    let missing: Vec<&String> = wanted.difference(&found).collect();
+    let extra: Vec<&String> = found.difference(&wanted).collect();
+    assert!(missing.is_empty() && extra.is_empty(), "missing: {missing:#?}\nextra: {extra:#?}");
+}

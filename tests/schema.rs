@@ -1,0 +1,90 @@
+//! What `hunt` writes is what `docs/detection.schema.json` says.
+
+use crate::command::{root, run};
+use serde_json::Value;
+
+#[test]
+fn detections_follow_the_schema() {
+    let text =
+        std::fs::read_to_string(root().join("docs/detection.schema.json")).expect("a schema");
+    let schema: Value = serde_json::from_str(&text).expect("JSON");
+    let ran = run(&["hunt", "fixtures", "-q", "-f", "jsonl"]);
+    assert!(ran.stdout.lines().count() >= 20, "{}", ran.stderr);
+    for line in ran.stdout.lines() {
+        let value: Value = serde_json::from_str(line).expect("JSON");
+        let mut problems = Vec::new();
+        check(&schema, &value, "", &mut problems);
+        assert!(problems.is_empty(), "{problems:?} in {line}");
+    }
+}
+
+#[test]
+fn the_checker_sees_mistakes() {
+    let schema = serde_json::json!({
+        "type": "object", "required": ["a"], "additionalProperties": false,
+        "properties": {"a": {"type": ["integer", "null"], "minimum": 1}, "b": {"enum": ["x"]}}
+    });
+    for (value, count) in [
+        (serde_json::json!({"a": 1, "b": "x"}), 0),
+        (serde_json::json!({"a": null}), 0),
+        (serde_json::json!({"a": 0, "b": "y"}), 2),
+        (serde_json::json!({"c": 0}), 2),
+        (serde_json::json!({"a": "1"}), 1),
+        (serde_json::json!([]), 1),
+    ] {
+        let mut problems = Vec::new();
+        check(&schema, &value, "", &mut problems);
+        assert_eq!(problems.len(), count, "{value}: {problems:?}");
+    }
+}
+
+/// The part of JSON Schema that our schema uses.
+fn check(schema: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
+    let types: Vec<&str> = match &schema["type"] {
+        Value::String(one) => vec![one],
+        Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let is = |name: &str| match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "boolean" => value.is_boolean(),
+        "null" => value.is_null(),
+        other => panic!("the checker does not know the type {other}"),
+    };
+    if !types.is_empty() && !types.iter().any(|name| is(name)) {
+        problems.push(format!("{at}: not {types:?}"));
+        return;
+    }
+    if let Some(allowed) = schema["enum"].as_array()
+        && !allowed.contains(value)
+    {
+        problems.push(format!("{at}: {value} is not one of {allowed:?}"));
+    }
+    if let (Some(least), Some(number)) = (schema["minimum"].as_i64(), value.as_i64())
+        && number < least
+    {
+        problems.push(format!("{at}: {number} is less than {least}"));
+    }
+    if let Some(object) = value.as_object() {
+        for name in schema["required"].as_array().into_iter().flatten() {
+            if !object.contains_key(name.as_str().unwrap_or_default()) {
+                problems.push(format!("{at}: {name} is missing"));
+            }
+        }
+        for (name, member) in object {
+            match schema["properties"].get(name) {
+                Some(schema) => check(schema, member, &format!("{at}/{name}"), problems),
+                None if schema["additionalProperties"] == false => {
+                    problems.push(format!("{at}: {name} is unknown"));
+                }
+                None => {}
+            }
+        }
+    }
+    for (index, member) in value.as_array().into_iter().flatten().enumerate() {
+        check(&schema["items"], member, &format!("{at}/{index}"), problems);
+    }
+}
