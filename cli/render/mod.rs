@@ -213,7 +213,7 @@ mod tests {
                     {
                       "id": "unknown-modifier",
                       "shortDescription": {
-                        "text": "unknown-modifier"
+                        "text": "a modifier does not exist"
                       }
                     }
                   ]
