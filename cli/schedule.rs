@@ -10,7 +10,7 @@ use crate::read::{Consumer as _, Reader, Report, head};
 use crate::scan::{Emit, Hunt, Scan};
 use sigmund_engine::Matcher;
 use sigmund_parsers::decompress::is_plain;
-use sigmund_parsers::{Counts, Framing, Stream, StreamInfo, format_named};
+use sigmund_parsers::{Counts, Framing, Split, Stream, format_named};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
@@ -134,9 +134,8 @@ enum Part {
 
 /// What every chunk of a log is opened with.
 struct Begin {
-    info: StreamInfo,
     head: Vec<u8>,
-    format: &'static str,
+    split: Split,
 }
 
 /// What a worker sends.
@@ -189,9 +188,8 @@ fn cuttable(hunt: &Hunt, input: &Input) -> Option<(File, Arc<Begin>)> {
     }
     let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let info = hunt.reading.info(file_name, modified);
-    let stream = Stream::open(info.clone(), &head, hunt.reading.forced);
-    let begin = Begin { info, head, format: stream.format() };
-    stream.is_splittable().then(|| (file, Arc::new(begin)))
+    let split = Stream::open(info, &head, hunt.reading.forced).split()?;
+    Some((file, Arc::new(Begin { head, split })))
 }
 
 /// Cuts a log into chunks of whole lines.
@@ -201,7 +199,7 @@ fn cut(
     send: &mut dyn FnMut(Vec<u8>, bool) -> Option<()>,
 ) -> Option<()> {
     // A pretty-printed object among lines of JSON stays whole if only lines that begin an object are borders.
-    let json = format_named(begin.format).is_some_and(|format| format.framing() == Framing::Json);
+    let json = format_named(begin.split.format()).is_some_and(|format| format.framing() == Framing::Json);
     let mut bytes = begin.head.clone();
     let mut first = true;
     loop {
@@ -241,6 +239,8 @@ fn work(
     progress: &(dyn Fn(usize) + Sync),
 ) {
     let (mut reader, mut matcher) = (hunt.reader(), hunt.matcher());
+    // The parts of one log follow each other: what its parser prepared serves them all.
+    let mut open: Option<(usize, Stream)> = None;
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { part, results }) = job else { return };
@@ -257,14 +257,19 @@ fn work(
                 read_log(hunt, &mut reader, &mut matcher, &inputs[input], &mut emit)
             }
             Part::Lines { input, bytes, begin, first } => {
-                let format = format_named(begin.format);
-                let mut stream = Stream::open(begin.info.clone(), &begin.head, format);
+                let stream = match &mut open {
+                    Some((last, stream)) if *last == input => {
+                        stream.restart();
+                        stream
+                    }
+                    open => &mut open.insert((input, begin.split.open())).1,
+                };
                 let path = inputs[input].name();
                 let mut scan = Scan::new(hunt, &mut matcher, &mut emit);
                 scan.stream(&path);
-                reader.bytes(&mut stream, &bytes, &mut scan).map(|()| Report {
+                reader.bytes(stream, &bytes, &mut scan).map(|()| Report {
                     counts: stream.counts().clone(),
-                    format: first.then_some(begin.format),
+                    format: first.then_some(begin.split.format()),
                     ..Report::default()
                 })
             }

@@ -58,6 +58,7 @@ pub struct Stream {
     /// Parsers of other formats, opened when a record first looks like theirs; in the order of [`FORMATS`].
     others: Vec<Option<Box<dyn Parser>>>,
     framer: Framer,
+    limit: usize,
     whole: Option<Box<Record>>,
     counts: Counts,
     splittable: bool,
@@ -71,6 +72,38 @@ impl std::fmt::Debug for Stream {
             .field("format", &self.format.name())
             .field("counts", &self.counts)
             .finish_non_exhaustive()
+    }
+}
+
+/// A stream that may be read in independent parts.
+#[derive(Clone)]
+pub struct Split {
+    info: StreamInfo,
+    format: &'static dyn Format,
+    mixed: bool,
+    limit: usize,
+}
+
+impl std::fmt::Debug for Split {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Split").field("format", &self.format.name()).finish_non_exhaustive()
+    }
+}
+
+impl Split {
+    /// The stream's format.
+    #[must_use]
+    pub fn format(&self) -> &'static str {
+        self.format.name()
+    }
+
+    /// A stream that reads a part. For further parts on the same thread [`Stream::restart`] costs less.
+    #[must_use]
+    pub fn open(&self) -> Stream {
+        let mut stream =
+            Stream::with_limit(self.info.clone(), b"", Some(self.format), self.limit);
+        stream.mixed = self.mixed;
+        stream
     }
 }
 
@@ -154,6 +187,7 @@ impl Stream {
             parser,
             others: FORMATS.iter().map(|_| None).collect(),
             framer,
+            limit,
             whole: None,
             counts: Counts::default(),
             splittable,
@@ -172,6 +206,21 @@ impl Stream {
     #[must_use]
     pub fn is_splittable(&self) -> bool {
         self.splittable
+    }
+
+    /// How to read parts of the stream independently, if that gives the same records: any cuts at line borders will do.
+    #[must_use]
+    pub fn split(&self) -> Option<Split> {
+        let split =
+            Split { info: self.info.clone(), format: self.format, mixed: self.mixed, limit: self.limit };
+        self.splittable.then_some(split)
+    }
+
+    /// Forgets the counts and begins another part of the same stream; for streams that can be [`split`](Self::split).
+    /// What parsers prepared stays.
+    pub fn restart(&mut self) {
+        self.counts = Counts::default();
+        self.framer = Framer::new(self.format.framing(), b"", self.limit);
     }
 
     /// What was read so far.
@@ -471,6 +520,31 @@ mod tests {
             let stream = Stream::open(info(), text.as_bytes(), None);
             assert_eq!(stream.is_splittable(), splittable, "{text}");
         }
+    }
+
+    #[test]
+    fn parts_are_read_as_the_whole() {
+        for text in ["{\"a\":1}\nb\n{\"c\":2}\n", "one\n{\"a\":1}\ntwo\n", "a\n\nb"] {
+            let (whole, counts) = read_in(text.as_bytes(), usize::MAX, DEFAULT_LIMIT);
+            let split = Stream::open(info(), text.as_bytes(), None).split().unwrap();
+            let mut stream = split.open();
+            let mut record = Record::new(Arc::default());
+            let (mut found, mut sum) = (Vec::new(), Counts::default());
+            for line in text.split_inclusive('\n') {
+                let used = stream.read(line.as_bytes(), true, &mut record, &mut |framed| {
+                    let format = match framed.outcome {
+                        Outcome::Event => framed.format,
+                        _ => "-",
+                    };
+                    found.push(format!("{format}:{}", String::from_utf8_lossy(framed.bytes)));
+                });
+                assert_eq!(used, line.len());
+                sum.add(stream.counts());
+                stream.restart();
+            }
+            assert_eq!((found, sum), (whole, counts), "{text}");
+        }
+        assert!(Stream::open(info(), b"[{}]", None).split().is_none());
     }
 
     fn piece() -> impl Strategy<Value = String> {
