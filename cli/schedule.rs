@@ -199,7 +199,8 @@ fn cut(
     send: &mut dyn FnMut(Vec<u8>, bool) -> Option<()>,
 ) -> Option<()> {
     // A pretty-printed object among lines of JSON stays whole if only lines that begin an object are borders.
-    let json = format_named(begin.split.format()).is_some_and(|format| format.framing() == Framing::Json);
+    let json =
+        format_named(begin.split.format()).is_some_and(|format| format.framing() == Framing::Json);
     let mut bytes = begin.head.clone();
     let mut first = true;
     loop {

@@ -100,8 +100,7 @@ impl Split {
     /// A stream that reads a part. For further parts on the same thread [`Stream::restart`] costs less.
     #[must_use]
     pub fn open(&self) -> Stream {
-        let mut stream =
-            Stream::with_limit(self.info.clone(), b"", Some(self.format), self.limit);
+        let mut stream = Stream::with_limit(self.info.clone(), b"", Some(self.format), self.limit);
         stream.mixed = self.mixed;
         stream
     }
@@ -211,8 +210,12 @@ impl Stream {
     /// How to read parts of the stream independently, if that gives the same records: any cuts at line borders will do.
     #[must_use]
     pub fn split(&self) -> Option<Split> {
-        let split =
-            Split { info: self.info.clone(), format: self.format, mixed: self.mixed, limit: self.limit };
+        let split = Split {
+            info: self.info.clone(),
+            format: self.format,
+            mixed: self.mixed,
+            limit: self.limit,
+        };
         self.splittable.then_some(split)
     }
 
