@@ -8,7 +8,8 @@ use sigmund_parsers::{Framed, Outcome};
 use std::io;
 use std::ops::ControlFlow;
 
-/// Gives each event of a log with its number, from 1. Stops early where `each` says so. Returns how many there were.
+/// Gives each event of a log with the number of its record, from 1. Stops early where `each` says so. Returns how many records
+/// there were.
 pub(crate) fn each_event(
     reading: &Reading,
     input: &Input,
@@ -34,8 +35,11 @@ struct Events<'a> {
 
 impl Consumer for Events<'_> {
     fn record(&mut self, mut framed: Framed<'_>) {
-        if framed.outcome == Outcome::Event && !self.stopped {
-            self.number += 1;
+        if self.stopped {
+            return;
+        }
+        self.number += 1;
+        if framed.outcome == Outcome::Event {
             self.stopped = (self.each)(self.number, &mut framed).is_break();
         }
     }

@@ -41,7 +41,7 @@ pub(crate) struct Scan<'a> {
     pub(crate) emit: &'a mut Emit<'a>,
     hits: Vec<u32>,
     buffer: Buffer,
-    /// Events so far.
+    /// Records so far.
     number: u64,
 }
 
@@ -82,10 +82,10 @@ impl Consumer for Scan<'_> {
     }
 
     fn record(&mut self, mut framed: Framed<'_>) {
+        self.number += 1;
         if framed.outcome != Outcome::Event {
             return;
         }
-        self.number += 1;
         let bytes = framed.bytes;
         let (record, mut whole) = framed.parts();
         self.matcher.matches(bytes, record, &mut whole, &mut self.hits);

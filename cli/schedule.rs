@@ -56,7 +56,7 @@ impl Totals {
     }
 }
 
-/// Gets encoded detections, with the number of events before their part, in input order.
+/// Gets encoded detections, with the number of records before their part, in input order.
 pub(crate) type Sink<'a> = dyn FnMut(u64, &mut Buffer) -> io::Result<()> + 'a;
 
 /// Reads all logs. `progress` is told of bytes as they are read.
@@ -295,7 +295,7 @@ fn collect(inputs: &[Input], order: &Receiver<Ordered>, sink: &mut Sink<'_>) -> 
             match part.pieces.recv() {
                 Ok(Piece::Detections(mut buffer)) => sink(base, &mut buffer)?,
                 Ok(Piece::Done(report)) => {
-                    base += report.counts.events;
+                    base += report.counts.records;
                     totals.add(&inputs[part.input].name(), &report);
                     break;
                 }

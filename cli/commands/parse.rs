@@ -77,10 +77,10 @@ impl Consumer for Events<'_> {
     }
 
     fn record(&mut self, mut framed: Framed<'_>) {
+        self.number += 1;
         if framed.outcome != Outcome::Event {
             return;
         }
-        self.number += 1;
         let format = framed.format;
         write_event(&framed.event(), &self.path, self.number, format, &mut self.text);
     }

@@ -92,7 +92,7 @@ pub(crate) struct Hit<'a> {
     pub(crate) event: &'a Event,
     pub(crate) matched: &'a [Matched],
     pub(crate) path: &'a str,
-    /// From 1: the events of what is read as one part are counted, not its headers and empty lines.
+    /// From 1, counted from the beginning of what is read as one part; headers and empty lines count.
     pub(crate) record: u64,
 }
 
