@@ -560,7 +560,7 @@ fn round(seed: u64, seen: &mut Seen) {
     for _ in 0..EVENTS {
         let log_sources: Vec<LogSource> =
             (0..1 + dice.below(2)).map(|_| log_source(dice)).collect();
-        let mut route = |event_id: Option<&str>| {
+        let route = |event_id: Option<&str>| {
             routing.route("generated", log_sources.clone(), event_id, &own, &|_| None)
         };
         let (bytes, event): (Vec<u8>, Event) = if dice.once_in(5) {

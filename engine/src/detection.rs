@@ -119,3 +119,88 @@ fn add_item(selection: &str, item: &ItemNode, matched: &mut Vec<Matched>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alias::{Alias, AliasTable};
+    use crate::{Object, Route, Value};
+    use sigmund_sigma::{Loader, Source};
+
+    #[test]
+    fn says_what_matched_and_where_it_came_from() {
+        let text = r"
+title: t
+logsource:
+    category: process_creation
+detection:
+    selection:
+        Image|endswith:
+            - '\cmd.exe'
+            - 'D.EXE'
+            - '\other.exe'
+        User: null
+        Host|neq: lab
+    keywords:
+        - secret
+    filter:
+        Image: x
+    unused:
+        Image: '*'
+    condition: selection and keywords and not filter
+";
+        let source = Source { name: "t.yml".into(), text: text.into() };
+        let mut collection = Loader::default().load(&[source]);
+        assert!(collection.diagnostics.is_empty(), "{:?}", collection.diagnostics);
+        let rule = Arc::new(collection.rules.remove(0));
+        let oracle = Oracle::new(&rule).unwrap();
+        let mut object = Object::default();
+        object.push("exe", Value::text(r"C:\cmd.exe"));
+        object.push("args", Value::Array(vec![Value::text("a"), Value::text("the SECRET")]));
+        object.push("Host", Value::text("prod"));
+        let covered = LogSource::new(Some("windows"), Some("process_creation"), None);
+        let event = Arc::new(Event {
+            raw: Arc::from(&b"{}"[..]),
+            object,
+            lifted: Object::default(),
+            keywords_in_raw: false,
+            route: Arc::new(Route {
+                id: 0,
+                name: "test".into(),
+                log_sources: vec![LogSource::new(Some("windows"), None, None), covered.clone()],
+                aliases: Arc::new(AliasTable::new([Alias::to("Image", &["exe"])])),
+                event_id: None,
+                unfiltered: false,
+            }),
+            time: None,
+        });
+        assert!(oracle.sees(&event.route) && oracle.matches(&event));
+        let position = SourcePosition { path: "x.json".into(), record: 7 };
+        let detection = Detection::new(rule, &oracle, event, position);
+        assert_eq!(detection.log_source, Some(covered));
+        assert_eq!(detection.position.record, 7);
+        let summary: Vec<String> = detection
+            .matched
+            .iter()
+            .map(|part| {
+                format!(
+                    "{} {} {} {} {}",
+                    part.selection,
+                    part.field.as_deref().unwrap_or("-"),
+                    part.value.as_deref().unwrap_or("-"),
+                    part.patterns.join(","),
+                    part.source.as_deref().unwrap_or("-")
+                )
+            })
+            .collect();
+        assert_eq!(
+            summary,
+            [
+                r"selection Image C:\cmd.exe \cmd.exe,D.EXE exe",
+                "selection User - null -",
+                "selection Host prod lab -",
+                "keywords - the SECRET secret -",
+            ]
+        );
+    }
+}

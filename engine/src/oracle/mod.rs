@@ -399,7 +399,7 @@ mod tests {
         let inner = Value::Object(object(&[("b", Value::text("nested"))]));
         let both = event(&[("a", inner.clone()), ("a.b", Value::text("flat"))], vec![]);
         assert_eq!(texts(&both, "a.b"), ["flat"]);
-        let twice = event(&[("a", inner.clone()), ("a", Value::text("scalar"))], vec![]);
+        let twice = event(&[("a", inner), ("a", Value::text("scalar"))], vec![]);
         assert!(texts(&twice, "a.b").is_empty());
         let dead_end = event(
             &[

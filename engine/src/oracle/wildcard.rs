@@ -173,7 +173,7 @@ mod tests {
         ) {
             let pattern = Pattern { tokens: tokens.clone().into(), cased };
             let chars: Vec<char> = text.chars().collect();
-            let seen = if cased { text.clone() } else { folded(&text) };
+            let seen = if cased { text } else { folded(&text) };
             prop_assert_eq!(Wildcard::new(&pattern).matches(&seen), naive(&tokens, &chars, cased));
             let around: Vec<Token> =
                 [Token::Any].into_iter().chain(tokens).chain([Token::Any]).collect();
