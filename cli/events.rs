@@ -2,45 +2,47 @@
 
 use crate::input::Input;
 use crate::plan::Reading;
-use crate::read::{Consumer, Reader};
+use crate::read::{Consumer, Reader, Report};
 use sigmund_engine::Record;
+use sigmund_engine::detection::SourcePosition;
 use sigmund_parsers::{Framed, Outcome};
 use std::io;
 use std::ops::ControlFlow;
 
-/// Gives each event of a log with the number of its record, from 1. Stops early where `each` says so. Returns how many records
-/// there were.
+/// Gives each event of a log with its place: the stream (a member of an archive is one of its own) and the number of its
+/// record in that, from 1, as detections name it. Stops early where `each` says so. Returns what the log held, unless it was stopped.
 pub(crate) fn each_event(
     reading: &Reading,
     input: &Input,
-    each: &mut dyn FnMut(u64, &mut Framed<'_>) -> ControlFlow<()>,
-) -> io::Result<u64> {
-    let mut events = Events { each, number: 0, stopped: false };
-    let report = Reader::new(Record::collecting()).log(input.open()?, reading, &mut events);
-    match report {
-        Ok(report) => match report.problem {
-            Some(problem) => Err(io::Error::other(problem)),
-            None => Ok(events.number),
-        },
-        Err(_) if events.stopped => Ok(events.number),
+    each: &mut dyn FnMut(&SourcePosition, &mut Framed<'_>) -> ControlFlow<()>,
+) -> io::Result<Option<Report>> {
+    let position = SourcePosition { path: input.name().into(), record: 0 };
+    let mut events = Events { each, position, stopped: false };
+    match Reader::new(Record::collecting()).log(input.open()?, reading, &mut events) {
+        Ok(report) => Ok(Some(report)),
+        Err(_) if events.stopped => Ok(None),
         Err(error) => Err(error),
     }
 }
 
 struct Events<'a> {
-    each: &'a mut dyn FnMut(u64, &mut Framed<'_>) -> ControlFlow<()>,
-    number: u64,
+    each: &'a mut dyn FnMut(&SourcePosition, &mut Framed<'_>) -> ControlFlow<()>,
+    position: SourcePosition,
     stopped: bool,
 }
 
 impl Consumer for Events<'_> {
+    fn stream(&mut self, name: &str) {
+        self.position = SourcePosition { path: name.into(), record: 0 };
+    }
+
     fn record(&mut self, mut framed: Framed<'_>) {
         if self.stopped {
             return;
         }
-        self.number += 1;
+        self.position.record += 1;
         if framed.outcome == Outcome::Event {
-            self.stopped = (self.each)(self.number, &mut framed).is_break();
+            self.stopped = (self.each)(&self.position, &mut framed).is_break();
         }
     }
 

@@ -9,14 +9,12 @@ use crate::printer::Printer;
 use crate::render::explain::{Explained, to_json, write_text, written_time};
 use crate::sources::Sources;
 use anyhow::{Context as _, bail};
-use sigmund_engine::detection::SourcePosition;
 use sigmund_engine::oracle::Oracle;
 use sigmund_sigma::lint::CODES;
 use sigmund_sigma::{Collection, Rule};
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 pub(super) fn run(args: &Explain, printer: &Printer) -> anyhow::Result<Status> {
     match &args.event {
@@ -70,22 +68,21 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
     let mut out = BufWriter::new(printer.stdout());
     let mut explained = 0u64;
     let mut matched = 0u64;
+    let mut readable = inputs.unreadable.is_empty();
     for input in &inputs.logs {
-        let path: Arc<str> = input.name().into();
         let mut written = Ok(());
-        let read = each_event(&reading, input, &mut |number, framed| {
-            if args.record.is_some_and(|wanted| wanted != number) {
+        let read = each_event(&reading, input, &mut |position, framed| {
+            if args.record.is_some_and(|wanted| wanted != position.record) {
                 return ControlFlow::Continue(());
             }
             let event = framed.event();
-            let position = SourcePosition { path: Arc::clone(&path), record: number };
             for (rule, oracle) in &oracles {
                 let explanation = oracle.explain(&event);
                 matched += u64::from(explanation.verdict);
                 let one = Explained {
                     rule,
                     event: &event,
-                    position: &position,
+                    position,
                     time: event.time.and_then(written_time),
                     explanation: &explanation,
                 };
@@ -107,10 +104,24 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
             }
         });
         written?;
-        let count = read.with_context(|| format!("cannot read `{path}`"))?;
+        let path = input.name();
+        let Some(report) = read.with_context(|| format!("cannot read `{path}`"))? else {
+            continue;
+        };
+        if let Some(problem) = &report.problem {
+            printer.error(&format!("cannot read `{path}`: {problem}"));
+            readable = false;
+        }
+        for warning in &report.warnings {
+            printer.warn(&format!("`{}`: {}", warning.name, warning.message));
+        }
         match args.record {
-            Some(wanted) if wanted == 0 || wanted > count => {
-                printer.error(&format!("`{path}` has no record {wanted}: it has {count}"));
+            Some(wanted) if explained == 0 => {
+                let count = report.counts.records;
+                printer.error(&format!("`{path}` has no event at record {wanted} (of {count})"));
+            }
+            None if report.counts.events == 0 => {
+                printer.error(&format!("`{path}` holds no event"));
             }
             _ => {}
         }
@@ -119,16 +130,10 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
         writeln!(out, "{}", if explained == 0 { "[]" } else { "\n]" })?;
     }
     out.flush()?;
-    if explained == 0 {
-        if args.record.is_none() && inputs.unreadable.is_empty() {
-            printer.error(&format!("`{}` holds no event", log.display()));
-        }
-        return Ok(Status::Failure);
-    }
     if explained > 1 {
         printer.say(&format!("{matched} of {explained} match"));
     }
-    Ok(if inputs.unreadable.is_empty() { Status::Success } else { Status::Failure })
+    Ok(if readable && explained > 0 { Status::Success } else { Status::Failure })
 }
 
 /// The rules that the subject names: those of a file, or one by id, name or title.
