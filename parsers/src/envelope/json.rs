@@ -163,6 +163,11 @@ pub(super) fn hints(bytes: &[u8]) -> bool {
         && memchr::memmem::find(bytes, b"\"EventID\"").is_none()
 }
 
+/// Whether the object is an envelope.
+pub(super) fn opens(bytes: &[u8]) -> bool {
+    EnvelopeParser::open(bytes).is_some()
+}
+
 /// A member by dotted path, also with dots in its name.
 fn member<'a>(object: &'a Object, path: &str) -> Option<&'a Value> {
     if let Some(value) = object.get(path) {

@@ -8,6 +8,7 @@ mod json;
 
 pub(crate) use content::Content;
 
+use crate::json::scan::{Scan, scan};
 use crate::{Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event};
 use sigmund_engine::{AliasTable, Body, Event, EventTime, Record, TimeSource};
 use std::sync::Arc;
@@ -28,12 +29,20 @@ impl Format for Envelope {
         let bytes =
             head.bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head.bytes).trim_ascii_start();
         let bytes = bytes.strip_prefix(b"[").unwrap_or(bytes).trim_ascii_start();
-        // The first object tells; where it ends is not worth finding out.
-        if json::hints(&bytes[..bytes.len().min(8192)]) { Score(95) } else { Score::NO }
+        if !json::hints(&bytes[..bytes.len().min(16 << 10)]) {
+            return Score::NO;
+        }
+        let opens = match scan(bytes) {
+            Scan::Complete(end) => json::opens(&bytes[..end]),
+            // Longer than what is seen of it.
+            Scan::Incomplete => true,
+            Scan::Broken(_) => false,
+        };
+        if opens { Score(95) } else { Score::NO }
     }
 
     fn sniff_line(&self, line: &[u8]) -> Score {
-        if json::hints(line) { Score(95) } else { Score::NO }
+        if json::opens(line.trim_ascii()) { Score(95) } else { Score::NO }
     }
 
     fn framing(&self) -> Framing {

@@ -401,6 +401,9 @@ impl<'a> Endpoint<'a> {
         {
             (self.interface, self.address) = (interface, address);
         }
+        if let Some((user, address)) = self.address.split_once('@') {
+            (self.user, self.address) = (user, address);
+        }
     }
 
     fn put(&self, source: bool, record: &mut Record) {

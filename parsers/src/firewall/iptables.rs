@@ -41,6 +41,8 @@ static ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(|| {
 /// Where the tokens begin: the first `IN=`, `PHYSIN=` … that stands after a space, a bracket or at the beginning.
 fn tokens(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
+    // Most messages have no `=` at all.
+    memchr::memchr(b'=', bytes)?;
     let at = memchr::memmem::find_iter(bytes, b"IN=")
         .find(|at| *at == 0 || !bytes[at - 1].is_ascii_uppercase())?;
     memchr::memmem::find(&bytes[at..], b" SRC=").map(|_| at)
@@ -161,8 +163,12 @@ impl Device for Iptables {
 
 /// A line that only has Shorewall's prefix.
 fn shorewall<'a>(message: &Message<'a>) -> Option<&'a str> {
-    let text = message.text.get(message.text.find("Shorewall:")?..)?;
-    (message.text.len() < 200).then_some(text)
+    let text = message.text;
+    match text.as_bytes().first()? {
+        b'S' => text.starts_with("Shorewall:").then_some(text),
+        b'[' => uptime(text).starts_with("Shorewall:").then_some(text),
+        _ => None,
+    }
 }
 
 /// The prefix without the kernel's `[16571.459614] `.

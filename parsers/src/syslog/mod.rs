@@ -85,17 +85,17 @@ fn classify(line: &str) -> Option<(Header<'_>, Option<&'static dyn Device>)> {
     let line = line.trim_end_matches(['\r', '\n', '\0']);
     let header = header::read(line);
     let device = device_of(&header);
+    // A date and time with a space between begins the lines of many programs: only a process id shows a tag.
+    let bytes = header.time_text.as_bytes();
+    let spaced_iso = bytes.first().is_some_and(u8::is_ascii_digit)
+        && bytes.get(4).is_some_and(|byte| matches!(byte, b'-' | b'/' | b'.'))
+        && bytes.get(10) == Some(&b' ');
     let enough = match header.evidence {
         Evidence::Header => {
-            // A date and time with a space between begins the lines of many programs: only a process id shows a tag.
-            let bytes = header.time_text.as_bytes();
-            let spaced_iso = bytes.first().is_some_and(u8::is_ascii_digit)
-                && bytes.get(4).is_some_and(|byte| matches!(byte, b'-' | b'/' | b'.'))
-                && bytes.get(10) == Some(&b' ');
             header.priority.is_some() || !spaced_iso || !header.process.is_empty()
         }
         Evidence::Time => {
-            !header.host.is_empty() && header.host.parse::<std::net::IpAddr>().is_ok()
+            !spaced_iso && !header.host.is_empty() && header.host.parse::<std::net::IpAddr>().is_ok()
         }
         Evidence::None => false,
     };
