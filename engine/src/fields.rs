@@ -333,28 +333,6 @@ impl Fields {
         &self.scratch
     }
 
-    /// How many values there are; for [`adopt`](Self::adopt).
-    #[must_use]
-    pub fn mark(&self) -> usize {
-        self.values.len()
-    }
-
-    /// Values added since `mark` whose spans are of `text`, which is not the record but a text inside it: the text is kept and they
-    /// point there.
-    pub fn adopt(&mut self, mark: usize, text: &[u8]) {
-        let values = self.values.get_mut(mark..).unwrap_or_default();
-        if values.iter().all(|value| value.store != Store::Record) {
-            return;
-        }
-        let base = self.scratch.len() as u32;
-        self.scratch.extend_from_slice(text);
-        for value in values.iter_mut().filter(|value| value.store == Store::Record) {
-            value.store = Store::Scratch;
-            value.start += base;
-            value.end += base;
-        }
-    }
-
     /// Whether the field is present (null counts).
     #[inline]
     #[must_use]

@@ -4,7 +4,7 @@ use super::{CriParser, DEPTH};
 use crate::envelope::json::EnvelopeParser;
 use crate::syslog::SyslogParser;
 use crate::{FORMATS, Format, Outcome, Parser, Score, StreamInfo};
-use sigmund_engine::{Body, Event, Record, Route};
+use sigmund_engine::{Body, Event, Record, Route, Store};
 use std::sync::Arc;
 
 /// Reads the contents of one stream's envelopes; parsers are opened when a content first looks like theirs.
@@ -12,6 +12,7 @@ pub(crate) struct Content {
     info: StreamInfo,
     depth: u8,
     parsers: Vec<Option<Box<dyn Parser>>>,
+    inner: Option<Box<Record>>,
     plain: Arc<Route>,
 }
 
@@ -19,7 +20,7 @@ impl Content {
     /// For envelopes at that depth.
     pub(crate) fn new(info: &StreamInfo, depth: u8) -> Self {
         let plain = info.routing.route("text", Vec::new(), None, &Arc::default(), &|_| None);
-        Self { info: info.clone(), depth, parsers: Vec::new(), plain }
+        Self { info: info.clone(), depth, parsers: Vec::new(), inner: None, plain }
     }
 
     /// The format that the text looks like; plain text is none.
@@ -56,19 +57,30 @@ impl Content {
     }
 
     /// Reads the text into the record beside what is there. `false` if no format took it; the record is then as it was.
+    ///
+    /// The content is read into a record of its own, so that what is around it plays no part in its route. A content that is a tree goes
+    /// before the envelope where names are the same, a flat one behind.
     pub(crate) fn parse(&mut self, text: &str, record: &mut Record) -> bool {
         let text = text.trim_end_matches(['\n', '\r']);
         let Some(index) = self.best(text) else { return false };
-        let mark = record.fields.mark();
-        let Some(parser) = self.parser(index) else { return false };
-        let (body, route, time) = (record.body, record.route.take(), record.time.take());
-        let outcome = parser.parse(text.as_bytes(), record);
-        if outcome == Outcome::Event {
-            record.fields.adopt(mark, text.as_bytes());
-            return true;
+        let mut inner = match self.inner.take() {
+            Some(inner) if fits(&inner, record) => inner,
+            _ if record.fields.collects() => Box::new(Record::collecting()),
+            _ => Box::new(Record::new(Arc::clone(record.fields.table()))),
+        };
+        inner.clear();
+        inner.wants_time = record.wants_time;
+        let outcome = match self.parser(index) {
+            Some(parser) => parser.parse(text.as_bytes(), &mut inner),
+            None => Outcome::Foreign,
+        };
+        let taken = outcome == Outcome::Event;
+        if taken {
+            copy(text.as_bytes(), &inner, record);
+            (record.body, record.route, record.time) = (inner.body, inner.route.take(), inner.time);
         }
-        (record.body, record.route, record.time) = (body, route, time);
-        false
+        self.inner = Some(inner);
+        taken
     }
 
     /// The same; what no format takes is plain text.
@@ -87,5 +99,32 @@ impl Content {
         let index = self.best(text)?;
         record.clear();
         Some(self.parser(index)?.event(text.as_bytes(), record))
+    }
+}
+
+/// Whether the record has the slots of the other.
+fn fits(inner: &Record, record: &Record) -> bool {
+    inner.fields.collects() == record.fields.collects()
+        && Arc::ptr_eq(inner.fields.table(), record.fields.table())
+}
+
+/// Copies the fields of the content.
+fn copy(text: &[u8], inner: &Record, record: &mut Record) {
+    let tree = inner.body != Body::Text;
+    for slot in inner.fields.present() {
+        let Some(target) = record.fields.slot(inner.fields.name(slot)) else { continue };
+        if record.fields.is_present(target) {
+            if !tree {
+                continue;
+            }
+            record.fields.claim(target, u32::MAX, u32::MAX, true);
+        }
+        for value in inner.fields.values(slot) {
+            let scratch = record.fields.scratch();
+            let start = scratch.len();
+            scratch.extend_from_slice(inner.fields.bytes(text, value));
+            let end = scratch.len();
+            record.fields.push(target, value.kind, Store::Scratch, start, end);
+        }
     }
 }

@@ -342,21 +342,15 @@ impl Parser for EnvelopeParser {
         record.clear();
         let mut event = self.outer.event(bytes, record);
         record.clear();
-        let mut inner = if body == Body::Structured {
+        let tree = body == Body::Structured;
+        let inner = if tree {
             self.content.event(&opened.text, record)
         } else {
             self.read(&opened, bytes, record);
             Some(crate::flat_event(bytes, record))
         };
-        if let Some(inner) = &mut inner {
-            // The envelope's members stay; the content adds.
-            inner
-                .object
-                .0
-                .retain(|(name, _)| event.object.get(name).is_none() || body == Body::Structured);
-        }
         if let Some(inner) = inner {
-            merge(&mut event, inner);
+            merge(&mut event, inner, tree);
         }
         event.keywords_in_raw = false;
         event.time = time;

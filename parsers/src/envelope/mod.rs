@@ -175,16 +175,20 @@ impl Parser for CriParser {
         if structured {
             let text = String::from_utf8_lossy(&self.joined).into_owned();
             if let Some(inner) = self.content.event(&text, record) {
-                merge(&mut event, inner);
+                merge(&mut event, inner, true);
             }
         }
         event
     }
 }
 
-/// The content's members after the envelope's; a member that is already there, flat, gives way.
-fn merge(event: &mut Event, inner: Event) {
-    event.object.0.retain(|(name, _)| inner.object.get(name).is_none());
+/// The content's members after the envelope's. As for slots: where names are the same, a tree goes before the envelope, a flat content behind.
+fn merge(event: &mut Event, mut inner: Event, tree: bool) {
+    if tree {
+        event.object.0.retain(|(name, _)| inner.object.get(name).is_none());
+    } else {
+        inner.object.0.retain(|(name, _)| event.object.get(name).is_none());
+    }
     event.object.0.extend(inner.object.0);
     event.lifted.0.extend(inner.lifted.0);
 }

@@ -25,7 +25,10 @@ impl Device for Mikrotik {
         text.starts_with("firewall,")
             || text.starts_with("system,")
             || (text.starts_with("in:") && text.contains(" out:") && text.contains("proto "))
-            || (message.program.is_empty() && text.contains(": in:") && text.contains(" out:") && text.contains(", proto "))
+            || (message.program.is_empty()
+                && text.contains(": in:")
+                && text.contains(" out:")
+                && text.contains(", proto "))
     }
 
     fn read(&self, message: &Message<'_>, record: &mut Record) -> &'static Kind {

@@ -91,11 +91,11 @@ fn classify(line: &str) -> Option<(Header<'_>, Option<&'static dyn Device>)> {
         && bytes.get(4).is_some_and(|byte| matches!(byte, b'-' | b'/' | b'.'))
         && bytes.get(10) == Some(&b' ');
     let enough = match header.evidence {
-        Evidence::Header => {
-            header.priority.is_some() || !spaced_iso || !header.process.is_empty()
-        }
+        Evidence::Header => header.priority.is_some() || !spaced_iso || !header.process.is_empty(),
         Evidence::Time => {
-            !spaced_iso && !header.host.is_empty() && header.host.parse::<std::net::IpAddr>().is_ok()
+            !spaced_iso
+                && !header.host.is_empty()
+                && header.host.parse::<std::net::IpAddr>().is_ok()
         }
         Evidence::None => false,
     };
@@ -371,6 +371,7 @@ impl Parser for SyslogParser {
         let mut event = flat_event(bytes, record);
         event.keywords_in_raw = false;
         if let Some(inner) = inner {
+            event.object.0.retain(|(name, _)| inner.object.get(name).is_none());
             event.object.0.extend(inner.object.0);
             event.lifted = inner.lifted;
         }
