@@ -172,6 +172,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &crate::envelope::Envelope,
     &json::Json,
     &crate::windows::evtx::Evtx,
+    &crate::windows::xml::Xml,
     &crate::zeek::Zeek,
     &crate::suricata::Fast,
     &crate::envelope::Cri,

@@ -9,6 +9,7 @@ mod channel;
 pub mod evtx;
 #[cfg(test)]
 mod regression;
+pub mod xml;
 
 use crate::StreamInfo;
 use crate::json::schema::{Discriminator, Get, JsonSchema};
