@@ -377,7 +377,8 @@ impl Framer {
             return Step::Passed(BOM.len());
         }
         let window = &block[..block.len().min(self.limit)];
-        let full = last || block.len() >= self.limit;
+        // At the limit exactly the next byte decides, so that blocks of any size are cut alike.
+        let full = last || block.len() > self.limit;
         if !full && window.len() < 9 {
             return Step::More;
         }
