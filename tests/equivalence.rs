@@ -99,8 +99,28 @@ const PIECES: &[&str] = &[
     "-",
     "ＡＢ",
     "\u{0}",
-    "\u{e000}",
+    BROKEN,
+    "\u{fffd}",
+    LONE,
 ];
+
+/// Stands for a byte that is not UTF-8, and for a surrogate without its other half, in the text of events.
+const BROKEN: &str = "\u{e000}";
+const LONE: &str = "\u{e001}";
+
+/// The event as bytes, with what text cannot hold put in.
+fn damaged(json: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = json;
+    while let Some(at) = rest.find(['\u{e000}', '\u{e001}']) {
+        bytes.extend_from_slice(&rest.as_bytes()[..at]);
+        let broken = rest[at..].starts_with(BROKEN);
+        bytes.extend_from_slice(if broken { b"\xFF" } else { b"\\uD800" });
+        rest = &rest[at + BROKEN.len()..];
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
 
 const WHOLE: &[&str] = &[
     "",
@@ -204,7 +224,8 @@ fn json_object(dice: &mut Dice, names: &[&str], depth: usize, most: usize) -> St
         .map(|_| {
             let name = dice.of(names).to_owned();
             let name = quoted(&name, dice);
-            format!("{name}:{}", json_value(dice, depth))
+            let blank = dice.of(&["", "", "", " ", "\t", " \r\n "]);
+            format!("{blank}{name}{blank}:{blank}{}{blank}", json_value(dice, depth))
         })
         .collect();
     format!("{{{}}}", members.join(","))
@@ -564,17 +585,18 @@ fn round(seed: u64, seen: &mut Seen) {
             routing.route("generated", log_sources.clone(), event_id, &own, &|_| None)
         };
         let (bytes, event): (Vec<u8>, Event) = if dice.once_in(5) {
-            let raw = text(dice).replace('\n', " ");
+            let raw = damaged(&text(dice).replace('\n', " "));
             hot.clear();
             whole.clear();
             for _ in 0..dice.below(8) {
-                let (name, value) = (dice.of(NATIVE), text(dice));
+                let (name, value) = (dice.of(NATIVE), damaged(&text(dice)));
                 hot.set(name, &value);
                 whole.set(name, &value);
             }
             hot.route = Some(route(None));
             whole.route = hot.route.clone();
-            (raw.clone().into_bytes(), flat_event(raw.as_bytes(), &whole))
+            let event = flat_event(&raw, &whole);
+            (raw, event)
         } else {
             // A third of the events are of a kind that is split by EventID.
             let bound = dice.once_in(3);
@@ -584,7 +606,7 @@ fn round(seed: u64, seen: &mut Seen) {
                 let separator = if json == "{}" { "" } else { "," };
                 json.insert_str(json.len() - 1, &format!("{separator}\"EventID\":4688"));
             }
-            let bytes = json.into_bytes();
+            let bytes = damaged(&json);
             hot.clear();
             let outcome = parser.parse(&bytes, &mut hot);
             assert_eq!(outcome, Outcome::Event, "{}", String::from_utf8_lossy(&bytes));
