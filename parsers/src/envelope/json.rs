@@ -218,9 +218,9 @@ impl Shape {
         let has = |name: &&str| {
             object.get(name).is_some() || (name.contains('.') && member(object, name).is_some())
         };
-        self.needs.iter().all(|name| has(name))
-            && (self.one_of.is_empty() || self.one_of.iter().any(|name| has(name)))
-            && !self.not.iter().any(|name| has(name))
+        self.needs.iter().all(&has)
+            && (self.one_of.is_empty() || self.one_of.iter().any(&has))
+            && !self.not.iter().any(has)
             && first(object, self.content).is_some()
     }
 }

@@ -279,7 +279,7 @@ fn prose(text: &str, record: &mut Record) {
                 protocol = words.next().unwrap_or("").trim_start_matches('=');
             }
         }
-        if verdict != "" && protocol != "" {
+        if !verdict.is_empty() && !protocol.is_empty() {
             break;
         }
     }

@@ -194,7 +194,7 @@ fn verdict(prefix: &str) -> &str {
         .filter(|word| {
             word.len() > 2 && !word.eq_ignore_ascii_case("nat") && permits(word).is_some()
         })
-        .last()
+        .next_back()
     {
         return word;
     }

@@ -215,7 +215,7 @@ fn columns_of(kind: &str) -> Option<(&'static [&'static str], &'static [&'static
     Some(match kind {
         "TRAFFIC" => (SESSION, TRAFFIC_TAIL),
         "THREAT" => (SESSION, THREAT_TAIL),
-        "DECRYPTION" | "TUNNEL" | "SCTP" | "GTP" | "START" | "END" => (SESSION, &[]),
+        "DECRYPTION" | "TUNNEL" | "SCTP" | "GTP" => (SESSION, &[]),
         "CONFIG" => (CONFIG_COLUMNS, &[]),
         "SYSTEM" => (SYSTEM_COLUMNS, &[]),
         "USERID" => (USERID_COLUMNS, &[]),

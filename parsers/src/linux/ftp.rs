@@ -21,10 +21,16 @@ pub(super) fn read(message: &str, record: &mut Record) {
     {
         source(record, client);
     }
+    if let Some(at) = text.rfind(" from ")
+        && !text.contains(['[', '"'])
+    {
+        source(record, super::word(&text[at + 6..]));
+    }
     for (words, outcome) in [
         ("OK LOGIN", "success"),
         ("FAIL LOGIN", "failure"),
         ("failed login", "failure"),
+        ("login failures", "failure"),
         ("Authentication failed", "failure"),
         ("Login failed", "failure"),
         ("no such user", "failure"),

@@ -132,9 +132,12 @@ pub(crate) fn program(tag: &str) -> Program {
         "haproxy" => only(&HAPROXY),
         "smbd" | "nmbd" | "winbindd" | "smbd_audit" => only(&SAMBA),
         "slapd" => only(&SLAPD),
-        "xinetd" | "inetd" => only(&XINETD),
-        "fail2ban" | "fail2ban-server" | "fail2ban.actions" => only(&FAIL2BAN),
+        "xinetd" | "inetd" => read(&XINETD, read_client),
+        "fail2ban" | "fail2ban-server" | "fail2ban.actions" => read(&FAIL2BAN, read_client),
         "firewalld" => only(&FIREWALLD),
+        "webmin" | "usermin" | "scanlogd" | "telnetd" | "in.telnetd" | "rlogind" | "portsentry" => {
+            read(&SYSLOG, read_client)
+        }
         _ => only(&SYSLOG),
     }
 }
@@ -160,6 +163,24 @@ pub(crate) fn read(tag: &str, message: &str, record: &mut Record) -> &'static Ki
         read(message, record);
     }
     program.kind
+}
+
+/// Daemons that say little more than who it was: `FAIL: telnet address from=1.2.3.4`, `Invalid login as root from 1.2.3.4`, `Ban 1.2.3.4`.
+fn read_client(message: &str, record: &mut Record) {
+    let failed = ["FAIL", "Invalid login", "Non-existent login", "refused connect", "Ban "]
+        .iter()
+        .any(|words| message.contains(words));
+    if failed {
+        record.set("outcome", "failure");
+    }
+    if let Some(user) = between(message, " login as ", " ") {
+        put(record, "user", user);
+    }
+    let address = message
+        .split([' ', '=', '(', ')', '<', '>', ','])
+        .filter(|word| word.contains(['.', ':']))
+        .find(|word| is_address(word.trim_end_matches([':', '.'])));
+    put(record, "src_ip", address.unwrap_or("").trim_end_matches([':', '.']));
 }
 
 /// Sets a field if there is something to set.
@@ -241,6 +262,21 @@ mod tests {
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         assert_eq!(have.join("|"), expected, "{tag}: {message}");
+    }
+
+    #[test]
+    fn clients_of_other_daemons() {
+        check(
+            "xinetd",
+            "FAIL: telnet address from=198.51.100.169",
+            "outcome=failure|src_ip=198.51.100.169",
+        );
+        check(
+            "webmin",
+            "Invalid login as root from 89.2.49.230 ",
+            "outcome=failure|user=root|src_ip=89.2.49.230",
+        );
+        check("fail2ban.actions", "NOTICE [jail] Ban 10.0.0.7", "outcome=failure|src_ip=10.0.0.7");
     }
 
     #[test]

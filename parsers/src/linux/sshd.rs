@@ -40,8 +40,16 @@ pub(super) fn read(message: &str, record: &mut Record) {
                 reason.trim_start_matches(|c: char| c.is_ascii_digit() || c == ':' || c == ' '),
             );
         }
-    } else if let Some(rest) = text.strip_prefix("User ") {
+    } else if let Some(rest) =
+        text.strip_prefix("User ").filter(|rest| !rest.starts_with("not known"))
+    {
         not_allowed(rest, record);
+    } else if let Some(rest) = text.strip_prefix("Disconnecting ").filter(|rest| {
+        rest.starts_with("invalid user ") || rest.starts_with("authenticating user ")
+    }) {
+        let (who, reason) = rest.split_once(": ").unwrap_or((rest, ""));
+        peer(who, record);
+        put(record, "reason", reason);
     } else if let Some(rest) = text.strip_prefix("Connection from ") {
         address(rest, record);
         if let Some((_, local)) = rest.split_once(" on ") {
@@ -209,7 +217,11 @@ fn not_allowed(rest: &str, record: &mut Record) {
 /// The address after the last ` from `.
 fn tail_address(text: &str, record: &mut Record) {
     if let Some(at) = text.rfind(" from ") {
-        address(&text[at + 6..], record);
+        let from = &text[at + 6..];
+        // `Read from socket failed`
+        if word(from).contains(['.', ':']) {
+            address(from, record);
+        }
     }
 }
 
@@ -339,6 +351,11 @@ mod tests {
                 "Disconnected from invalid user ftp 92.255.85.135 port 26138 [preauth]",
                 "user=ftp|src_ip=92.255.85.135|src_port=26138|reason=invalid user",
             ),
+            (
+                "Disconnecting invalid user admin 192.0.2.117 port 44004: Change of username [preauth]",
+                "user=admin|src_ip=192.0.2.117|src_port=44004|reason=invalid user|reason=Change of username",
+            ),
+            ("fatal: Read from socket failed: Connection reset by peer [preauth]", ""),
             ("Disconnected from 92.255.85.135 port 26138", "src_ip=92.255.85.135|src_port=26138"),
             ("Connection closed by 61.0.0.1 [preauth]", "src_ip=61.0.0.1"),
             (

@@ -287,6 +287,60 @@ fn expected_parses_of_samples_are_met() {
     }
 }
 
+/// fail2ban's samples say before each line when it was and which host failed.
+#[test]
+fn times_and_hosts_of_failures_are_those_that_fail2ban_expects() {
+    let files = samples("syslog-auth");
+    if files.is_empty() {
+        return;
+    }
+    let (mut same, mut all, mut hosts, mut all_hosts) = (0, 0, 0, 0);
+    for file in files.iter().filter(|file| file.name.starts_with("fail2ban__")) {
+        let text = String::from_utf8_lossy(&file.bytes);
+        let mut expected = None;
+        for line in text.lines() {
+            if let Some(json) = line.strip_prefix("# failJSON:") {
+                expected = json::object(json.trim().as_bytes()).ok();
+                continue;
+            }
+            let Some(expected) = expected.take() else { continue };
+            let (mut info, mut record) = (info(0), Record::collecting());
+            // fail2ban tests at this time.
+            info.reference_time = 1_124_013_599_000_000_000;
+            let mut parser = SyslogParser::new(&info, 0);
+            if parser.parse(line.as_bytes(), &mut record) != Outcome::Event {
+                continue;
+            }
+            let event = parser.event(line.as_bytes(), &mut record);
+            if let Some(time) = text_of(expected.get("time"))
+                && let (Ok(time), Some(have)) = (format!("{time}Z").parse::<jiff::Timestamp>(), event.time)
+                // Theirs are local times: the wall clock is compared.
+                && have.zone_assumed
+            {
+                all += 1;
+                let agrees = have.nanos / 1_000_000_000 == time.as_second();
+                same += u32::from(agrees);
+                if !agrees && std::env::var_os("SIGMUND_SHOW_DIFFERENCES").is_some() {
+                    eprintln!("{}: time {time}: {line}", file.name);
+                }
+            }
+            let matched = expected.get("match") == Some(&Value::Bool(true));
+            if let Some(host) = text_of(expected.get("host")).filter(|_| matched) {
+                all_hosts += 1;
+                let have = [seen(&event, "src_ip"), seen(&event, "src_host")];
+                let agrees = have.iter().any(|have| have.trim_start_matches("::ffff:") == host);
+                hosts += u32::from(agrees);
+                if !agrees && std::env::var_os("SIGMUND_SHOW_DIFFERENCES").is_some() {
+                    eprintln!("{}: host {host}, have {have:?}: {line}", file.name);
+                }
+            }
+        }
+    }
+    eprintln!("expected by fail2ban: {same} of {all} times, {hosts} of {all_hosts} hosts");
+    assert!(all > 50 && same * 100 >= all * 95, "{same} of {all} times");
+    assert!(all_hosts > 50 && hosts * 100 >= all_hosts * 60, "{hosts} of {all_hosts} hosts");
+}
+
 const FOLDERS: &[&str] = &[
     "syslog-3164",
     "syslog-auth",
