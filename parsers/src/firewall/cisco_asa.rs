@@ -673,15 +673,15 @@ fn list(text: &str, record: &mut Record) {
         let mut end = after.len();
         let mut next = after.len();
         for at in memchr::memmem::find_iter(after.as_bytes(), b", ") {
-            let key = &after[at + 2..];
-            let length = key
-                .find(": ")
-                .or_else(|| key.strip_suffix(':').map(str::len))
-                .unwrap_or(usize::MAX);
-            if length <= 40
-                && key.as_bytes()[0].is_ascii_uppercase()
+            // Keys are short: a look at a few bytes, however long the value is.
+            let key = &after.as_bytes()[at + 2..];
+            let key = &key[..key.len().min(43)];
+            let length = memchr::memmem::find(key, b": ")
+                .or_else(|| (key.last() == Some(&b':')).then(|| key.len() - 1));
+            if let Some(length) = length
+                && key[0].is_ascii_uppercase()
                 && key[..length]
-                    .bytes()
+                    .iter()
                     .all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'_'))
             {
                 (end, next) = (at, at + 2);

@@ -112,7 +112,7 @@ impl Device for Iptables {
                     }
                 }
                 None if token == "OPT" => {
-                    let (options, after) = rest.split_once(')').unwrap_or(("", rest));
+                    let (options, after) = rest.split_once(')').unwrap_or((rest, ""));
                     put(record, "OPT", options.trim_start_matches('('));
                     rest = after;
                 }
@@ -187,6 +187,17 @@ fn uptime(prefix: &str) -> &str {
 
 /// The word of decision in a prefix: `[UFW BLOCK]`, `Shorewall:net2fw:DROP:`, `policy DROP:`, `SFW2-INext-ACC-TCP`, `[WAN_LOCAL-default-D]`.
 fn verdict(prefix: &str) -> &str {
+    // UniFi: rule set, rule, and a letter, in brackets.
+    if let Some((rule, _)) = prefix.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        for part in rule.rsplit('-').take(2) {
+            match part {
+                "D" => return "DROP",
+                "A" => return "ACCEPT",
+                "R" => return "REJECT",
+                _ => {}
+            }
+        }
+    }
     let words =
         || prefix.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     // The last word that decides: names of chains come before it.
@@ -200,17 +211,6 @@ fn verdict(prefix: &str) -> &str {
     }
     if words().any(|word| word == "ACC") {
         return "ACCEPT";
-    }
-    // UniFi: rule set, rule, and a letter, in brackets.
-    if let Some((rule, _)) = prefix.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        for part in rule.rsplit('-').take(2) {
-            match part {
-                "D" => return "DROP",
-                "A" => return "ACCEPT",
-                "R" => return "REJECT",
-                _ => {}
-            }
-        }
     }
     ""
 }
@@ -238,6 +238,12 @@ mod tests {
             (
                 "kernel",
                 "[12.5] Shorewall:net2fw:ACCEPT:IN=eth0 OUT= ",
+                "false",
+                "ACCEPT,accept,allow,forward",
+            ),
+            (
+                "",
+                "[WAN_LOCAL-A-2147483647] DESCR=\"[WAN_LOCAL]Block All Traffic\" IN=eth8 OUT= ",
                 "false",
                 "ACCEPT,accept,allow,forward",
             ),

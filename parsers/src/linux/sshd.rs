@@ -156,11 +156,11 @@ fn name(who: &str, record: &mut Record) {
     address(from, record);
 }
 
-/// Cuts at the last ` from ` that is not in the text after `ssh2:`: names come from the client and may hold anything.
+/// Cuts at the last ` from ` that is not in the text after `ssh2:` or `ssh1: ruser`: names come from the client and may hold anything.
 fn split_from(text: &str) -> (&str, &str) {
-    let mut end = text.len();
+    let mut end = text.find(" ssh1: ruser").unwrap_or(text.len());
     while let Some(at) = text[..end].rfind(" from ") {
-        if text[..at].ends_with(':') || text[..at].contains(" ssh1: ruser") {
+        if text[..at].ends_with(':') {
             end = at;
             continue;
         }

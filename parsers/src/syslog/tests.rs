@@ -394,6 +394,77 @@ fn samples_are_read_twice_the_same_and_cut_anywhere() {
     }
 }
 
+/// name → values of a record.
+fn values(bytes: &[u8], record: &Record) -> Vec<(String, Vec<Vec<u8>>)> {
+    let fields = &record.fields;
+    let mut list: Vec<(String, Vec<Vec<u8>>)> = fields
+        .present()
+        .map(|slot| {
+            let values = fields.values(slot).map(|value| fields.bytes(bytes, value).to_vec());
+            (fields.name(slot).to_owned(), values.collect())
+        })
+        .collect();
+    list.sort();
+    list
+}
+
+#[test]
+fn wanted_fields_are_those_of_the_whole_event() {
+    for folder in FOLDERS {
+        let mut parser = SyslogParser::new(&info(0), 0);
+        let files = samples(folder);
+        for file in files.iter().filter(|file| file.name.ends_with(".log")) {
+            let lines = || file.bytes.split(|byte| *byte == b'\n').take(150);
+            let mut names = std::collections::BTreeSet::new();
+            let mut whole = Record::collecting();
+            for line in lines() {
+                whole.clear();
+                parser.parse(line, &mut whole);
+                names.extend(values(line, &whole).into_iter().map(|(name, _)| name));
+            }
+            let table = sigmund_engine::FieldTable::new(names.iter().map(String::as_str));
+            let mut wanted = Record::new(Arc::new(table));
+            for line in lines() {
+                whole.clear();
+                wanted.clear();
+                let outcome = parser.parse(line, &mut wanted);
+                assert_eq!(parser.parse(line, &mut whole), outcome);
+                if wanted.body == Body::Text {
+                    let text = String::from_utf8_lossy(line);
+                    assert_eq!(values(line, &wanted), values(line, &whole), "{text}");
+                    let route = |record: &Record| record.route.as_ref().map(|route| route.id);
+                    assert_eq!(route(&wanted), route(&whole), "{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn long_lines_take_time_in_proportion() {
+    let mut parser = SyslogParser::new(&info(0), 0);
+    let mut record = Record::collecting();
+    for (begin, again) in [
+        ("%FTD-1-430002: A: ", ", "),
+        ("kernel: IN= SRC= ", "OPT ("),
+        ("Jan 2 03:04:05 h sshd[1]: Failed password for a ssh1: ruser", " from "),
+        ("Jan 2 03:04:05 h sshd[1]: Failed password for a", ": from "),
+        ("date=1 type=", "\" a"),
+        ("<1>1 - - - - - ", "[a \""),
+        ("%ASA-1-106023: Deny src ", " src a"),
+        ("1,2,3,TRAFFIC,", "\"\","),
+        ("", "<1>"),
+        ("Jan 2 03:04:05 ", "["),
+        ("Jan 2 03:04:05 h pkexec: ", "[A="),
+        ("Jan 2 03:04:05 h x: authentication failure; logname=", " rhost="),
+    ] {
+        let line = format!("{begin}{}", again.repeat((1 << 19) / again.len()));
+        record.clear();
+        // A quadratic reader would need hours.
+        parser.parse(line.as_bytes(), &mut record);
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
