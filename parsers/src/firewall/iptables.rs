@@ -201,12 +201,10 @@ fn verdict(prefix: &str) -> &str {
     let words =
         || prefix.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     // The last word that decides: names of chains come before it.
-    if let Some(word) = words()
-        .filter(|word| {
-            word.len() > 2 && !word.eq_ignore_ascii_case("nat") && permits(word).is_some()
-        })
-        .next_back()
-    {
+    let decides = |word: &&str| {
+        word.len() > 2 && !word.eq_ignore_ascii_case("nat") && permits(word).is_some()
+    };
+    if let Some(word) = words().rfind(decides) {
         return word;
     }
     if words().any(|word| word == "ACC") {
