@@ -407,7 +407,7 @@ mod tests {
     use super::*;
     use crate::Stream;
     use crate::samples::samples;
-    use sigmund_engine::{FieldTable, Routing};
+    use sigmund_engine::{FieldTable, Routing, Value};
 
     fn info() -> StreamInfo {
         StreamInfo {
@@ -530,6 +530,56 @@ mod tests {
             });
             assert_eq!(events, expected, "{}", sample.name);
         }
+    }
+
+    /// What lifting names in an event log's JSON, with the text that XML has for it.
+    fn lifted(json: &[u8]) -> Vec<(String, Vec<String>)> {
+        let object = crate::json::read::object(json).expect("an object");
+        let mut fields: Vec<(String, Vec<String>)> = Vec::new();
+        for (name, value) in crate::json::lift::lifted(&object).0 {
+            let texts = match &value {
+                Value::Array(elements) => {
+                    elements.iter().filter_map(Value::comparable).map(|text| text.into()).collect()
+                }
+                value => value.comparable().map(|text| text.into()).into_iter().collect(),
+            };
+            fields.push((name.into(), texts));
+        }
+        fields
+    }
+
+    #[test]
+    fn xml_and_json_of_one_event_log_have_the_same_fields() {
+        let (mut same, mut different) = (0, Vec::new());
+        for sample in samples("evtx") {
+            if !sample.name.ends_with(".evtx") || sample.bytes.len() > 128 << 10 {
+                continue;
+            }
+            let parser = || evtx::EvtxParser::from_buffer(sample.bytes.clone());
+            let (Ok(mut left), Ok(mut right)) = (parser(), parser()) else { continue };
+            for (xml, json) in left.records().zip(right.records_json()) {
+                let (Ok(xml), Ok(json)) = (xml, json) else { continue };
+                let start = xml.data.find("<Event").expect("an event");
+                let xml = &xml.data.as_bytes()[start..];
+                let (have, _, _) = read(xml);
+                for (name, texts) in lifted(json.data.as_bytes()) {
+                    let have: Vec<&str> = get(&have, &name);
+                    // Numbers may be written in hexadecimal or with zeros in one of them, empty texts may be null.
+                    let have: Vec<&str> =
+                        have.into_iter().filter(|text| !text.is_empty()).collect();
+                    let want: Vec<&str> =
+                        texts.iter().map(|text| &**text).filter(|text| !text.is_empty()).collect();
+                    if have == want {
+                        same += 1;
+                    } else {
+                        different.push(format!("{}: {name}: {have:?} {want:?}", sample.name));
+                    }
+                }
+            }
+        }
+        eprintln!("{same} same, {} different", different.len());
+        different.iter().step_by(1 + different.len() / 25).for_each(|line| eprintln!("{line}"));
+        assert!(different.len() * 200 <= same, "{} of {same} fields differ", different.len());
     }
 
     proptest::proptest! {

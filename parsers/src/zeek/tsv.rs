@@ -264,10 +264,12 @@ impl Row<'_> {
         let mut from = start;
         loop {
             let rest = &self.line[from..end];
-            let to = match memchr::memmem::find(rest, &self.header.set_separator) {
-                Some(at) if !self.header.set_separator.is_empty() => from + at,
-                _ => end,
+            let at = match self.header.set_separator.as_slice() {
+                [] => None,
+                [separator] => memchr::memchr(*separator, rest),
+                separator => memchr::memmem::find(rest, separator),
             };
+            let to = at.map_or(end, |at| from + at);
             let element = &self.line[from..to];
             if element == self.header.unset {
                 self.fields.push(slot, Kind::Null, Store::Record, from, from);
