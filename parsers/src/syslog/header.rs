@@ -62,9 +62,14 @@ pub(crate) fn read(line: &str) -> Header<'_> {
     if version5424(rest, &mut header) {
         return header;
     }
-    // `<134>: Aug 14 …`
+    // `<134>: Aug 14 …`; Meraki: a version, and then seconds since 1970.
     if header.priority.is_some() {
         rest = rest.strip_prefix(": ").unwrap_or(rest);
+        if let Some(after) = rest.strip_prefix("1 ")
+            && matches!(read_time(after), Some((Written::Instant(_), _)))
+        {
+            rest = after;
+        }
     }
     rest = sequence(rest, &mut header);
     let begin = rest;
@@ -370,6 +375,12 @@ fn tag<'a>(rest: &'a str, header: &mut Header<'a>) {
                 }
                 break;
             }
+            // A tag without a colon shows itself before JSON.
+            b' ' if at > 0 && rest[at..].starts_with(" {\"") => {
+                header.program = &rest[..at];
+                header.message = &rest[at + 1..];
+                break;
+            }
             // A tag with spaces has a process id: `Microsoft Outlook[123]:`.
             b' ' => {
                 if let Some(open) = rest[at..].bytes().take(48).position(|byte| byte == b'[') {
@@ -640,6 +651,20 @@ mod tests {
             ("Aug 14 13:05:09 h CEF:0|Imperva Inc.|x: y", "h", "", "", "CEF:0|Imperva Inc.|x: y"),
             ("<134>: Aug 14 13:05:09 UTC : %UCSM-6-AUDIT: [x]", "", "", "", "%UCSM-6-AUDIT: [x]"),
             ("kernel: tcp_parse_options: x", "", "kernel", "", "tcp_parse_options: x"),
+            (
+                "<134>1 1563249630.774247467 MX84 flows src=1.1.1.1",
+                "MX84",
+                "",
+                "",
+                "flows src=1.1.1.1",
+            ),
+            (
+                "<134> Aug 14 13:05:09 h darktrace_audit {\"a\":1}",
+                "h",
+                "darktrace_audit",
+                "",
+                "{\"a\":1}",
+            ),
             ("srv sshd[123]: error: x", "srv", "sshd", "123", "error: x"),
             (
                 "Oct 10 07:25:12 Hostname kernel: [wan-lan-default-D]IN=eth0",

@@ -271,13 +271,13 @@ fn rate(folder: &str, except: &[&str]) -> Option<(u32, u32)> {
 #[test]
 fn expected_parses_of_samples_are_met() {
     for (folder, percent) in [
-        ("cisco-asa", 90),
-        ("cisco-ftd", 90),
-        ("fortigate", 90),
-        ("paloalto", 90),
-        ("iptables", 90),
-        ("syslog-auth", 90),
-        ("syslog-3164", 90),
+        ("cisco-asa", 99),
+        ("cisco-ftd", 99),
+        ("fortigate", 99),
+        ("paloalto", 98),
+        ("iptables", 99),
+        ("syslog-auth", 99),
+        ("syslog-3164", 99),
     ] {
         // FortiGate's `eventtime` counts here, `date` and `time` there; in the samples they differ.
         let except: &[&str] = if folder == "fortigate" { &["time"] } else { &[] };
@@ -338,7 +338,7 @@ fn times_and_hosts_of_failures_are_those_that_fail2ban_expects() {
     }
     eprintln!("expected by fail2ban: {same} of {all} times, {hosts} of {all_hosts} hosts");
     assert!(all > 50 && same * 100 >= all * 95, "{same} of {all} times");
-    assert!(all_hosts > 50 && hosts * 100 >= all_hosts * 60, "{hosts} of {all_hosts} hosts");
+    assert!(all_hosts > 50 && hosts * 100 >= all_hosts * 85, "{hosts} of {all_hosts} hosts");
 }
 
 const FOLDERS: &[&str] = &[

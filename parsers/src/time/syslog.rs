@@ -119,6 +119,7 @@ pub(crate) fn read(text: &str) -> Option<(Written, usize)> {
             },
             1 | 2 => cursor.day_month_year(),
             10 => cursor.epoch(),
+            13 => cursor.epoch_millis(),
             _ => None,
         },
         _ => cursor.month_day(),
@@ -407,6 +408,14 @@ impl Cursor<'_> {
             .then_some(Written::Instant(seconds.checked_mul(SECOND)? + i64::from(nanos)))
     }
 
+    /// `1755176709123`.
+    fn epoch_millis(&mut self) -> Option<Written> {
+        let seconds = i64::from(self.take_digits(10)?);
+        let millis = i64::from(self.take_digits(3)?);
+        matches!(self.peek(), 0 | b' ' | b':')
+            .then_some(Written::Instant(seconds.checked_mul(SECOND)? + millis * 1_000_000))
+    }
+
     fn month(&mut self) -> Option<u8> {
         let (month, length) = read_month(self.rest())?;
         self.at += length;
@@ -559,6 +568,7 @@ mod tests {
             ("20/Jun/2022:13:09:14 +0200 x", "2022-06-20T11:09:14Z"),
             ("1380664922.583851938 x", "2013-10-01T22:02:02.583851938Z"),
             ("1131566461 x", "2005-11-09T20:01:01Z"),
+            ("1131566461250 x", "2005-11-09T20:01:01.25Z"),
             ("Dec 31 24:00:00 h", "2020-01-01T00:00:00Z"),
             ("Dec 31 23:59:60 h", "2019-12-31T23:59:59.999999999Z"),
             ("Feb 29 00:00:00 h", "2016-02-29T00:00:00Z"),
