@@ -1,6 +1,6 @@
 //! Logs: files, directories, globs and stdin, in a stable order.
 
-use crate::sources::sorted_entries;
+use crate::sources::partitioned_entries;
 use globset::{Glob, GlobBuilder};
 use std::fs::File;
 use std::io;
@@ -77,6 +77,8 @@ pub(crate) struct Inputs {
     pub(crate) logs: Vec<Input>,
     /// What cannot be read, with the reason.
     pub(crate) unreadable: Vec<(PathBuf, String)>,
+    /// Hidden files and folders that were left out of directories.
+    pub(crate) hidden: usize,
 }
 
 impl Inputs {
@@ -112,10 +114,11 @@ impl Inputs {
     }
 
     fn directory(&mut self, directory: &Path, depth: usize, wanted: &dyn Fn(&Path) -> bool) {
-        let entries = match sorted_entries(directory) {
+        let (entries, hidden) = match partitioned_entries(directory) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable.push((directory.to_owned(), error.to_string())),
         };
+        self.hidden += hidden;
         for path in entries {
             match std::fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => {

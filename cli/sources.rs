@@ -88,15 +88,23 @@ impl Sources {
 
 /// The entries of a directory by name, hidden ones left out.
 pub(crate) fn sorted_entries(directory: &Path) -> std::io::Result<Vec<PathBuf>> {
+    Ok(partitioned_entries(directory)?.0)
+}
+
+/// The entries of a directory by name, and the number of hidden ones, which are left out.
+pub(crate) fn partitioned_entries(directory: &Path) -> std::io::Result<(Vec<PathBuf>, usize)> {
     let mut entries = Vec::new();
+    let mut hidden = 0;
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            hidden += 1;
+        } else {
             entries.push(entry.path());
         }
     }
     entries.sort();
-    Ok(entries)
+    Ok((entries, hidden))
 }
 
 /// Whether the name is that of a YAML file that is not a test of ours.

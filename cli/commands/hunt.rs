@@ -9,7 +9,7 @@ use crate::printer::Printer;
 use crate::scan::Hunt;
 use crate::schedule::{self, Totals};
 use anyhow::{Context as _, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sigmund_sigma::rule::Level;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
@@ -32,6 +32,11 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     let inputs = Inputs::find(&args.logs);
     for (path, reason) in &inputs.unreadable {
         printer.error(&format!("cannot read `{}`: {reason}", path.display()));
+    }
+
+    if inputs.hidden > 0 {
+        let count = inputs.hidden;
+        printer.say(&format!("hidden files and folders left out: {count}; name those to be read"));
     }
 
     let to_terminal = args.output.is_none() && printer.stdout_is_terminal();
@@ -165,24 +170,24 @@ fn terminal_width() -> usize {
     std::env::var("COLUMNS")
         .ok()
         .and_then(|columns| columns.parse().ok())
-        .or_else(|| Some(usize::from(indicatif_width()?)))
+        .or_else(|| comfy_table::Table::new().width().map(usize::from))
+        .filter(|width| *width > 0)
         .unwrap_or(160)
 }
 
-fn indicatif_width() -> Option<u16> {
-    comfy_table::Table::new().width()
-}
+/// Smaller hunts are over before a bar could be read.
+const WORTH_A_BAR: u64 = 16 << 20;
 
 fn progress_bar(inputs: &Inputs, printer: &Printer) -> ProgressBar {
-    if !printer.shows_progress() {
-        return ProgressBar::hidden();
-    }
     let total: u64 = inputs
         .logs
         .iter()
         .map(|input| if let Input::File(_, size) = input { *size } else { 0 })
         .sum();
-    let bar = ProgressBar::new(total);
+    if !printer.shows_progress() || total < WORTH_A_BAR {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(5));
     let template = "{bar:30} {bytes} of {total_bytes} · {bytes_per_sec} · {eta} left";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
