@@ -3,6 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+#[expect(clippy::print_stderr, reason = "a test that skips must say so")]
+fn skipped(why: &str) {
+    eprintln!("SKIPPED: {why}");
+}
+
 /// `../shared` of the repository, or what `SIGMUND_SHARED` says.
 pub(crate) fn shared() -> Option<PathBuf> {
     let root = match std::env::var_os("SIGMUND_SHARED") {
@@ -10,7 +15,7 @@ pub(crate) fn shared() -> Option<PathBuf> {
         None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"),
     };
     if !root.is_dir() {
-        eprintln!("SKIPPED: no sample logs at `{}`; set SIGMUND_SHARED", root.display());
+        skipped(&format!("no sample logs at `{}`; set SIGMUND_SHARED", root.display()));
         return None;
     }
     Some(root)
@@ -29,7 +34,7 @@ pub(crate) fn samples(folder: &str) -> Vec<Sample> {
     let mut paths: Vec<PathBuf> = match std::fs::read_dir(&folder) {
         Ok(entries) => entries.flatten().map(|entry| entry.path()).collect(),
         Err(error) => {
-            eprintln!("SKIPPED: cannot read `{}`: {error}", folder.display());
+            skipped(&format!("cannot read `{}`: {error}", folder.display()));
             return Vec::new();
         }
     };

@@ -45,7 +45,7 @@ pub(crate) fn extension_of(target: &str) -> Option<String> {
 
 /// The full URL of a request: absolute targets and `host:port` (CONNECT) as they are.
 pub(crate) fn url_of(host: &str, target: &str, out: &mut String) {
-    if !(target.starts_with('/') && !host.is_empty()) {
+    if !target.starts_with('/') || host.is_empty() {
         out.push_str(target);
         return;
     }

@@ -31,9 +31,7 @@ impl Format for Fast {
     }
 
     fn sniff_line(&self, line: &[u8]) -> Score {
-        let looks = line.first().is_some_and(u8::is_ascii_digit)
-            && line.get(2) == Some(&b'/')
-            && std::str::from_utf8(&line[..line.len().min(80)]).map_or(true, |_| true);
+        let looks = line.first().is_some_and(u8::is_ascii_digit) && line.get(2) == Some(&b'/');
         if looks && Line::read(line).is_some() { Score::SURE } else { Score::NO }
     }
 

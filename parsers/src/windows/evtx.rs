@@ -313,7 +313,6 @@ mod tests {
                 }
             }
         }
-        eprintln!("{good} records; {}", bad.join("\n"));
         assert!(good == 0 || good > 5_000, "{good} records");
         // Some of the samples are damaged.
         assert!(bad.len() < 200, "{}", bad.join("\n"));
@@ -434,11 +433,8 @@ mod tests {
                 }
             }
         }
-        eprintln!("{same} records are the same, {} differ", different.len());
-        if let Some(first) = different.first() {
-            eprintln!("{first}");
-        }
-        assert!(files.is_empty() || same > 0);
-        assert!(different.len() * 10 <= same, "{} of {same}", different.len());
+        assert!(files.is_empty() || same > 100, "{same} records");
+        // One of the published JSON files was edited by hand.
+        assert!(different.len() <= 1, "{}", different.join("\n"));
     }
 }

@@ -68,21 +68,23 @@ fn every_row_of_every_tsv_sample_is_an_event() {
         events_of_all += events;
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    eprintln!("{events_of_all} events");
+    assert!(events_of_all == 0 || events_of_all > 60_000, "{events_of_all} events");
 }
 
 #[test]
 fn rows_without_header_are_events() {
     for sample in samples("zeek-tsv-rows") {
         let (events, foreign, odd) = read(&sample);
-        eprintln!("{}: {events} events, {foreign} foreign, {odd} odd", sample.name);
-        assert_eq!(events + foreign, rows(&sample));
-        assert!(foreign <= 3, "{foreign} rows were not recognised");
+        let wanted = (rows(&sample), 0, 0);
+        assert_eq!((events, foreign, odd), wanted, "{}: events, foreign, odd", sample.name);
     }
 }
 
+/// Fields with their values.
+type Values = Vec<(String, Vec<String>)>;
+
 /// Field and values of an event in comparable form, sorted; numbers rounded as the TSV writer rounds them.
-fn comparable(record: &Record, line: &[u8]) -> Vec<(String, Vec<String>)> {
+fn comparable(record: &Record, line: &[u8]) -> Values {
     let fields = &record.fields;
     let mut all = Vec::new();
     for slot in fields.present() {
@@ -143,7 +145,7 @@ fn is_time(text: &str) -> bool {
     text.len() == 27 && text.ends_with('Z') && text.parse::<jiff::Timestamp>().is_ok()
 }
 
-fn events_of(format: &dyn Format, sample: &Sample) -> Vec<(String, Vec<(String, Vec<String>)>)> {
+fn events_of(format: &dyn Format, sample: &Sample) -> Vec<(String, Values)> {
     let mut parser = format.open(&info(&sample.name));
     let mut record = Record::collecting();
     let mut events = Vec::new();
@@ -220,6 +222,6 @@ fn json_samples_are_recognised_as_zeek() {
         // These have no `ts`, no `uid` and no `_path`.
         .filter(|line| !line.contains("loaded_scripts"))
         .collect();
-    eprintln!("{events} events\n{}", wrong.join("\n"));
+    assert!(events == 0 || events > 30_000, "{events} events");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

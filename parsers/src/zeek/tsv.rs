@@ -142,14 +142,12 @@ impl Reader {
         match self.header.separator.as_slice() {
             [separator] => {
                 let mut start = 0;
-                let mut column = 0;
                 let ends = memchr::memchr_iter(*separator, line);
-                for end in ends.chain(std::iter::once(line.len())) {
+                for (column, end) in ends.chain(std::iter::once(line.len())).enumerate() {
                     if column >= plan.wanted {
                         break;
                     }
                     writer.cell(plan, column, start, end);
-                    column += 1;
                     start = end + 1;
                 }
             }
