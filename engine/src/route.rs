@@ -64,6 +64,17 @@ struct Interned {
 }
 
 impl Routing {
+    /// So many routes there may be before parsers should stop to split kinds of events by values that the
+    /// log gives: hostile logs can give any number of them.
+    const MANY: usize = 4096;
+
+    /// Whether there are so many routes that kinds of events should no longer be split by values of the log.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
+        interned.by_key.len() >= Self::MANY
+    }
+
     /// The names of fields that the user's conditions read. A parser that caches routes must
     /// include their values in its key.
     #[must_use]

@@ -61,6 +61,7 @@ fn read(name: &str, bytes: &[u8], block: usize) -> (Counts, usize, BTreeMap<Stri
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "what the samples hold, for whoever runs the test")]
 fn all_samples_are_read_without_loss() {
     let Some(root) = shared() else { return };
     let mut paths = Vec::new();

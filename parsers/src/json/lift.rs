@@ -126,7 +126,7 @@ pub const LIFTS: &[Lift] = &[
 /// The fields that the event's containers give, in the order of [`LIFTS`].
 #[must_use]
 pub fn lifted(object: &Object) -> Object {
-    let mut fields = Fields { object: Object::default(), ways: HashMap::new() };
+    let mut fields = Fields { members: Vec::new(), ways: HashMap::new() };
     for (way, lift) in LIFTS.iter().enumerate() {
         walk(object, lift.steps, &mut Vec::new(), &mut |names, value| {
             let name = match lift.name {
@@ -136,29 +136,30 @@ pub fn lifted(object: &Object) -> Object {
             fields.add(way, name, value);
         });
     }
-    fields.object
+    Object(fields.members.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
 struct Fields {
-    object: Object,
+    /// Without a value: the last member on the way that has the name cannot be lifted.
+    members: Vec<(Box<str>, Option<Value>)>,
     /// Where each name stands, and which way gave it.
     ways: HashMap<String, (usize, usize)>,
 }
 
 impl Fields {
     fn add(&mut self, way: usize, name: String, value: &Value) {
-        if !is_scalar(value) {
-            return;
-        }
+        let value = is_scalar(value).then(|| value.clone());
         match self.ways.get(&name) {
             Some((at, first)) => {
                 if *first == way {
-                    self.object.0[*at].1 = value.clone();
+                    self.members[*at].1 = value;
                 }
             }
+            // The projection gives a name to a way with its first value only.
+            None if value.is_none() => {}
             None => {
-                self.object.push(name.as_str(), value.clone());
-                self.ways.insert(name, (self.object.0.len() - 1, way));
+                self.members.push((name.as_str().into(), value));
+                self.ways.insert(name, (self.members.len() - 1, way));
             }
         }
     }
@@ -200,10 +201,10 @@ fn walk<'a>(
             }
         }
         AnyKey | Name => {
-            // Of members of one name the last counts.
+            // Of members of one name the last counts; at the end of the way `add` sees to it.
             let mut seen = HashSet::new();
             let last: Vec<_> =
-                object.0.iter().rev().filter(|(name, _)| seen.insert(&**name)).collect();
+                object.0.iter().rev().filter(|(name, _)| rest.is_empty() || seen.insert(&**name)).collect();
             for (name, value) in last.into_iter().rev() {
                 member(name, value, names);
             }
@@ -253,5 +254,6 @@ mod tests {
         );
         assert_eq!(lift(r#"{"result":{"EventCode":1,"x":[{}]},"a":1}"#), r#"{"EventCode":1}"#);
         assert_eq!(lift("{}"), "{}");
+        assert_eq!(lift(r#"{"UserData":{"x":{"a":1,"b":2},"y":{"a":{}}}}"#), r#"{"b":2}"#);
     }
 }

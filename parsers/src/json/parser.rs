@@ -40,9 +40,16 @@ impl JsonParser {
         let names: Vec<String> = self.router.names().map(str::to_owned).collect();
         self.router.begin();
         for (index, name) in names.iter().enumerate() {
-            let value = find(object, lifted, name);
-            let first = value.iter().find_map(|value| first_scalar(value));
-            self.router.push(index, first);
+            let mut scalars = Vec::new();
+            for value in find(object, lifted, name) {
+                collect(value, &mut scalars);
+            }
+            // As the projection: from the first value that is not null on.
+            let first = scalars.iter().position(|(kind, _)| *kind != Kind::Null);
+            match first {
+                Some(at) if at + 1 < scalars.len() => self.router.push_several(index, scalars[at]),
+                at => self.router.push(index, at.map(|at| scalars[at])),
+            }
         }
         Arc::clone(self.router.route())
     }
@@ -74,7 +81,16 @@ impl JsonParser {
             while let Some(null) = value.filter(|value| value.kind == Kind::Null) {
                 value = fields.next(null);
             }
-            self.router.push(index, value.map(|value| (value.kind, fields.bytes(bytes, value))));
+            match value {
+                Some(first) if fields.next(first).is_some() => {
+                    let first = (first.kind, fields.bytes(bytes, first));
+                    self.router.push_several(index, first);
+                }
+                value => {
+                    let value = value.map(|value| (value.kind, fields.bytes(bytes, value)));
+                    self.router.push(index, value);
+                }
+            }
         }
         record.route = Some(Arc::clone(self.router.route()));
         record.body = Body::Json;
@@ -128,18 +144,18 @@ pub(super) fn find<'a>(object: &'a Object, lifted: &'a Object, name: &str) -> Ve
     resolve(object, name).or_else(|| resolve(lifted, name)).unwrap_or_default()
 }
 
-/// The first value that is not null, as a discriminator sees it.
-fn first_scalar(value: &Value) -> Option<(Kind, &[u8])> {
-    match value {
-        Value::Null => None,
-        Value::Bool(true) => Some((Kind::True, b"true")),
-        Value::Bool(false) => Some((Kind::False, b"false")),
-        Value::Number(text) => Some((Kind::Number, text.as_bytes())),
-        Value::Text(text) => Some((Kind::Text, text.as_bytes())),
-        Value::Object(_) => Some((Kind::Object, b"")),
-        Value::Array(elements) if elements.is_empty() => Some((Kind::Empty, b"")),
-        Value::Array(elements) => elements.iter().find_map(first_scalar),
-    }
+/// The values of a field, as discriminators see them.
+fn collect<'a>(value: &'a Value, out: &mut Vec<(Kind, &'a [u8])>) {
+    out.push(match value {
+        Value::Null => (Kind::Null, b""),
+        Value::Bool(true) => (Kind::True, b"true"),
+        Value::Bool(false) => (Kind::False, b"false"),
+        Value::Number(text) => (Kind::Number, text.as_bytes()),
+        Value::Text(text) => (Kind::Text, text.as_bytes()),
+        Value::Object(_) => (Kind::Object, b""),
+        Value::Array(elements) if elements.is_empty() => (Kind::Empty, b""),
+        Value::Array(elements) => return elements.iter().for_each(|element| collect(element, out)),
+    });
 }
 
 fn fill(record: &mut Record, name: &str, value: &Value) {

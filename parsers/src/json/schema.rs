@@ -90,6 +90,7 @@ const ABSENT: u8 = 0;
 const PRESENT: u8 = 1;
 const PLAIN: u8 = 2;
 const ESCAPED: u8 = 3;
+const SEVERAL: u8 = 4;
 
 impl Router {
     /// For one stream. Besides the discriminators of the schemas, the fields of the user's own routing conditions count.
@@ -141,6 +142,18 @@ impl Router {
         }
     }
 
+    /// As [`push`](Self::push) for a field with several values: no single one says what the event is. Its text is then the first with
+    /// `,` behind it.
+    #[inline]
+    pub fn push_several(&mut self, index: usize, first: (Kind, &[u8])) {
+        let tag = self.key.len();
+        self.push(index, Some(first));
+        match self.key.get_mut(tag) {
+            Some(tag) if *tag == PLAIN => *tag = SEVERAL,
+            _ => {}
+        }
+    }
+
     /// The route of the event whose discriminators were pushed.
     #[inline]
     pub fn route(&mut self) -> &Arc<Route> {
@@ -188,6 +201,9 @@ impl Router {
                         super::read::unescape(raw, &mut text);
                     } else {
                         text.extend_from_slice(raw);
+                    }
+                    if tag == SEVERAL {
+                        text.push(b',');
                     }
                     Some(String::from_utf8_lossy(&text).into_owned())
                 }

@@ -73,6 +73,11 @@ pub(super) fn of(service: Option<&str>, event_id: Option<u16>) -> Arc<AliasTable
     Arc::clone(&tables()[index])
 }
 
+/// Whether the aliases hang on the number of the event.
+pub(super) fn are_own(service: Option<&str>, event_id: Option<u16>) -> bool {
+    group(service, event_id) != group(service, None)
+}
+
 /// The aliases of all Windows events.
 pub(super) fn all() -> Vec<Arc<AliasTable>> {
     tables().to_vec()

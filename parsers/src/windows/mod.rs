@@ -99,7 +99,9 @@ pub fn route(get: Get<'_>, info: &StreamInfo) -> Arc<Route> {
     let product = if identity.linux { "linux" } else { "windows" };
     let service = identity.service;
     // Only numbers split routes, in one spelling: the text is the log's and may be anything.
-    let number = identity.event_id.and_then(|text| text.parse::<u16>().ok());
+    let number = identity
+        .event_id
+        .and_then(|text| text.parse::<u16>().ok().filter(|number| number.to_string() == text));
     let action = Action { event_type: get("EventType"), operation: get("OperationType") };
     let categories = match (service, number) {
         (Some(service), Some(number)) => categories(service, number, action),
@@ -113,7 +115,9 @@ pub fn route(get: Get<'_>, info: &StreamInfo) -> Arc<Route> {
         log_sources.push(LogSource::new(Some(product), Some(category), service));
     }
     let aliases = aliases::of(service, number);
-    let event_id = number.map(|number| number.to_string());
+    // The number of routes must not grow with whatever numbers a log holds.
+    let splits = !categories.is_empty() || aliases::are_own(service, number) || !info.routing.is_full();
+    let event_id = number.filter(|_| splits).map(|number| number.to_string());
     let mut name = format!("{product} {}", service.unwrap_or("other"));
     if let Some(event_id) = &event_id {
         name.push(' ');
@@ -169,7 +173,33 @@ mod tests {
 
     #[test]
     fn does_not_split_by_what_is_no_number() {
-        let (name, _) = routed(&[("Channel", "Security"), ("EventID", "4624x")]).unwrap();
-        assert_eq!(name, "windows security");
+        for text in ["4624x", "04624", "4624,4688", "99999"] {
+            let (name, _) = routed(&[("Channel", "Security"), ("EventID", text)]).unwrap();
+            assert_eq!(name, "windows security", "{text}");
+        }
+    }
+
+    #[test]
+    fn stops_to_split_when_there_are_too_many_routes() {
+        let info = StreamInfo {
+            file_name: "".into(),
+            reference_time: 0,
+            assumed_zone: jiff::tz::TimeZone::UTC,
+            routing: Arc::new(Routing::default()),
+        };
+        let mut last = 0;
+        for number in 0..u16::MAX {
+            let text = number.to_string();
+            let get = |name: &str| match name {
+                "Channel" => Some("Security"),
+                "EventID" => Some(text.as_str()),
+                _ => None,
+            };
+            let route = WindowsJson.route(&get, &info);
+            let generic = matches!(number, 4657 | 4688 | 5156);
+            assert_eq!(generic, route.log_sources.len() > 1, "{number}");
+            last = last.max(route.id);
+        }
+        assert!(last < 5000, "{last}");
     }
 }
