@@ -203,8 +203,12 @@ fn walk<'a>(
         AnyKey | Name => {
             // Of members of one name the last counts; at the end of the way `add` sees to it.
             let mut seen = HashSet::new();
-            let last: Vec<_> =
-                object.0.iter().rev().filter(|(name, _)| rest.is_empty() || seen.insert(&**name)).collect();
+            let last: Vec<_> = object
+                .0
+                .iter()
+                .rev()
+                .filter(|(name, _)| rest.is_empty() || seen.insert(&**name))
+                .collect();
             for (name, value) in last.into_iter().rev() {
                 member(name, value, names);
             }

@@ -116,7 +116,8 @@ pub fn route(get: Get<'_>, info: &StreamInfo) -> Arc<Route> {
     }
     let aliases = aliases::of(service, number);
     // The number of routes must not grow with whatever numbers a log holds.
-    let splits = !categories.is_empty() || aliases::are_own(service, number) || !info.routing.is_full();
+    let splits =
+        !categories.is_empty() || aliases::are_own(service, number) || !info.routing.is_full();
     let event_id = number.filter(|_| splits).map(|number| number.to_string());
     let mut name = format!("{product} {}", service.unwrap_or("other"));
     if let Some(event_id) = &event_id {
