@@ -37,10 +37,11 @@ pub fn rule_sources(places: &[PathBuf]) -> io::Result<Vec<Source>> {
     Ok(sources)
 }
 
-/// Compiles what loads, with the fields that the parsers ask for.
+/// Compiles what loads, with the fields that the parsers ask for, as the command line does.
 #[must_use]
 pub fn compile(sources: &[Source]) -> RuleSet {
     let rules = Loader::default().load(sources).rules;
     let aliases: Vec<_> = FORMATS.iter().flat_map(|format| format.aliases()).collect();
-    RuleSet::compile(rules, &aliases, &[]).0
+    let routed: Vec<&str> = sigmund_parsers::json::schema::discriminators().collect();
+    RuleSet::compile(rules, &aliases, &routed).0
 }
