@@ -132,8 +132,10 @@ impl Agreement {
             routing: Arc::clone(&self.routing),
         };
         let mut stream = Stream::open(info, &block, None);
-        let mut record =
-            std::mem::replace(&mut self.record, Record::new(Arc::clone(self.ruleset.field_table())));
+        let mut record = std::mem::replace(
+            &mut self.record,
+            Record::new(Arc::clone(self.ruleset.field_table())),
+        );
         let mut number = 0;
         let result = loop {
             let before = block.len();

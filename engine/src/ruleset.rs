@@ -141,11 +141,16 @@ impl RuleSet {
         })
     }
 
-    /// The buckets that see events of this route.
-    pub(crate) fn buckets_for(&self, route: &Route) -> Vec<BucketRef> {
+    /// The field whose value splits routes.
+    pub(crate) fn event_id(&self) -> Slot {
+        self.event_id
+    }
+
+    /// The buckets that see events of this route, of those with an EventID if they have this one.
+    pub(crate) fn buckets_for(&self, route: &Route, event_id: Option<&str>) -> Vec<BucketRef> {
         let mut out = Vec::new();
         for (index, group) in self.groups_for(route) {
-            let Some(event_id) = &route.event_id else {
+            let Some(event_id) = event_id else {
                 out.push(BucketRef::Whole(index));
                 continue;
             };

@@ -3,7 +3,7 @@
 use crate::alias::{Pick, Source};
 use crate::compile::grams::{Grams, counts};
 use crate::compile::literal_set::LiteralSet;
-use crate::compile::predicate::{Literal, Place};
+use crate::compile::predicate::{Literal, Place, folded};
 use crate::ruleset::{BucketRef, RuleSet};
 use crate::{Route, Slot};
 use std::collections::HashMap;
@@ -16,6 +16,8 @@ pub(super) struct Class {
     alias_of: Vec<u16>,
     aliases: Vec<ClassAlias>,
     pub(super) keywords: Option<Keywords>,
+    /// The folded EventID of its events, if its buckets are those of one.
+    pub(super) event_id: Option<Box<[u8]>>,
 }
 
 /// What tells that a keyword rule may match: one of its literals is in the record.
@@ -24,6 +26,8 @@ pub(super) struct Keywords {
     pub(super) folded: LiteralSet,
     /// For text as it is, if it has no character but ASCII letters that folds to one.
     pub(super) plain: Option<Grams<true>>,
+    /// Literals that may be in a number of which the record's bytes show another spelling (`1e3` is searched as `1000`).
+    pub(super) numeric: Vec<u32>,
     /// For each literal the rules it is for: (bucket, rule).
     pub(super) rules: Vec<Vec<(u32, u32)>>,
 }
@@ -54,7 +58,15 @@ impl Keywords {
             Grams::new(&parts, stride, &counts(parts.iter().map(|(part, _)| *part)))
         });
         let rules = literals.iter().map(|(_, rules)| rules.clone()).collect();
-        Self { folded: LiteralSet::new(&whole), plain, rules }
+        let numeric = literals
+            .iter()
+            .zip(0..)
+            .filter(|((text, _), _)| {
+                text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'.'))
+            })
+            .map(|(_, id)| id)
+            .collect();
+        Self { folded: LiteralSet::new(&whole), plain, numeric, rules }
     }
 }
 
@@ -66,16 +78,18 @@ pub(super) struct ClassAlias {
 }
 
 pub(super) enum ClassSource {
-    Field(Slot),
+    Field(Option<Slot>),
     Computed { from: Vec<Option<Slot>>, compute: fn(&[Option<&str>], &mut String) -> bool },
 }
 
 const NO_ALIAS: u16 = u16::MAX;
 
 impl Class {
+    /// `split`: with the rules for the route's EventID only.
     pub(super) fn new(
         ruleset: &RuleSet,
         route: &Route,
+        split: bool,
         known: &mut HashMap<BucketRef, u32, ahash::RandomState>,
     ) -> Self {
         let table = ruleset.field_table();
@@ -86,19 +100,22 @@ impl Class {
             let sources = alias
                 .sources
                 .iter()
-                .filter_map(|source| match source {
+                .map(|source| match source {
                     // A source that is not in the table is a field that no parser was asked for: absent.
-                    Source::Field(name) => table.get(name).map(ClassSource::Field),
-                    Source::Computed { from, compute, .. } => Some(ClassSource::Computed {
+                    Source::Field(name) => ClassSource::Field(table.get(name)),
+                    Source::Computed { from, compute, .. } => ClassSource::Computed {
                         from: from.iter().map(|name| table.get(name)).collect(),
                         compute: *compute,
-                    }),
+                    },
                 })
                 .collect();
             alias_of[slot.0 as usize] = aliases.len() as u16;
             aliases.push(ClassAlias { pick: alias.pick, widens: alias.widens(), sources });
         }
-        let buckets = ruleset.buckets_for(route);
+        // Only digits look the same however they are kept.
+        let event_id = route.event_id.as_deref().filter(|_| split);
+        let event_id = event_id.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let buckets = ruleset.buckets_for(route, event_id);
         let numbers = buckets
             .iter()
             .map(|bucket| {
@@ -117,7 +134,8 @@ impl Class {
             }
         }
         let keywords = (!literals.is_empty()).then(|| Keywords::new(&literals));
-        Self { buckets, numbers, alias_of, aliases, keywords }
+        let event_id = event_id.map(folded);
+        Self { buckets, numbers, alias_of, aliases, keywords, event_id }
     }
 
     #[inline]

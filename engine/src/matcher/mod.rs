@@ -8,12 +8,14 @@
 
 mod class;
 mod memo;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use crate::compile::bucket::{Bucket, FieldTriggers};
 use crate::compile::predicate::Test;
 use crate::ruleset::BucketRef;
-use crate::{Body, Event, Kind, Record, RuleSet, tests_on_text};
+use crate::{Body, Event, Kind, Record, RuleSet, Slot, tests_on_text};
 use class::{Class, Keywords};
 use memo::Memo;
 use std::collections::HashMap;
@@ -25,6 +27,8 @@ pub struct Matcher {
     ruleset: Arc<RuleSet>,
     /// By route id.
     classes: Vec<Option<Box<Class>>>,
+    /// The same without regard to EventIDs, for events that do not have the one of their route.
+    unsplit: HashMap<u32, Box<Class>, ahash::RandomState>,
     /// Numbers of the buckets in use, so that routes that share a bucket share its memory of verdicts.
     numbers: HashMap<BucketRef, u32, ahash::RandomState>,
     state: State,
@@ -89,7 +93,13 @@ impl Matcher {
             results_index: HashMap::default(),
             stats: Stats::default(),
         };
-        Self { ruleset, classes: Vec::new(), numbers: HashMap::default(), state }
+        Self {
+            ruleset,
+            classes: Vec::new(),
+            unsplit: HashMap::default(),
+            numbers: HashMap::default(),
+            state,
+        }
     }
 
     /// The rules.
@@ -122,13 +132,25 @@ impl Matcher {
         if self.classes.len() <= id {
             self.classes.resize_with(id + 1, || None);
         }
-        let class = &*self.classes[id]
-            .get_or_insert_with(|| Box::new(Class::new(&self.ruleset, route, &mut self.numbers)));
+        let numbers = &mut self.numbers;
+        let mut class = &*self.classes[id]
+            .get_or_insert_with(|| Box::new(Class::new(&self.ruleset, route, true, numbers)));
+        state.begin();
+        let mut view = View { bytes, fields: &record.fields, class };
+        if let Some(event_id) = &class.event_id
+            && !state.is_only_value(view, self.ruleset.event_id(), event_id)
+        {
+            // A route is made of a field's first value: there may be others, or it may be written in another way (`04688`).
+            let numbers = &mut self.numbers;
+            class = self
+                .unsplit
+                .entry(route.id)
+                .or_insert_with(|| Box::new(Class::new(&self.ruleset, route, false, numbers)));
+            view.class = class;
+        }
         if class.buckets.is_empty() {
             return;
         }
-        state.begin();
-        let view = View { bytes, fields: &record.fields, class };
         for (index, reference) in (0u32..).zip(&class.buckets) {
             let bucket = self.ruleset.bucket(reference);
             for rule in &bucket.always {
@@ -179,6 +201,17 @@ impl State {
         self.generation += 1;
         self.values.clear();
         self.candidates.clear();
+    }
+
+    /// Whether the field has this folded value and no other.
+    #[inline]
+    fn is_only_value(&mut self, view: View<'_>, field: Slot, folded: &[u8]) -> bool {
+        match self.values.shape(view, field) {
+            Shape::One(value) => {
+                self.values.key(view, value) == folded || self.values.folded(view, value) == folded
+            }
+            _ => false,
+        }
     }
 
     #[inline]
@@ -354,6 +387,14 @@ impl State {
             && (view.bytes.is_ascii() || !folds_to_ascii(view.bytes))
         {
             plain.scan(view.bytes, &mut nominate);
+            if record.body == Body::Json
+                && !keywords.numeric.is_empty()
+                && may_have_exponent(view.bytes)
+            {
+                keywords.numeric.iter().for_each(|literal| {
+                    nominate(*literal);
+                });
+            }
         } else if record.body == Body::Text {
             let mut text = Vec::new();
             fold_lossy(view.bytes, &mut text);
@@ -450,6 +491,15 @@ impl State {
             Test::Null | Test::Exists(_) => false,
         }
     }
+}
+
+/// Whether a number with an exponent may occur: the only spelling whose digits differ from those of the canonical text.
+fn may_have_exponent(bytes: &[u8]) -> bool {
+    memchr::memchr2_iter(b'e', b'E', bytes).any(|at| {
+        at > 0
+            && bytes[at - 1].is_ascii_digit()
+            && bytes.get(at + 1).is_some_and(|next| matches!(next, b'0'..=b'9' | b'+' | b'-'))
+    })
 }
 
 /// Whether a character beyond ASCII occurs that folds to an ASCII letter: U+212A (to `k`) or U+017F (to `s`).

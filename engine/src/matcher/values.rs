@@ -111,7 +111,7 @@ impl Values {
         let mut last = Shape::Missing;
         for (index, source) in alias.sources.iter().enumerate() {
             let shape = match source {
-                ClassSource::Field(slot) if view.fields.is_present(*slot) => {
+                ClassSource::Field(Some(slot)) if view.fields.is_present(*slot) => {
                     self.native(view.fields, *slot)
                 }
                 ClassSource::Field(_) => Shape::Missing,

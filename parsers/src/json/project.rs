@@ -31,6 +31,7 @@ struct Entry {
     /// The node of the object in which the key is.
     parent: u32,
     key: Box<[u8]>,
+    has_blank: bool,
     hash: u32,
     /// The node of the key's own object, if any way goes on there.
     child: u32,
@@ -134,6 +135,8 @@ impl Projection {
         let splits: Vec<Vec<&str>> = match lift.name {
             Some(fixed) if fixed == name => vec![vec![]],
             Some(_) => vec![],
+            // Lifting removes blanks: no name with one comes of it.
+            None if name.contains(' ') => vec![],
             None if names == 1 => vec![vec![name]],
             None => name
                 .match_indices('_')
@@ -185,6 +188,7 @@ impl Projection {
                 self.entries.push(Entry {
                     parent,
                     key: key.into(),
+                    has_blank: key.contains(&b' '),
                     hash,
                     child: NONE,
                     claims: Vec::new(),
@@ -397,10 +401,14 @@ impl Walk<'_> {
     #[inline(always)]
     fn key(&self, start: usize, end: usize, node: u32) -> Found {
         let raw = &self.text[start..end];
-        if let Some(index) = self.projection.find(node, raw) {
+        let found = self.projection.find(node, raw);
+        if let Some(index) = found
+            && !self.projection.entries[index as usize].has_blank
+        {
             return Found::Entry(index);
         }
         if self.index.has_backslash(start, end)
+            || found.is_some()
             || (self.projection.nodes[node as usize].strips_blanks && raw.contains(&b' '))
         {
             return self.odd_key(raw, node);
@@ -419,16 +427,14 @@ impl Walk<'_> {
     fn odd_key(&self, raw: &[u8], node: u32) -> Found {
         let mut key = Vec::new();
         sigmund_engine::escape::unescape_json(raw, &mut key);
-        let strip = self.projection.nodes[node as usize].strips_blanks;
-        if let Some(index) = self.projection.find(node, &key) {
-            return Found::Entry(index);
+        let found = self.projection.find(node, &key);
+        if self.projection.nodes[node as usize].strips_blanks && key.contains(&b' ') {
+            key.retain(|byte| *byte != b' ');
+            if self.projection.find(node, &key).is_some() {
+                return Found::Odd;
+            }
         }
-        let blanks = key.len();
-        key.retain(|byte| !strip || *byte != b' ');
-        if key.len() < blanks && self.projection.find(node, &key).is_some() {
-            return Found::Odd;
-        }
-        self.any(node)
+        found.map_or_else(|| self.any(node), Found::Entry)
     }
 
     /// A value whose key some way names.
@@ -739,8 +745,19 @@ mod tests {
         Some((0..names.len()).map(|slot| values(Slot(slot as u32))).collect())
     }
 
-    const NAMES: &[&str] =
-        &["a", "b", "a.b", "a.b.c", "EventID", "Provider_Name", "Image", "Data", "a.b.c.a"];
+    const NAMES: &[&str] = &[
+        "a",
+        "b",
+        "a.b",
+        "a.b.c",
+        "EventID",
+        "Provider_Name",
+        "Image",
+        "Data",
+        "a.b.c.a",
+        "I mage",
+        "Event.EventData.I mage",
+    ];
 
     fn json(depth: u32) -> BoxedStrategy<String> {
         let leaf = prop_oneof![

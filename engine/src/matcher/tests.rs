@@ -1,0 +1,105 @@
+//! What the comparison with the plain evaluator has found once.
+
+use crate::{AliasTable, Body, Event, Kind, Matcher, Object, Record, Routing, RuleSet, Value};
+use sigmund_sigma::{Loader, Source};
+use std::sync::Arc;
+
+/// Whether the compiled rule, and the plain one, match a JSON event with these numbers and texts.
+fn both(
+    detection: &str,
+    event_id: Option<&str>,
+    bytes: &str,
+    fields: &[(&str, Value)],
+) -> (bool, bool) {
+    let text = format!(
+        "title: t\nlogsource:\n  product: windows\ndetection:\n{detection}\n  condition: sel"
+    );
+    let source = Source { name: "t.yml".into(), text: text.into() };
+    let collection = Loader::default().load(&[source]);
+    let (ruleset, refused) = RuleSet::compile(collection.rules, &[], &[]);
+    assert_eq!((ruleset.rules().len(), refused.len()), (1, 0), "{:?}", collection.diagnostics);
+    let ruleset = Arc::new(ruleset);
+    let windows = sigmund_sigma::LogSource::new(Some("windows"), None, None);
+    let aliases = Arc::new(AliasTable::default());
+    let route = Routing::default().route("t", vec![windows], event_id, &aliases, &|_| None);
+    let mut record = Record::new(Arc::clone(ruleset.field_table()));
+    record.route = Some(Arc::clone(&route));
+    record.body = Body::Json;
+    record.has_unicode_escapes = false;
+    let mut object = Object::default();
+    for (name, value) in fields {
+        object.push(*name, value.clone());
+        let list = std::slice::from_ref(value);
+        let Value::Array(values) = value else {
+            list.iter().for_each(|value| set(&mut record, name, value));
+            continue;
+        };
+        values.iter().for_each(|value| set(&mut record, name, value));
+    }
+    let event = Event {
+        raw: bytes.as_bytes().into(),
+        object,
+        lifted: Object::default(),
+        keywords_in_raw: false,
+        route,
+        time: None,
+    };
+    let mut hits = Vec::new();
+    let mut matcher = Matcher::new(Arc::clone(&ruleset));
+    matcher.matches(bytes.as_bytes(), &record, &mut || event.clone(), &mut hits);
+    (!hits.is_empty(), ruleset.oracle(0).unwrap().matches(&event))
+}
+
+fn set(record: &mut Record, name: &str, value: &Value) {
+    match value {
+        Value::Null => record.fields.set_kind(name, Kind::Null, b""),
+        Value::Number(text) => record.fields.set_kind(name, Kind::Number, text.as_bytes()),
+        Value::Text(text) => record.fields.set_kind(name, Kind::Text, text.as_bytes()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn number(text: &str) -> Value {
+    Value::Number(text.into())
+}
+
+#[test]
+fn the_event_id_of_a_route_need_not_be_that_of_the_event() {
+    let rule = "  sel:\n    EventID: 4688";
+    for (value, matches) in [
+        (number("4688"), true),
+        (Value::text("4688"), true),
+        (number("4688.0"), true),
+        (Value::text("04688"), false),
+        (Value::text("+4688"), false),
+        (Value::Null, false),
+        (Value::Array(vec![number("4624"), number("4688")]), true),
+    ] {
+        let found = both(rule, Some("4688"), "{}", &[("EventID", value.clone())]);
+        assert_eq!(found, (matches, matches), "{value:?}");
+    }
+    assert_eq!(both(rule, Some("4688"), "{}", &[]), (false, false));
+    let several = Value::Array(vec![number("4688"), number("4624")]);
+    let other = "  sel:\n    EventID: 4624";
+    assert_eq!(both(other, Some("4688"), "{}", &[("EventID", several)]), (true, true));
+}
+
+#[test]
+fn keywords_find_numbers_in_any_spelling() {
+    for (written, matches) in [("1000", true), ("1e3", true), ("1.0E+3", true), ("1e2", false)] {
+        let bytes = format!("{{\"n\":{written}}}");
+        let found = both("  sel:\n    - '1000'", None, &bytes, &[("n", number(written))]);
+        assert_eq!(found, (matches, matches), "{written}");
+    }
+}
+
+#[test]
+fn keywords_with_any_ascii_character_are_found_in_bytes() {
+    for character in (' '..='~').filter(|c| !matches!(c, '"' | '\\' | '*' | '?' | '\'')) {
+        let word = format!("{character}{character}{character}{character}");
+        let bytes = format!("{{\"n\":\"x{word}y\"}}");
+        let value = Value::text(format!("x{word}y"));
+        let found = both(&format!("  sel:\n    - '{word}'"), None, &bytes, &[("n", value)]);
+        assert_eq!(found, (true, true), "{word}");
+    }
+}
