@@ -441,7 +441,12 @@ impl Walk<'_> {
     fn value(&mut self, at: usize, entry: u32) -> Result<usize, Refused> {
         let projection = self.projection;
         let entry = &projection.entries[entry as usize];
-        match self.byte(at) {
+        let first = self.byte(at);
+        if entry.child != NONE && first != b'{' {
+            // What else has the container's name counts as the container once more.
+            self.entered.node(entry.child)?;
+        }
+        match first {
             b'"' => {
                 let end = self.string(at)?;
                 let kind =
