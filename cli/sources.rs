@@ -132,6 +132,10 @@ fn holds_rule(bytes: &[u8]) -> bool {
         if OTHERS.iter().any(|key| line.starts_with(key)) {
             return false;
         }
+        // The usual rule needs no look at the rest.
+        if line.starts_with(b"detection:") {
+            return true;
+        }
         let line = line.trim_ascii_start();
         let line = line.strip_prefix(b"\"").or(line.strip_prefix(b"'")).unwrap_or(line);
         found |= KEYS.iter().any(|key| {

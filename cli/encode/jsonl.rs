@@ -54,7 +54,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
         None => bytes.extend_from_slice(b"null"),
     }
     json::key("rule", bytes);
-    bytes.extend_from_slice(&hit.rule.json);
+    bytes.extend_from_slice(hit.rule.json());
     json::key("source", bytes);
     bytes.push(b'{');
     json::text("path", hit.path, bytes);

@@ -17,23 +17,26 @@ use sigmund_engine::{Event, EventTime};
 use sigmund_sigma::rule::Level;
 use sigmund_sigma::{LogSource, Rule};
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use summary::Summary;
 pub(crate) use table::Style;
 
-/// A rule as detections show it, prepared once.
+/// A rule as detections show it.
 #[derive(Debug)]
 pub(crate) struct RuleCard {
     pub(crate) rule: Arc<Rule>,
-    /// The value of `rule` in jsonl.
-    json: Vec<u8>,
+    /// The value of `rule` in jsonl, written when it first matches.
+    json: OnceLock<Vec<u8>>,
 }
 
 impl RuleCard {
     pub(crate) fn new(rule: Arc<Rule>) -> Self {
-        let json = jsonl::rule(&rule);
-        Self { rule, json }
+        Self { rule, json: OnceLock::new() }
+    }
+
+    fn json(&self) -> &[u8] {
+        self.json.get_or_init(|| jsonl::rule(&self.rule))
     }
 
     pub(crate) fn title(&self) -> &str {

@@ -1,6 +1,6 @@
 //! Counts per rule and per host instead of single detections.
 
-use super::{RuleCard, csv, json, jsonl, level_name, rfc3339};
+use super::{RuleCard, csv, json, level_name, rfc3339};
 use crate::args::DetectionFormat;
 use crate::printer::visible;
 use std::collections::BTreeMap;
@@ -136,7 +136,7 @@ impl Summary {
 
 fn object(card: &RuleCard, count: &Count) -> Vec<u8> {
     let mut out = b"{\"rule\":".to_vec();
-    out.extend_from_slice(&jsonl::rule(&card.rule));
+    out.extend_from_slice(card.json());
     json::key("count", &mut out);
     out.extend_from_slice(count.detections.to_string().as_bytes());
     json::optional("first", count.first.map(rfc3339).as_deref(), &mut out);
