@@ -140,9 +140,8 @@ pub(crate) struct Hunt {
     pub(crate) rules: RuleOptions,
     #[command(flatten)]
     pub(crate) filter: RuleFilter,
-    /// Stay with exit code 0 when rules fail to load as long as one loads [default behaviour too;
-    /// without it a hunt whose rules have errors says so at the end]
-    #[arg(long, hide = true)]
+    /// Exit with 0 although a rule is broken or a log cannot be read; both are named all the same
+    #[arg(long, help_heading = "Detections")]
     pub(crate) keep_going: bool,
     #[command(flatten)]
     pub(crate) log_options: LogOptions,

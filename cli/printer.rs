@@ -142,9 +142,27 @@ pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
+/// `1 rule`, `3,752 rules`
+pub(crate) fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
+}
+
+/// `4,112,903`
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::visible;
+    use super::{grouped, visible};
 
     #[test]
     fn control_characters_are_escaped() {
@@ -153,5 +171,12 @@ mod tests {
         assert_eq!(visible("a\nb", true), "a\nb");
         assert_eq!(visible("gnp\u{202e}exe", true), "gnp\\u{202e}exe");
         assert_eq!(visible("schön – 日本", false), "schön – 日本");
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(4_112_903), "4,112,903");
     }
 }

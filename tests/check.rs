@@ -24,7 +24,7 @@ fn findings_have_a_place_and_help() {
     broken.yml:1:1: note[missing-level]: the document has no `level` (help: add e.g. `level: medium`)
     broken.yml:7:15: error[unknown-modifier]: unknown modifier `containz` (help: did you mean `contains`?)
     --- stderr
-    0 rules, 0 correlations and 0 filters in 1 files: 1 errors, 0 warnings, 2 notes
+    0 rules, 0 correlations and 0 filters in 1 file: 1 error, 0 warnings, 2 notes
     "#);
 }
 
@@ -59,7 +59,7 @@ fn people_see_the_source() {
       = help: did you mean `contains`?
 
     --- stderr
-    0 rules, 0 correlations and 0 filters in 1 files: 1 errors, 0 warnings, 2 notes
+    0 rules, 0 correlations and 0 filters in 1 file: 1 error, 0 warnings, 2 notes
     "#);
 }
 

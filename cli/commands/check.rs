@@ -3,7 +3,7 @@
 use super::Status;
 use crate::args::{Check, FailOn, FindingFormat};
 use crate::plan;
-use crate::printer::Printer;
+use crate::printer::{Printer, plural};
 use crate::render::{self, Texts};
 use crate::sources::Sources;
 use sigmund_sigma::diagnostic::Edit;
@@ -42,17 +42,17 @@ pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
 
     plan::report_unread(&sources, printer);
     let count = |severity| {
-        checked.diagnostics.iter().filter(|finding| finding.severity == severity).count()
+        checked.diagnostics.iter().filter(|finding| finding.severity == severity).count() as u64
     };
     let mut summary = format!(
-        "{} rules, {} correlations and {} filters in {} files: {} errors, {} warnings, {} notes",
-        checked.rules,
-        checked.correlations,
-        checked.filters,
-        sources.texts.len(),
-        count(Severity::Error),
-        count(Severity::Warning),
-        count(Severity::Note),
+        "{}, {} and {} in {}: {}, {}, {}",
+        plural(checked.rules as u64, "rule"),
+        plural(checked.correlations as u64, "correlation"),
+        plural(checked.filters as u64, "filter"),
+        plural(sources.texts.len() as u64, "file"),
+        plural(count(Severity::Error), "error"),
+        plural(count(Severity::Warning), "warning"),
+        plural(count(Severity::Note), "note"),
     );
     if fixed > 0 {
         summary.push_str(&format!("; {fixed} fixed"));

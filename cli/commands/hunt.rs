@@ -5,7 +5,7 @@ use crate::args::{DetectionFormat, Hunt as Args};
 use crate::encode::{Buffer, Encoder, Mark, Style, Summary};
 use crate::input::{Input, Inputs};
 use crate::plan::{self, Reading, Rules};
-use crate::printer::Printer;
+use crate::printer::{Printer, grouped, plural};
 use crate::scan::Hunt;
 use crate::schedule::{self, Totals};
 use anyhow::{Context as _, bail};
@@ -234,33 +234,4 @@ fn say_summary(
     parts.push(plural(detections, "detection"));
     let rate = grouped((counts.events as f64 / seconds.max(1e-9)) as u64);
     printer.say(&format!("{} · {seconds:.1} s ({rate} ev/s)", parts.join(" · ")));
-}
-
-fn plural(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
-}
-
-/// `4,112,903`
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grouped;
-
-    #[test]
-    fn numbers_are_grouped() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(4_112_903), "4,112,903");
-    }
 }

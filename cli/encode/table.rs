@@ -15,18 +15,28 @@ pub(crate) struct Style {
 
 const TIME: usize = 19;
 const LEVEL: usize = 8;
-const TITLE: usize = 44;
-const SOURCE: usize = 28;
+
+impl Style {
+    /// Columns for the rule's title and for the place: fewer where the terminal is narrow.
+    fn columns(&self) -> (usize, usize) {
+        match self.width {
+            Some(width) if width < 140 => (34, 24),
+            _ => (44, 28),
+        }
+    }
+}
 
 pub(super) fn header(style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let (title, source) = style.columns();
     let line = format!(
-        "{:TIME$}  {:LEVEL$}  {:TITLE$}  {:SOURCE$}  {}",
+        "{:TIME$}  {:LEVEL$}  {:title$}  {:source$}  {}",
         "TIME (UTC)", "LEVEL", "RULE", "FILE:RECORD", "MATCHED"
     );
     if style.color { writeln!(out, "\u{1b}[1m{line}\u{1b}[0m") } else { writeln!(out, "{line}") }
 }
 
 pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
+    let (title_width, source_width) = style.columns();
     let time = hit.event.time.map(|time| super::rfc3339(time.nanos)).unwrap_or_default();
     let time = time.get(..TIME).unwrap_or("-").replace('T', " ");
     let level = hit.rule.level();
@@ -44,11 +54,11 @@ pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
     };
     let (color, reset) =
         if style.color && !color.is_empty() { (color, "\u{1b}[0m") } else { ("", "") };
-    let title = fitted(&visible(hit.rule.title(), false), TITLE);
+    let title = fitted(&visible(hit.rule.title(), false), title_width);
     // The record number is filled in later; its width is guessed from the number at hand.
     let digits = hit.record.to_string().len();
     let path = visible(hit.path, false);
-    let path = shortened_left(&path, SOURCE.saturating_sub(digits + 1));
+    let path = shortened_left(&path, source_width.saturating_sub(digits + 1));
     let bytes = &mut out.bytes;
     bytes.extend_from_slice(
         format!("{time:TIME$}  {color}{name:LEVEL$}{reset}  {title}  {path}:").as_bytes(),
@@ -56,7 +66,7 @@ pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
     out.number(hit.record);
     let used = path.chars().count() + 1 + digits;
     let bytes = &mut out.bytes;
-    bytes.extend(std::iter::repeat_n(b' ', SOURCE.saturating_sub(used) + 2));
+    bytes.extend(std::iter::repeat_n(b' ', source_width.saturating_sub(used) + 2));
     let mut matched = String::new();
     for (field, value) in hit.matched_texts() {
         if !matched.is_empty() {
@@ -77,8 +87,9 @@ pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
         }
     }
     let matched = visible(&matched, false).into_owned();
-    let room =
-        style.width.map(|width| width.saturating_sub(TIME + LEVEL + TITLE + SOURCE + 8).max(20));
+    let room = style
+        .width
+        .map(|width| width.saturating_sub(TIME + LEVEL + title_width + source_width + 8).max(20));
     let matched = match room {
         Some(room) => shortened(&matched, room),
         None => shortened(&matched, 1000),
