@@ -130,6 +130,8 @@ enum Part {
     Whole(usize),
     /// Some lines of a large log.
     Lines { input: usize, bytes: Vec<u8>, begin: Arc<Begin>, first: bool },
+    /// The rest of a large log could not be read.
+    Unread(String),
 }
 
 /// What every chunk of a log is opened with.
@@ -161,9 +163,13 @@ fn schedule(hunt: &Hunt, inputs: &[Input], jobs: &SyncSender<Job>, order: &SyncS
     };
     for (index, input) in inputs.iter().enumerate() {
         let sent = match cuttable(hunt, input) {
-            Some((reader, begin)) => cut(reader, &begin, &mut |bytes, first| {
+            Some((reader, begin)) => cut(reader, &begin, &mut |lines, first| {
                 let begin = Arc::clone(&begin);
-                send(index, !first, Part::Lines { input: index, bytes, begin, first })
+                let part = match lines {
+                    Ok(bytes) => Part::Lines { input: index, bytes, begin, first },
+                    Err(problem) => Part::Unread(problem),
+                };
+                send(index, !first, part)
             }),
             None => send(index, false, Part::Whole(index)),
         };
@@ -196,7 +202,7 @@ fn cuttable(hunt: &Hunt, input: &Input) -> Option<(File, Arc<Begin>)> {
 fn cut(
     mut reader: File,
     begin: &Begin,
-    send: &mut dyn FnMut(Vec<u8>, bool) -> Option<()>,
+    send: &mut dyn FnMut(Result<Vec<u8>, String>, bool) -> Option<()>,
 ) -> Option<()> {
     // A pretty-printed object among lines of JSON stays whole if only lines that begin an object are borders.
     let json =
@@ -205,10 +211,15 @@ fn cut(
     let mut first = true;
     loop {
         let wanted = CHUNK.saturating_sub(bytes.len()).max(CHUNK / 4);
-        // Where reading fails the log ends here; the worker of the last chunk cannot know, so the reader says so.
-        let count = reader.by_ref().take(wanted as u64).read_to_end(&mut bytes).unwrap_or(0);
-        if count == 0 {
-            return if bytes.is_empty() && !first { Some(()) } else { send(bytes, first) };
+        let read = reader.by_ref().take(wanted as u64).read_to_end(&mut bytes);
+        if !matches!(read, Ok(1..)) {
+            if !bytes.is_empty() || first {
+                send(Ok(bytes), first)?;
+            }
+            return match read {
+                Ok(_) => Some(()),
+                Err(error) => send(Err(error.to_string()), false),
+            };
         }
         let border = if json {
             memchr_last(&bytes, b"\n{").map(|at| at + 1)
@@ -218,7 +229,7 @@ fn cut(
         match border {
             Some(border) => {
                 let rest = bytes.split_off(border);
-                send(std::mem::replace(&mut bytes, rest), first)?;
+                send(Ok(std::mem::replace(&mut bytes, rest)), first)?;
                 first = false;
             }
             // The rest of an endless line is beyond the framer's limit anyway.
@@ -257,6 +268,7 @@ fn work(
             Part::Whole(input) => {
                 read_log(hunt, &mut reader, &mut matcher, &inputs[input], &mut emit)
             }
+            Part::Unread(problem) => Ok(Report { problem: Some(problem), ..Report::default() }),
             Part::Lines { input, bytes, begin, first } => {
                 let stream = match &mut open {
                     Some((last, stream)) if *last == input => {
