@@ -144,8 +144,16 @@ pub(super) fn find<'a>(object: &'a Object, lifted: &'a Object, name: &str) -> Ve
     resolve(object, name).or_else(|| resolve(lifted, name)).unwrap_or_default()
 }
 
-/// The values of a field, as discriminators see them.
+/// The values of a field, as discriminators see them: as the projection fills them in, lists flattened.
 fn collect<'a>(value: &'a Value, out: &mut Vec<(Kind, &'a [u8])>) {
+    let before = out.len();
+    flatten(value, out);
+    if out.len() == before {
+        out.push((Kind::Empty, b""));
+    }
+}
+
+fn flatten<'a>(value: &'a Value, out: &mut Vec<(Kind, &'a [u8])>) {
     out.push(match value {
         Value::Null => (Kind::Null, b""),
         Value::Bool(true) => (Kind::True, b"true"),
@@ -153,8 +161,7 @@ fn collect<'a>(value: &'a Value, out: &mut Vec<(Kind, &'a [u8])>) {
         Value::Number(text) => (Kind::Number, text.as_bytes()),
         Value::Text(text) => (Kind::Text, text.as_bytes()),
         Value::Object(_) => (Kind::Object, b""),
-        Value::Array(elements) if elements.is_empty() => (Kind::Empty, b""),
-        Value::Array(elements) => return elements.iter().for_each(|element| collect(element, out)),
+        Value::Array(elements) => return elements.iter().for_each(|element| flatten(element, out)),
     });
 }
 
@@ -170,5 +177,38 @@ fn fill(record: &mut Record, name: &str, value: &Value) {
             record.fields.set_kind(name, Kind::Empty, b"");
         }
         Value::Array(elements) => elements.iter().for_each(|element| fill(record, name, element)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::schema::discriminators;
+    use sigmund_engine::Routing;
+
+    #[test]
+    fn records_and_whole_events_have_the_same_route() {
+        let info = StreamInfo {
+            file_name: "".into(),
+            reference_time: 0,
+            assumed_zone: jiff::tz::TimeZone::UTC,
+            routing: Arc::new(Routing::default()),
+        };
+        let mut parser = JsonParser::new(&info);
+        let mut record = Record::new(Arc::new(FieldTable::new(discriminators())));
+        let mut names = Vec::new();
+        for id in
+            ["4688", "[[], 4688]", "[4688, []]", "[[[]]]", "[null, 4688]", "[{}, 1]", "\"\\u0031\""]
+        {
+            let text = format!("{{\"Channel\": \"Security\", \"EventID\": {id}}}");
+            record.clear();
+            assert!(parser.project(text.as_bytes(), &mut record), "{text}");
+            let event = parser.event(text.as_bytes(), &mut Record::collecting());
+            let route = record.route.as_ref().unwrap();
+            assert_eq!(route.name, event.route.name, "{text}");
+            names.push(route.name.clone());
+        }
+        assert_eq!(&*names[0], "windows security 4688");
+        assert_eq!(&*names[6], "windows security 1");
     }
 }
