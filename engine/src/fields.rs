@@ -312,13 +312,23 @@ impl Fields {
         true
     }
 
-    /// Forgets the values that the way of this rank has filled in: it turned out to lead to none.
-    pub fn forget(&mut self, slot: Slot, rank: u32) {
-        let state = &mut self.slots[slot.0 as usize];
-        if state.generation == self.generation && state.filled == rank {
-            state.first = NONE;
-            state.last = NONE;
-        }
+    /// Whether a way that begins here without filling takes away what another own way has filled in.
+    #[inline]
+    #[must_use]
+    pub fn takes_back(&self, slot: Slot, rank: u32, mask: u32) -> bool {
+        let state = &self.slots[slot.0 as usize];
+        state.generation == self.generation
+            && state.first != NONE
+            && state.filled >= OWN_WAY
+            && state.rank & mask <= rank
+    }
+
+    /// Whether the slot has values, from the way of this rank.
+    #[inline]
+    #[must_use]
+    pub fn is_filled_by(&self, slot: Slot, rank: u32) -> bool {
+        let state = &self.slots[slot.0 as usize];
+        state.generation == self.generation && state.first != NONE && state.filled == rank
     }
 
     /// Appends decoded bytes to the scratch buffer; the span to [`push`](Self::push) with [`Store::Scratch`].
