@@ -131,8 +131,8 @@ impl Round {
     }
 
     /// JSON through a stream.
-    fn json(&mut self, events: &mut [Expected], seen: &mut Seen) {
-        self.stream(events, |round, expected, mut framed| {
+    fn json(&mut self, events: &mut [Expected], block: usize, seen: &mut Seen) {
+        self.stream(events, usize::MAX, |round, expected, mut framed| {
             let mut event = framed.event();
             match &expected.route {
                 Some(route) => event.route = Arc::clone(route),
@@ -153,9 +153,9 @@ impl Round {
             let hits = round.hits(expected, &mut framed, false);
             round.check("with memory", &hits, &expected.hits, &event);
         });
-        // The other way round, when everything is remembered.
+        // The other way round, when everything is remembered, and cut into blocks anywhere.
         events.reverse();
-        self.stream(events, |round, expected, mut framed| {
+        self.stream(events, block, |round, expected, mut framed| {
             let hits = round.hits(expected, &mut framed, false);
             let event = framed.event();
             round.check("remembering", &hits, &expected.hits, &event);
@@ -165,6 +165,7 @@ impl Round {
     fn stream(
         &mut self,
         events: &mut [Expected],
+        block: usize,
         mut each: impl FnMut(&mut Self, &mut Expected, Framed<'_>),
     ) {
         let mut log: Vec<u8> = Vec::new();
@@ -184,12 +185,16 @@ impl Round {
             Record::new(Arc::clone(self.ruleset.field_table())),
         );
         let mut next = events.iter_mut();
-        stream.read(&log, true, &mut record, &mut |framed| {
-            assert_eq!(framed.outcome, Outcome::Event, "{framed:?}");
-            let event = next.next().unwrap_or_else(|| panic!("seed {}: {framed:?}", self.seed));
-            assert_eq!(framed.bytes, event.bytes, "seed {}: {framed:?}", self.seed);
-            each(self, event, framed);
-        });
+        let (mut done, mut end) = (0, 0);
+        while end < log.len() {
+            end = end.saturating_add(block).min(log.len());
+            done += stream.read(&log[done..end], end == log.len(), &mut record, &mut |framed| {
+                assert_eq!(framed.outcome, Outcome::Event, "{framed:?}");
+                let event = next.next().unwrap_or_else(|| panic!("seed {}: {framed:?}", self.seed));
+                assert_eq!(framed.bytes, event.bytes, "seed {}: {framed:?}", self.seed);
+                each(self, event, framed);
+            });
+        }
         assert_eq!(next.len(), 0, "seed {}: events are missing", self.seed);
         self.record = record;
     }
@@ -254,7 +259,8 @@ fn round(seed: u64, seen: &mut Seen) {
             Expected { bytes: json_event(dice), route, hits: Vec::new() }
         })
         .collect();
-    round.json(&mut events, seen);
+    let block = 1 + dice.below(2000);
+    round.json(&mut events, block, seen);
     for _ in 0..EVENTS / 4 {
         round.text(dice, seen);
     }
