@@ -296,6 +296,7 @@ impl Rules {
         let aliases: Vec<Arc<AliasTable>> =
             FORMATS.iter().flat_map(|format| format.aliases()).collect();
         let (set, refused) = RuleSet::compile(rules, &aliases, &extra_fields(routing));
+        set.warm();
         diagnostics.extend(refused);
         in_source_order(&mut diagnostics, &sources.texts);
         let cards = set.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();

@@ -72,9 +72,8 @@ impl Detection {
 /// What in the event makes the rule match.
 #[must_use]
 pub fn matched(oracle: &Oracle, event: &Event) -> Vec<Matched> {
-    let explanation = oracle.explain(event);
     let mut matched = Vec::new();
-    for selection in explanation.holding_selections() {
+    for selection in &oracle.explain_holding(event) {
         for item in selection.search.holding_items() {
             add_item(&selection.name, item, &mut matched);
         }

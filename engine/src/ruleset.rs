@@ -31,11 +31,11 @@ struct Group {
     log_source: LogSource,
     rules: Vec<u32>,
     /// Rules that require certain EventIDs, by folded value.
-    by_event_id: HashMap<Box<[u8]>, (Vec<u32>, OnceLock<Bucket>), ahash::RandomState>,
+    by_event_id: HashMap<Box<[u8]>, (Vec<u32>, OnceLock<Arc<Bucket>>), ahash::RandomState>,
     /// The other rules.
-    unbound: (Vec<u32>, OnceLock<Bucket>),
+    unbound: (Vec<u32>, OnceLock<Arc<Bucket>>),
     /// All rules, for events without a known EventID.
-    whole: OnceLock<Bucket>,
+    whole: OnceLock<Arc<Bucket>>,
 }
 
 /// A bucket of a group.
@@ -146,12 +146,31 @@ impl RuleSet {
         self.event_id
     }
 
+    /// Compiles the buckets now that events would compile when they first need them, except those for events whose EventID is not
+    /// known: a service would rather start a moment later than meet its first events slower.
+    pub fn warm(&self) {
+        for (index, group) in (0u32..).zip(&self.groups) {
+            if !group.unbound.0.is_empty() {
+                self.bucket(&BucketRef::Unbound(index));
+            }
+            let mut values: Vec<&Box<[u8]>> = group.by_event_id.keys().collect();
+            values.sort_unstable();
+            for value in values {
+                self.bucket(&BucketRef::EventId(index, value.clone()));
+            }
+        }
+    }
+
     /// The buckets that see events of this route, of those with an EventID if they have this one.
     pub(crate) fn buckets_for(&self, route: &Route, event_id: Option<&str>) -> Vec<BucketRef> {
         let mut out = Vec::new();
         for (index, group) in self.groups_for(route) {
             let Some(event_id) = event_id else {
-                out.push(BucketRef::Whole(index));
+                out.push(if group.by_event_id.is_empty() {
+                    BucketRef::Unbound(index)
+                } else {
+                    BucketRef::Whole(index)
+                });
                 continue;
             };
             let value = crate::compile::predicate::folded(event_id);
@@ -166,12 +185,13 @@ impl RuleSet {
     }
 
     /// A bucket, compiled now if it was not yet.
-    pub(crate) fn bucket(&self, bucket: &BucketRef) -> &Bucket {
-        static EMPTY: OnceLock<Bucket> = OnceLock::new();
+    pub(crate) fn bucket(&self, bucket: &BucketRef) -> &Arc<Bucket> {
+        static EMPTY: OnceLock<Arc<Bucket>> = OnceLock::new();
         let compile = |rules: &[u32], event_id: Option<&[u8]>| {
             let rules: Vec<(u32, &Expr)> =
                 rules.iter().map(|rule| (*rule, &self.exprs[*rule as usize])).collect();
-            Bucket::new(&rules, event_id.map(|value| (self.event_id, value)), &self.predicates)
+            let event_id = event_id.map(|value| (self.event_id, value));
+            Arc::new(Bucket::new(&rules, event_id, &self.predicates))
         };
         match bucket {
             BucketRef::Whole(group) => {

@@ -97,8 +97,7 @@ impl Bucket {
             };
             for alternative in alternatives {
                 if alternative.field == KEYWORD {
-                    let (_, literals) =
-                        necessary(&alternative.local, predicates).unwrap_or_default();
+                    let literals = necessary(&alternative.local, predicates).unwrap_or_default();
                     for literal in literals {
                         match keywords.iter_mut().find(|(text, _)| *text == literal.text) {
                             Some((_, rules)) if rules.last() != Some(&index) => rules.push(index),
@@ -135,7 +134,7 @@ impl Building {
         self.triggers.push(Trigger { rule, local: Program::new(local, predicates) });
         match necessary(local, predicates) {
             None => self.always.push(trigger),
-            Some((_, literals)) => {
+            Some(literals) => {
                 for literal in literals {
                     let next = self.literals.len() as u32;
                     let id = *self.index.entry(literal.clone()).or_insert(next);

@@ -204,6 +204,74 @@ impl<const IGNORE_CASE: bool> Grams<IGNORE_CASE> {
     }
 }
 
+/// Keywords in whole records, which are long: a table of one byte per gram instead of one bit, looked at four places at once.
+#[derive(Debug)]
+pub(crate) struct KeywordGrams {
+    hot: Box<[u8; 1 << HOT_LOG]>,
+    grams: Grams<true>,
+}
+
+const HOT_LOG: u32 = 13;
+
+impl KeywordGrams {
+    /// See [`Grams::new`].
+    pub(crate) fn new(literals: &[(&[u8], u32)], stride: usize, counts: &GramCounts) -> Self {
+        let grams = Grams::new(literals, stride, counts);
+        let mut hot = Box::new([0; 1 << HOT_LOG]);
+        for entry in &grams.entries {
+            hot[Self::place(entry.gram)] = 1;
+        }
+        Self { hot, grams }
+    }
+
+    #[inline(always)]
+    fn place(gram: u32) -> usize {
+        (gram.wrapping_mul(MIX) >> (32 - HOT_LOG)) as usize
+    }
+
+    /// See [`Grams::scan`].
+    pub(crate) fn scan(&self, text: &[u8], hit: &mut impl FnMut(u32) -> bool) -> Option<()> {
+        let stride = self.grams.stride;
+        let gram_at = |at: usize| {
+            let bytes =
+                text.get(at..at + 4).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
+            Grams::<true>::key(u32::from_le_bytes(bytes))
+        };
+        let last = text.len().checked_sub(4)?;
+        let mut at = 0;
+        while at + 3 * stride <= last {
+            let places = [at, at + stride, at + 2 * stride, at + 3 * stride];
+            let grams = places.map(gram_at);
+            if grams.iter().fold(0, |any, gram| any | self.hot[Self::place(*gram)]) != 0 {
+                for (at, gram) in places.into_iter().zip(grams) {
+                    self.look(at, gram, text, hit)?;
+                }
+            }
+            at += 4 * stride;
+        }
+        while at <= last {
+            self.look(at, gram_at(at), text, hit)?;
+            at += stride;
+        }
+        Some(())
+    }
+
+    #[inline]
+    fn look(
+        &self,
+        at: usize,
+        gram: u32,
+        text: &[u8],
+        hit: &mut impl FnMut(u32) -> bool,
+    ) -> Option<()> {
+        if self.hot[Self::place(gram)] == 0 {
+            Some(())
+        } else {
+            self.grams.report(gram, at, text, hit)
+        }
+    }
+}
+
 /// Counts for literals, from themselves.
 pub(crate) fn counts<'a>(literals: impl IntoIterator<Item = &'a [u8]>) -> GramCounts {
     let mut counts = GramCounts::default();
@@ -232,6 +300,12 @@ mod tests {
             grams.scan(text.as_bytes(), &mut |id| { hits.push(id); true });
             hits.sort_unstable();
             hits.dedup();
+            let keywords = KeywordGrams::new(&list, stride, &counts(list.iter().map(|(text, _)| *text)));
+            let mut again = vec![];
+            keywords.scan(text.as_bytes(), &mut |id| { again.push(id); true });
+            again.sort_unstable();
+            again.dedup();
+            prop_assert_eq!(&hits, &again);
             let lower = text.to_lowercase();
             let expected: Vec<u32> =
                 list.iter().filter(|(text, _)| lower.contains(std::str::from_utf8(text).unwrap())).map(|(_, id)| *id).collect();

@@ -7,7 +7,7 @@ use crate::fold::fold_char;
 use ipnet::IpNet;
 use sigmund_sigma::value::{Anchor, Comparison, DatePart, Matcher, Pattern, Regex, Token};
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Where a literal must stand in the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,6 +83,14 @@ pub(crate) struct Predicates {
     index: HashMap<Predicate, u32, ahash::RandomState>,
     regexes: Vec<OnceLock<Option<regex::Regex>>>,
     sets: Vec<OnceLock<LiteralSet>>,
+    witnesses: Vec<OnceLock<Option<Witness>>>,
+}
+
+/// Literals of which every value that passes a test has one, and a guess of how often any of them is there.
+#[derive(Clone, Debug)]
+pub(crate) struct Witness {
+    pub(crate) chance: f64,
+    pub(crate) literals: Box<[Literal]>,
 }
 
 impl Predicates {
@@ -94,6 +102,7 @@ impl Predicates {
         self.all.push(predicate.clone());
         self.regexes.push(OnceLock::new());
         self.sets.push(OnceLock::new());
+        self.witnesses.push(OnceLock::new());
         self.index.insert(predicate, id);
         id
     }
@@ -111,6 +120,13 @@ impl Predicates {
 
     pub(crate) fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// The witness of a predicate, worked out once.
+    pub(crate) fn witness(&self, id: u32) -> Option<&Witness> {
+        self.witnesses[id as usize]
+            .get_or_init(|| super::trigger::witness(&self.get(id).test))
+            .as_ref()
     }
 
     /// The index over a long list of literals, made at its first use; short lists are faster tried one by one.
@@ -136,13 +152,21 @@ impl Predicates {
     }
 }
 
-/// Compiles a rule's regular expression (choice C14).
+/// Compiles a rule's regular expression (choice C14). Each is compiled once per process: the matcher, the
+/// plain evaluator and a reloaded rule set share it.
 pub(crate) fn compile_regex(regex: &Regex) -> Result<regex::Regex, regex::Error> {
-    regex::RegexBuilder::new(&regex.pattern)
+    static COMPILED: Mutex<Option<HashMap<Regex, regex::Regex>>> = Mutex::new(None);
+    let lock = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = lock().as_ref().and_then(|compiled| compiled.get(regex)) {
+        return Ok(known.clone());
+    }
+    let made = regex::RegexBuilder::new(&regex.pattern)
         .case_insensitive(regex.ignore_case)
         .multi_line(regex.multi_line)
         .dot_matches_new_line(regex.dot_all)
-        .build()
+        .build()?;
+    lock().get_or_insert_default().insert(regex.clone(), made.clone());
+    Ok(made)
 }
 
 /// The folded bytes of a literal.

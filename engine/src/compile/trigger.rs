@@ -5,7 +5,7 @@
 //! probability is taken. Estimates come from the literals alone: their length, their place, and what everyday logs are full of.
 
 use super::expr::{Expr, KEYWORD, simplify};
-use super::predicate::{Literal, Place, Predicates, Test};
+use super::predicate::{Literal, Place, Predicates, Test, Witness};
 use super::required::required_literals;
 use crate::Slot;
 
@@ -94,7 +94,7 @@ pub(crate) fn alternatives(
 ) -> Option<(f64, Vec<Alternative>)> {
     match only(expr, predicates) {
         Only::Field(field) => {
-            if field == KEYWORD && necessary(expr, predicates).is_none() {
+            if field == KEYWORD && necessary_chance(expr, predicates).is_none() {
                 return None;
             }
             let chance = chance(expr, predicates) + penalty(field, expr, predicates);
@@ -118,7 +118,7 @@ pub(crate) fn alternatives(
             for field in named {
                 let local = local(expr, field, predicates);
                 if local == Expr::True
-                    || (field == KEYWORD && necessary(&local, predicates).is_none())
+                    || (field == KEYWORD && necessary_chance(&local, predicates).is_none())
                 {
                     continue;
                 }
@@ -172,43 +172,57 @@ pub(crate) fn alternatives(
 /// literals is evaluated for every new value.
 fn penalty(field: Slot, local: &Expr, predicates: &Predicates) -> f64 {
     let keywords = if field == KEYWORD { 1e-3 } else { 0.0 };
-    let no_literals = if necessary(local, predicates).is_none() { 1e-4 } else { 0.0 };
+    let no_literals = if necessary_chance(local, predicates).is_none() { 1e-4 } else { 0.0 };
     keywords + no_literals
 }
 
-/// A necessary set of literals for an expression over one field, and its estimated probability.
-pub(crate) fn necessary(expr: &Expr, predicates: &Predicates) -> Option<(f64, Vec<Literal>)> {
-    match expr {
-        Expr::Test(id) | Expr::Keyword(id) => {
-            let literals = match &predicates.get(*id).test {
-                Test::Literal(literal) => vec![literal.clone()],
-                Test::AnyLiteral(literals) => literals.to_vec(),
-                Test::Wildcard(wildcard) => {
-                    vec![Literal { place: Place::Anywhere, text: wildcard.longest_literal()? }]
-                }
-                Test::Regex(regex) => required_literals(regex)?
-                    .into_iter()
-                    .map(|text| Literal { place: Place::Anywhere, text })
-                    .collect(),
-                _ => return None,
-            };
-            let usable = literals
-                .iter()
-                .all(|literal| !literal.text.is_empty() || literal.place == Place::Whole);
-            usable.then(|| (literals.iter().map(rarity).sum(), literals))
+/// Works out the witness of a test; see [`Predicates::witness`].
+pub(crate) fn witness(test: &Test) -> Option<Witness> {
+    let literals: Box<[Literal]> = match test {
+        Test::Literal(literal) => [literal.clone()].into(),
+        Test::AnyLiteral(literals) => literals.clone(),
+        Test::Wildcard(wildcard) => {
+            [Literal { place: Place::Anywhere, text: wildcard.longest_literal()? }].into()
         }
+        Test::Regex(regex) => required_literals(regex)?
+            .into_iter()
+            .map(|text| Literal { place: Place::Anywhere, text })
+            .collect(),
+        _ => return None,
+    };
+    let usable =
+        literals.iter().all(|literal| !literal.text.is_empty() || literal.place == Place::Whole);
+    usable.then(|| Witness { chance: literals.iter().map(rarity).sum(), literals })
+}
+
+/// The chance of the rarest necessary set of literals of an expression over one field; `None` if there is none.
+fn necessary_chance(expr: &Expr, predicates: &Predicates) -> Option<f64> {
+    match expr {
+        Expr::Test(id) | Expr::Keyword(id) => Some(predicates.witness(*id)?.chance),
         Expr::And(parts) => parts
             .iter()
-            .filter_map(|part| necessary(part, predicates))
-            .min_by(|a, b| a.0.total_cmp(&b.0)),
+            .filter_map(|part| necessary_chance(part, predicates))
+            .min_by(f64::total_cmp),
+        Expr::Or(parts) => parts.iter().map(|part| necessary_chance(part, predicates)).sum(),
+        Expr::Not(_) | Expr::True | Expr::False => None,
+    }
+}
+
+/// The rarest necessary set of literals of an expression over one field.
+pub(crate) fn necessary(expr: &Expr, predicates: &Predicates) -> Option<Vec<Literal>> {
+    match expr {
+        Expr::Test(id) | Expr::Keyword(id) => Some(predicates.witness(*id)?.literals.to_vec()),
+        Expr::And(parts) => {
+            let chances =
+                parts.iter().filter_map(|part| Some((necessary_chance(part, predicates)?, part)));
+            necessary(chances.min_by(|a, b| a.0.total_cmp(&b.0))?.1, predicates)
+        }
         Expr::Or(parts) => {
-            let (mut total, mut all) = (0.0, Vec::new());
+            let mut all = Vec::new();
             for part in parts {
-                let (chance, literals) = necessary(part, predicates)?;
-                total += chance;
-                all.extend(literals);
+                all.extend(necessary(part, predicates)?);
             }
-            Some((total, all))
+            Some(all)
         }
         Expr::Not(_) | Expr::True | Expr::False => None,
     }
@@ -218,7 +232,7 @@ pub(crate) fn necessary(expr: &Expr, predicates: &Predicates) -> Option<(f64, Ve
 fn chance(expr: &Expr, predicates: &Predicates) -> f64 {
     match expr {
         Expr::Test(_) | Expr::Keyword(_) => {
-            necessary(expr, predicates).map_or(0.3, |(chance, _)| chance.min(1.0))
+            necessary_chance(expr, predicates).map_or(0.3, |chance| chance.min(1.0))
         }
         Expr::And(parts) => {
             let chances: Vec<f64> = parts.iter().map(|part| chance(part, predicates)).collect();

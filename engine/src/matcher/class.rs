@@ -1,16 +1,18 @@
 //! What the matcher knows about one route: its buckets and where its fields come from.
 
 use crate::alias::{Pick, Source};
-use crate::compile::grams::{Grams, counts};
+use crate::compile::bucket::Bucket;
+use crate::compile::grams::{KeywordGrams, counts};
 use crate::compile::literal_set::LiteralSet;
 use crate::compile::predicate::{Literal, Place, folded};
 use crate::ruleset::{BucketRef, RuleSet};
 use crate::{Route, Slot};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A route, prepared for one rule set.
 pub(super) struct Class {
-    pub(super) buckets: Vec<BucketRef>,
+    pub(super) buckets: Vec<Arc<Bucket>>,
     /// The numbers of the buckets within the matcher.
     pub(super) numbers: Vec<u32>,
     alias_of: Vec<u16>,
@@ -25,7 +27,7 @@ pub(super) struct Keywords {
     /// For folded text.
     pub(super) folded: LiteralSet,
     /// For text as it is, if it has no character but ASCII letters that folds to one.
-    pub(super) plain: Option<Grams<true>>,
+    pub(super) plain: Option<KeywordGrams>,
     /// Literals that may be in a number of which the record's bytes show another spelling (`1e3` is searched as `1000`).
     pub(super) numeric: Vec<u32>,
     /// For each literal the rules it is for: (bucket, rule).
@@ -55,7 +57,7 @@ impl Keywords {
         let shortest = parts.iter().map(|(part, _)| part.len()).min().unwrap_or(0);
         let plain = (shortest >= 4).then(|| {
             let stride = (shortest - 3).min(8);
-            Grams::new(&parts, stride, &counts(parts.iter().map(|(part, _)| *part)))
+            KeywordGrams::new(&parts, stride, &counts(parts.iter().map(|(part, _)| *part)))
         });
         let rules = literals.iter().map(|(_, rules)| rules.clone()).collect();
         let numeric = literals
@@ -115,8 +117,10 @@ impl Class {
         // Only digits look the same however they are kept.
         let event_id = route.event_id.as_deref().filter(|_| split);
         let event_id = event_id.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        let buckets = ruleset.buckets_for(route, event_id);
-        let numbers = buckets
+        let references = ruleset.buckets_for(route, event_id);
+        let buckets: Vec<Arc<Bucket>> =
+            references.iter().map(|reference| Arc::clone(ruleset.bucket(reference))).collect();
+        let numbers = references
             .iter()
             .map(|bucket| {
                 let next = known.len() as u32;
@@ -124,9 +128,9 @@ impl Class {
             })
             .collect();
         let mut literals: Vec<(Box<[u8]>, Vec<(u32, u32)>)> = Vec::new();
-        for (bucket, reference) in (0u32..).zip(&buckets) {
-            for (text, rules) in &ruleset.bucket(reference).keywords {
-                let rules = rules.iter().map(|rule| (bucket, *rule));
+        for (number, bucket) in (0u32..).zip(&buckets) {
+            for (text, rules) in &bucket.keywords {
+                let rules = rules.iter().map(|rule| (number, *rule));
                 match literals.iter_mut().find(|(known, _)| known == text) {
                     Some((_, known)) => known.extend(rules),
                     None => literals.push((text.clone(), rules.collect())),

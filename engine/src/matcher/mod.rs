@@ -151,8 +151,7 @@ impl Matcher {
         if class.buckets.is_empty() {
             return;
         }
-        for (index, reference) in (0u32..).zip(&class.buckets) {
-            let bucket = self.ruleset.bucket(reference);
+        for (index, bucket) in (0u32..).zip(&class.buckets) {
             for rule in &bucket.always {
                 state.nominate(index, *rule, bucket);
             }
@@ -161,12 +160,12 @@ impl Matcher {
             }
         }
         if let Some(keywords) = &class.keywords {
-            state.scan_keywords(&self.ruleset, view, record, keywords);
+            state.scan_keywords(view, record, keywords);
         }
         let mut event = None;
         let candidates = std::mem::take(&mut state.candidates);
         for (bucket, rule) in &candidates {
-            let rule = &self.ruleset.bucket(&class.buckets[*bucket as usize]).rules[*rule as usize];
+            let rule = &class.buckets[*bucket as usize].rules[*rule as usize];
             state.stats.candidates += 1;
             let matched = match &rule.program {
                 Some(program) => {
@@ -362,18 +361,11 @@ impl State {
     }
 
     /// Nominates keyword rules of which a literal is in the record.
-    fn scan_keywords(
-        &mut self,
-        ruleset: &RuleSet,
-        view: View<'_>,
-        record: &Record,
-        keywords: &Keywords,
-    ) {
+    fn scan_keywords(&mut self, view: View<'_>, record: &Record, keywords: &Keywords) {
         let class = view.class;
         let mut nominate = |literal: u32| {
             for (bucket, rule) in &keywords.rules[literal as usize] {
-                let compiled = ruleset.bucket(&class.buckets[*bucket as usize]);
-                self.nominate(*bucket, *rule, compiled);
+                self.nominate(*bucket, *rule, &class.buckets[*bucket as usize]);
             }
             true
         };

@@ -160,7 +160,7 @@ impl Part {
         self.conditions.iter().any(|condition| self.condition_holds(condition, lookup))
     }
 
-    fn condition_holds(&self, condition: &Condition, lookup: &Lookup<'_>) -> bool {
+    pub(crate) fn condition_holds(&self, condition: &Condition, lookup: &Lookup<'_>) -> bool {
         match condition {
             Condition::And(of) => of.iter().all(|part| self.condition_holds(part, lookup)),
             Condition::Or(of) => of.iter().any(|part| self.condition_holds(part, lookup)),
@@ -178,7 +178,7 @@ impl Part {
         }
     }
 
-    fn selection_holds(&self, index: usize, lookup: &Lookup<'_>) -> bool {
+    pub(crate) fn selection_holds(&self, index: usize, lookup: &Lookup<'_>) -> bool {
         self.selections.get(index).is_some_and(|selection| selection.search.holds(lookup))
     }
 }
@@ -233,17 +233,11 @@ impl Test {
             Matcher::Text(pattern) => Self::Text(Wildcard::new(pattern)),
             Matcher::Null => Self::Null,
             Matcher::Exists(present) => Self::Exists(*present),
-            Matcher::Regex(regex) => Self::Regex(
-                regex::RegexBuilder::new(&regex.pattern)
-                    .case_insensitive(regex.ignore_case)
-                    .multi_line(regex.multi_line)
-                    .dot_matches_new_line(regex.dot_all)
-                    .build()
-                    .map_err(|error| Error {
-                        pattern: regex.pattern.clone(),
-                        reason: error.to_string(),
-                    })?,
-            ),
+            Matcher::Regex(regex) => {
+                Self::Regex(crate::compile::predicate::compile_regex(regex).map_err(|error| {
+                    Error { pattern: regex.pattern.clone(), reason: error.to_string() }
+                })?)
+            }
             Matcher::Cidr(network) => Self::Cidr(*network),
             Matcher::Compare(comparison, threshold) => {
                 Self::Compare(*comparison, threshold.clone())

@@ -387,7 +387,13 @@ impl Walk<'_> {
                     self.entered.any(child, &self.text[start..end])?;
                     if self.byte(at) == b'{' { self.object(at, child)? } else { self.skip(at)? }
                 }
-                Found::Entry(entry) => self.value(at, entry)?,
+                Found::Entry(entry) => {
+                    let any = self.projection.nodes[node as usize].any;
+                    if any != NONE {
+                        self.entered.any(any, &self.text[start..end])?;
+                    }
+                    self.value(at, entry)?
+                }
             };
             at = self.blanks(at);
             match self.byte(at) {

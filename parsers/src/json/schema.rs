@@ -82,6 +82,9 @@ pub struct Router {
     names: Vec<(Box<str>, bool)>,
     known: HashMap<Box<[u8]>, Arc<Route>, RandomState>,
     key: Vec<u8>,
+    /// The last event's key and route: the next one's are often the same.
+    last: Vec<u8>,
+    current: Arc<Route>,
     none: Arc<Route>,
 }
 
@@ -110,7 +113,15 @@ impl Router {
             }
         }
         let none = info.routing.route(otherwise, Vec::new(), None, &Arc::default(), &|_| None);
-        Self { info: info.clone(), names, known: HashMap::default(), key: Vec::new(), none }
+        Self {
+            info: info.clone(),
+            names,
+            known: HashMap::default(),
+            key: Vec::new(),
+            last: Vec::new(),
+            current: Arc::clone(&none),
+            none,
+        }
     }
 
     /// The fields whose values [`push`](Self::push) must be given, in this order.
@@ -157,14 +168,24 @@ impl Router {
     /// The route of the event whose discriminators were pushed.
     #[inline]
     pub fn route(&mut self) -> &Arc<Route> {
-        if !self.known.contains_key(&*self.key) {
-            let route = self.ask();
-            if self.known.len() >= MOST {
-                self.known.clear();
-            }
-            self.known.insert(self.key.as_slice().into(), route);
+        if self.last != self.key {
+            self.current = match self.known.get(&*self.key) {
+                Some(route) => Arc::clone(route),
+                None => self.meet(),
+            };
+            self.last.clone_from(&self.key);
         }
-        self.known.get(&*self.key).unwrap_or(&self.none)
+        &self.current
+    }
+
+    #[cold]
+    fn meet(&mut self) -> Arc<Route> {
+        let route = self.ask();
+        if self.known.len() >= MOST {
+            self.known.clear();
+        }
+        self.known.insert(self.key.as_slice().into(), Arc::clone(&route));
+        route
     }
 
     fn ask(&self) -> Arc<Route> {
