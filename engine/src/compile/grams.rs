@@ -143,36 +143,32 @@ impl<const IGNORE_CASE: bool> Grams<IGNORE_CASE> {
         if self.entries.is_empty() {
             return Some(());
         }
-        let mut probe = |at: usize, gram: &[u8]| {
-            let gram = Self::key(u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]]));
-            if self.may_have(gram) { self.report(gram, at, text, hit) } else { Some(()) }
+        let stride = self.stride;
+        let Some(last) = text.len().checked_sub(4) else { return Some(()) };
+        let gram_at = |at: usize| {
+            let bytes = text.get(at..at + 4).and_then(<[u8]>::first_chunk).copied();
+            Self::key(u32::from_le_bytes(bytes.unwrap_or_default()))
         };
-        match self.stride {
-            1 => {
-                for (at, gram) in text.windows(4).enumerate() {
-                    probe(at, gram)?;
+        let mut at = 0;
+        // Four places at once: hardly ever is one of them hot.
+        while at + 3 * stride <= last {
+            let places = [at, at + stride, at + 2 * stride, at + 3 * stride];
+            let grams = places.map(gram_at);
+            if grams.iter().fold(false, |any, gram| any | self.may_have(*gram)) {
+                for (at, gram) in places.into_iter().zip(grams) {
+                    if self.may_have(gram) {
+                        self.report(gram, at, text, hit)?;
+                    }
                 }
             }
-            4 => {
-                for (index, gram) in text.chunks_exact(4).enumerate() {
-                    probe(index * 4, gram)?;
-                }
+            at += 4 * stride;
+        }
+        while at <= last {
+            let gram = gram_at(at);
+            if self.may_have(gram) {
+                self.report(gram, at, text, hit)?;
             }
-            8 => {
-                let chunks = text.chunks_exact(8);
-                let (rest, rest_at) = (chunks.remainder(), text.len() & !7);
-                for (index, chunk) in chunks.enumerate() {
-                    probe(index * 8, chunk)?;
-                }
-                if rest.len() >= 4 {
-                    probe(rest_at, rest)?;
-                }
-            }
-            stride => {
-                for (index, gram) in text.windows(4).step_by(stride).enumerate() {
-                    probe(index * stride, gram)?;
-                }
-            }
+            at += stride;
         }
         Some(())
     }
@@ -237,7 +233,7 @@ impl KeywordGrams {
                 text.get(at..at + 4).and_then(<[u8]>::first_chunk).copied().unwrap_or_default();
             Grams::<true>::key(u32::from_le_bytes(bytes))
         };
-        let last = text.len().checked_sub(4)?;
+        let Some(last) = text.len().checked_sub(4) else { return Some(()) };
         let mut at = 0;
         while at + 3 * stride <= last {
             let places = [at, at + stride, at + 2 * stride, at + 3 * stride];

@@ -4,9 +4,9 @@
 //! hash; a full table overwrites, a full key store empties itself.
 
 const ENTRIES_LOG: u32 = 15;
-const KEY_BYTES: usize = 4 << 20;
+const KEY_BYTES: usize = 8 << 20;
 /// Longer values are seldom the same twice.
-pub(super) const LONGEST: usize = 1024;
+pub(super) const LONGEST: usize = 4096;
 
 #[derive(Clone, Copy, Default)]
 struct Entry {

@@ -26,16 +26,53 @@ struct Claim {
     lifted: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Entry {
+    ends: Ends,
     /// The node of the object in which the key is.
     parent: u32,
-    key: Box<[u8]>,
-    has_blank: bool,
-    hash: u32,
     /// The node of the key's own object, if any way goes on there.
     child: u32,
+    has_blank: bool,
+    key: Box<[u8]>,
     claims: Vec<Claim>,
+}
+
+/// The first and the last eight bytes of a key and its length: all of a key of up to 16 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ends {
+    first: u64,
+    last: u64,
+    len: u32,
+}
+
+impl Ends {
+    #[inline(always)]
+    fn of(key: &[u8]) -> Self {
+        let (first, last) = match key.len() {
+            8.. => (
+                key.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
+                key.last_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
+            ),
+            4.. => (
+                key.first_chunk::<4>().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes))),
+                key.last_chunk::<4>().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes))),
+            ),
+            len @ 1.. => {
+                (u64::from(key[0]) | u64::from(key[len / 2]) << 8, u64::from(key[len - 1]))
+            }
+            0 => (0, 0),
+        };
+        Self { first, last, len: key.len() as u32 }
+    }
+
+    #[inline(always)]
+    fn hash(self, parent: u32) -> u32 {
+        let mixed = (self.first ^ u64::from(self.len) << 56 ^ u64::from(parent) << 40)
+            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            ^ self.last.wrapping_mul(0xC2B2_AE3D_27D4_EB4F).rotate_left(23);
+        (mixed ^ mixed >> 32) as u32
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -56,32 +93,10 @@ const LEVELS: usize = 7;
 pub(super) struct Projection {
     nodes: Vec<Node>,
     entries: Vec<Entry>,
-    /// Open addressing by hash; indices into `entries`.
-    table: Vec<u32>,
+    /// Open addressing: hash and index in `entries`, whose `NONE` is an empty place.
+    table: Vec<(u32, u32)>,
     /// A name has more levels than ranks have room for: always take the slow way.
     too_deep: bool,
-}
-
-#[inline(always)]
-fn hash(key: &[u8], parent: u32) -> u32 {
-    let (a, b) = match key.len() {
-        8.. => {
-            let first = key.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-            let last = key.last_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-            (first, last)
-        }
-        4.. => {
-            let first = key.first_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes));
-            let last = key.last_chunk::<4>().map_or(0, |bytes| u32::from_le_bytes(*bytes));
-            (u64::from(first), u64::from(last))
-        }
-        len @ 1.. => (u64::from(key[0]) | u64::from(key[len / 2]) << 8, u64::from(key[len - 1])),
-        0 => (0, 0),
-    };
-    let mixed = (a ^ (key.len() as u64) << 56 ^ u64::from(parent) << 40)
-        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-        ^ b.wrapping_mul(0xC2B2_AE3D_27D4_EB4F).rotate_left(23);
-    (mixed ^ mixed >> 32) as u32
 }
 
 impl Projection {
@@ -89,7 +104,7 @@ impl Projection {
         let mut projection = Self {
             nodes: vec![Node { any: NONE, strips_blanks: false }],
             entries: Vec::new(),
-            table: vec![NONE; 64],
+            table: vec![(0, NONE); 64],
             too_deep: false,
         };
         for (number, name) in (0u32..).zip(table.names()) {
@@ -184,17 +199,16 @@ impl Projection {
         let index = match self.find(parent, key) {
             Some(index) => index as usize,
             None => {
-                let hash = hash(key, parent);
                 self.entries.push(Entry {
+                    ends: Ends::of(key),
                     parent,
-                    key: key.into(),
-                    has_blank: key.contains(&b' '),
-                    hash,
                     child: NONE,
+                    has_blank: key.contains(&b' '),
+                    key: key.into(),
                     claims: Vec::new(),
                 });
                 if self.entries.len() * 4 > self.table.len() {
-                    self.table = vec![NONE; self.table.len() * 4];
+                    self.table = vec![(0, NONE); self.table.len() * 4];
                     for index in 0..self.entries.len() as u32 {
                         self.place(index);
                     }
@@ -222,22 +236,32 @@ impl Projection {
 
     fn place(&mut self, index: u32) {
         let mask = self.table.len() - 1;
-        let mut at = self.entries[index as usize].hash as usize & mask;
-        while self.table[at] != NONE {
+        let entry = &self.entries[index as usize];
+        let hash = entry.ends.hash(entry.parent);
+        let mut at = hash as usize & mask;
+        while self.table[at].1 != NONE {
             at = (at + 1) & mask;
         }
-        self.table[at] = index;
+        self.table[at] = (hash, index);
     }
 
     #[inline(always)]
     fn find(&self, parent: u32, key: &[u8]) -> Option<u32> {
-        let hash = hash(key, parent);
+        let ends = Ends::of(key);
+        let hash = ends.hash(parent);
         let mask = self.table.len() - 1;
         let mut at = hash as usize & mask;
         loop {
-            let index = *self.table.get(at)?;
-            let entry = self.entries.get(index as usize)?;
-            if entry.hash == hash && entry.parent == parent && *entry.key == *key {
+            let (known, index) = *self.table.get(at)?;
+            if index == NONE {
+                return None;
+            }
+            if known == hash
+                && let Some(entry) = self.entries.get(index as usize)
+                && entry.parent == parent
+                && entry.ends == ends
+                && (key.len() <= 16 || *entry.key == *key)
+            {
                 return Some(index);
             }
             at = (at + 1) & mask;
@@ -344,6 +368,9 @@ impl Walk<'_> {
 
     #[inline(always)]
     fn blanks(&self, mut at: usize) -> usize {
+        if self.byte(at) > b' ' {
+            return at;
+        }
         while matches!(self.byte(at), b' ' | b'\t' | b'\r' | b'\n') {
             at += 1;
         }
