@@ -230,7 +230,7 @@ fn field_table(names: &[Box<str>], aliases: &[Arc<AliasTable>], extra: &[&str]) 
     FieldTable::new(all)
 }
 
-/// Patterns that might exceed the size limit are compiled now, so that the rule is refused at load; the others at their first use.
+/// Compiles the rule's regular expressions, so that one beyond the size limit refuses the rule at load.
 fn check_regexes(rule: &Rule) -> Option<Diagnostic> {
     use sigmund_sigma::rule::{Item, Search};
     use sigmund_sigma::value::Matcher;
@@ -245,10 +245,6 @@ fn check_regexes(rule: &Rule) -> Option<Diagnostic> {
     for item in all {
         for matcher in &item.matchers {
             let Matcher::Regex(regex) = matcher else { continue };
-            let digits = regex.pattern.bytes().filter(u8::is_ascii_digit).count();
-            if regex.pattern.len() + 20 * digits < 400 {
-                continue;
-            }
             if let Err(error) = compile_regex(regex) {
                 let mut diagnostic = Diagnostic::error(
                     "bad-regex",

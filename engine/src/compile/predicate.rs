@@ -155,7 +155,7 @@ impl Predicates {
         }
     }
 
-    /// The compiled regular expression of a `Regex` predicate; compiled at its first use, because most never are.
+    /// The compiled regular expression of a `Regex` predicate; compiled when the rule was checked.
     /// `None` cannot happen for checked rules ([`check_regex`]) and never matches.
     pub(crate) fn regex(&self, id: u32) -> Option<&regex::Regex> {
         self.regexes[id as usize]

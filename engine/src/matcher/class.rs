@@ -2,7 +2,7 @@
 
 use crate::alias::{Pick, Source};
 use crate::compile::bucket::Bucket;
-use crate::compile::grams::{KeywordGrams, counts};
+use crate::compile::grams::{Grams, counts};
 use crate::compile::literal_set::LiteralSet;
 use crate::compile::predicate::{Literal, Place, folded};
 use crate::ruleset::{BucketRef, RuleSet};
@@ -27,7 +27,7 @@ pub(super) struct Keywords {
     /// For folded text.
     pub(super) folded: LiteralSet,
     /// For text as it is, if it has no character but ASCII letters that folds to one.
-    pub(super) plain: Option<KeywordGrams>,
+    pub(super) plain: Option<Grams<true>>,
     /// Literals that may be in a number of which the record's bytes show another spelling (`1e3` is searched as `1000`).
     pub(super) numeric: Vec<u32>,
     /// For each literal the rules it is for: (bucket, rule).
@@ -57,7 +57,7 @@ impl Keywords {
         let shortest = parts.iter().map(|(part, _)| part.len()).min().unwrap_or(0);
         let plain = (shortest >= 4).then(|| {
             let stride = (shortest - 3).min(8);
-            KeywordGrams::new(&parts, stride, &counts(parts.iter().map(|(part, _)| *part)))
+            Grams::new(&parts, stride, &counts(parts.iter().map(|(part, _)| *part)))
         });
         let rules = literals.iter().map(|(_, rules)| rules.clone()).collect();
         let numeric = literals
