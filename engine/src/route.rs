@@ -57,9 +57,12 @@ pub struct Routing {
     interned: Mutex<Interned>,
 }
 
+/// What tells routes apart: name, log sources, EventID.
+type Key = (Box<str>, Vec<LogSource>, Option<Box<str>>);
+
 #[derive(Debug, Default)]
 struct Interned {
-    by_key: HashMap<(Box<str>, Vec<LogSource>, Option<Box<str>>), Arc<Route>>,
+    by_key: HashMap<Key, Arc<Route>>,
     next: u32,
 }
 

@@ -25,15 +25,18 @@ pub struct RuleSet {
     event_id: Slot,
 }
 
+/// Rules and their bucket, once it is compiled.
+type Lazy = (Vec<u32>, OnceLock<Arc<Bucket>>);
+
 /// The rules of one log source. Its buckets are compiled when an event first needs them.
 #[derive(Debug)]
 struct Group {
     log_source: LogSource,
     rules: Vec<u32>,
     /// Rules that require certain EventIDs, by folded value.
-    by_event_id: HashMap<Box<[u8]>, (Vec<u32>, OnceLock<Arc<Bucket>>), ahash::RandomState>,
+    by_event_id: HashMap<Box<[u8]>, Lazy, ahash::RandomState>,
     /// The other rules.
-    unbound: (Vec<u32>, OnceLock<Arc<Bucket>>),
+    unbound: Lazy,
     /// All rules, for events without a known EventID.
     whole: OnceLock<Arc<Bucket>>,
 }

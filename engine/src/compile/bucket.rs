@@ -42,6 +42,9 @@ pub(crate) struct FieldTriggers {
     pub(crate) if_void: Box<[u32]>,
 }
 
+/// A literal and the rules (by index in the bucket) that it is for.
+type KeywordLiteral = (Box<[u8]>, Box<[u32]>);
+
 /// Compiled rules.
 #[derive(Debug)]
 pub(crate) struct Bucket {
@@ -50,7 +53,7 @@ pub(crate) struct Bucket {
     /// Rules that are evaluated for every event.
     pub(crate) always: Box<[u32]>,
     /// Literals of which a scalar of the event must contain one, and the rules they are for.
-    pub(crate) keywords: Box<[(Box<[u8]>, Box<[u32]>)]>,
+    pub(crate) keywords: Box<[KeywordLiteral]>,
 }
 
 #[derive(Default)]

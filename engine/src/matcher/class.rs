@@ -34,13 +34,16 @@ pub(super) struct Keywords {
     pub(super) rules: Vec<Vec<(u32, u32)>>,
 }
 
+/// A literal and the rules that it is for: (bucket, rule).
+type KeywordLiteral = (Box<[u8]>, Vec<(u32, u32)>);
+
 /// Whether a byte stands for itself in JSON text: no quote, backslash, slash, control or non-ASCII character.
 fn stands_for_itself(byte: u8) -> bool {
     (b' '..0x7F).contains(&byte) && !matches!(byte, b'"' | b'\\' | b'/')
 }
 
 impl Keywords {
-    fn new(literals: &[(Box<[u8]>, Vec<(u32, u32)>)]) -> Self {
+    fn new(literals: &[KeywordLiteral]) -> Self {
         let whole: Vec<Literal> = literals
             .iter()
             .map(|(text, _)| Literal { place: Place::Anywhere, text: text.clone() })
@@ -127,7 +130,7 @@ impl Class {
                 *known.entry(bucket.clone()).or_insert(next)
             })
             .collect();
-        let mut literals: Vec<(Box<[u8]>, Vec<(u32, u32)>)> = Vec::new();
+        let mut literals: Vec<KeywordLiteral> = Vec::new();
         for (number, bucket) in (0u32..).zip(&buckets) {
             for (text, rules) in &bucket.keywords {
                 let rules = rules.iter().map(|rule| (number, *rule));

@@ -23,7 +23,7 @@ fn equal_plain(block: &[u8; 64], wanted: u8) -> u64 {
     const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
     let (words, _) = block.as_chunks::<8>();
     words.iter().rev().fold(0, |bits, word| {
-        let different = u64::from_le_bytes(*word) ^ u64::from(wanted) * 0x0101_0101_0101_0101;
+        let different = u64::from_le_bytes(*word) ^ (u64::from(wanted) * 0x0101_0101_0101_0101);
         let equal = !(((different & LOW) + LOW) | different | LOW);
         bits << 8 | (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
     })
