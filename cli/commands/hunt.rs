@@ -109,13 +109,16 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     })
 }
 
+/// When a detection's event happened, and its text.
+type Timed = (Option<i64>, Box<[u8]>);
+
 /// Where detections go.
 struct Output {
     out: BufWriter<Box<dyn Write>>,
     encoder: Encoder,
     format: DetectionFormat,
-    /// (time, text) of all detections, where they are ordered by time.
-    timeline: Option<Vec<(Option<i64>, Box<[u8]>)>>,
+    /// All detections, where they are ordered by time.
+    timeline: Option<Vec<Timed>>,
     summary: Option<Summary>,
     detections: u64,
     highest: Option<Level>,

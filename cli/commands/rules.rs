@@ -67,7 +67,7 @@ fn fields(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
             *sources.entry(card.rule.logsource.to_string()).or_default() += 1;
         }
     }
-    let mut sorted: Vec<(&str, (u64, BTreeMap<String, u64>))> = counts.into_iter().collect();
+    let mut sorted: Vec<_> = counts.into_iter().collect();
     sorted.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
     let rows: Vec<Vec<String>> = sorted
         .into_iter()
