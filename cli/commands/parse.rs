@@ -237,7 +237,12 @@ impl Kind {
         let route = &self.route;
         let name = visible(&route.name, false);
         let events = if self.events == 1 { "event" } else { "events" };
-        write!(out, "\n  \u{1b}[1m{name}\u{1b}[0m: {} {events}", self.events)?;
+        write!(out, "\n  \u{1b}[1m{name}\u{1b}[0m")?;
+        if route.id == Route::TRANSIENT {
+            // There are too many kinds to tell them apart.
+            write!(out, " and further kinds")?;
+        }
+        write!(out, ": {} {events}", self.events)?;
         writeln!(out, ", read as {}", self.format)?;
         if let (Some((first, last)), Some(source)) = (self.times, self.time_source) {
             let source = match source {

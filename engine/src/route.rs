@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A kind of event: its log sources and the aliases that hold for it.
 #[derive(Debug)]
 pub struct Route {
-    /// Dense number within its [`Routing`].
+    /// Dense number within its [`Routing`]; [`Route::TRANSIENT`] for kinds that came when it was full.
     pub id: u32,
     /// For people: `windows Security 4688`, `zeek http`.
     pub name: Box<str>,
@@ -26,6 +26,11 @@ pub struct Route {
     pub event_id: Option<Box<str>>,
     /// Routing is off for it: every rule sees it (choice C24: no log source information means no filtering).
     pub unfiltered: bool,
+}
+
+impl Route {
+    /// The [`id`](Self::id) of routes that are not interned and share nothing: they work as others do, but slower.
+    pub const TRANSIENT: u32 = u32::MAX;
 }
 
 /// A user's rule "events of this log source on which these conditions hold also have that log source".
@@ -57,8 +62,15 @@ pub struct Routing {
     interned: Mutex<Interned>,
 }
 
-/// What tells routes apart: name, log sources, EventID.
-type Key = (Box<str>, Vec<LogSource>, Option<Box<str>>);
+/// What tells routes apart.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Key {
+    name: Box<str>,
+    log_sources: Vec<LogSource>,
+    event_id: Option<Box<str>>,
+    /// Which of the user's mappings apply: each brings its aliases.
+    added: Vec<usize>,
+}
 
 #[derive(Debug, Default)]
 struct Interned {
@@ -70,6 +82,8 @@ impl Routing {
     /// So many routes there may be before parsers should stop to split kinds of events by values that the
     /// log gives: hostile logs can give any number of them.
     const MANY: usize = 4096;
+    /// So many routes are interned: further kinds of events get a [`Route::TRANSIENT`] one each time.
+    const MOST: usize = 2 * Self::MANY;
 
     /// Whether there are so many routes that kinds of events should no longer be split by values of the log.
     #[must_use]
@@ -105,8 +119,8 @@ impl Routing {
         aliases: &Arc<AliasTable>,
         field: &dyn Fn(&str) -> Option<String>,
     ) -> Arc<Route> {
-        let mut extra: Vec<&(String, Vec<String>)> = Vec::new();
-        for added in &self.added {
+        let mut applied = Vec::new();
+        for (index, added) in self.added.iter().enumerate() {
             let applies = log_sources.iter().any(|have| added.when.covers(have))
                 && added.conditions.iter().all(|(name, values)| {
                     field(name).is_some_and(|have| {
@@ -115,34 +129,43 @@ impl Routing {
                 });
             if applies {
                 log_sources.push(added.adds.clone());
-                extra.extend(&added.aliases);
+                applied.push(index);
             }
         }
         log_sources.extend(self.always.iter().cloned());
         log_sources.retain(|have| !self.never.iter().any(|never| never.covers(have)));
         log_sources.sort();
         log_sources.dedup();
-        let event_id: Option<Box<str>> = event_id.map(Into::into);
+        let key = Key {
+            name: name.into(),
+            log_sources,
+            event_id: event_id.map(Into::into),
+            added: applied,
+        };
         let mut interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (name.into(), log_sources, event_id);
         if let Some(route) = interned.by_key.get(&key) {
             return Arc::clone(route);
         }
+        let extra: Vec<&(String, Vec<String>)> =
+            key.added.iter().flat_map(|index| &self.added[*index].aliases).collect();
         let aliases = if extra.is_empty() && !self.strict_taxonomy {
             Arc::clone(aliases)
         } else {
             Arc::new(self.own_aliases(aliases, &extra))
         };
+        let full = interned.by_key.len() >= Self::MOST;
         let route = Arc::new(Route {
-            id: interned.next,
+            id: if full { Route::TRANSIENT } else { interned.next },
             name: name.into(),
-            log_sources: key.1.clone(),
+            log_sources: key.log_sources.clone(),
             aliases,
-            event_id: key.2.clone(),
+            event_id: key.event_id.clone(),
             unfiltered: self.unfiltered,
         });
-        interned.next += 1;
-        interned.by_key.insert(key, Arc::clone(&route));
+        if !full {
+            interned.next += 1;
+            interned.by_key.insert(key, Arc::clone(&route));
+        }
         route
     }
 
@@ -160,5 +183,63 @@ impl Routing {
             alias
         });
         AliasTable::new(users.chain(shipped))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(service: &str) -> LogSource {
+        LogSource::new(Some("zeek"), None, Some(service))
+    }
+
+    fn mapping(when: &str, condition: &str, alias: &str) -> AddedLogSource {
+        AddedLogSource {
+            when: source(when),
+            conditions: vec![("kind".to_owned(), vec![condition.to_owned()])],
+            adds: source("added"),
+            aliases: vec![("Name".to_owned(), vec![alias.to_owned()])],
+        }
+    }
+
+    fn first_source(route: &Route) -> String {
+        let alias = route.aliases.iter().next().expect("an alias");
+        match &alias.sources[0] {
+            Source::Field(field) => field.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn mappings_that_add_the_same_log_source_keep_their_own_aliases() {
+        let added = vec![mapping("http", "a", "first"), mapping("http", "b", "second")];
+        let routing = Routing { added, ..Routing::default() };
+        let route = |kind: &str| {
+            let field = |_: &str| Some(kind.to_owned());
+            routing.route("zeek http", vec![source("http")], None, &Arc::default(), &field)
+        };
+        let (a, b) = (route("a"), route("B"));
+        assert_eq!(a.log_sources, b.log_sources);
+        assert_eq!((first_source(&a), first_source(&b)), ("first".into(), "second".into()));
+        assert!(Arc::ptr_eq(&a, &route("A")) && Arc::ptr_eq(&b, &route("b")));
+        assert_eq!(route("neither").log_sources, [source("http")]);
+    }
+
+    #[test]
+    fn routes_are_bounded_and_kinds_beyond_them_keep_their_log_sources() {
+        let routing = Routing::default();
+        let route =
+            |name: &str| routing.route(name, vec![source(name)], None, &Arc::default(), &|_| None);
+        let early = route("early");
+        for number in 0..2 * Routing::MOST {
+            route(&number.to_string());
+        }
+        assert!(routing.is_full());
+        let late = route("late");
+        assert_eq!((late.id, &*late.log_sources), (Route::TRANSIENT, &[source("late")][..]));
+        assert!(Arc::ptr_eq(&early, &route("early")));
+        let interned = routing.interned.lock().unwrap_or_else(PoisonError::into_inner);
+        assert_eq!(interned.by_key.len(), Routing::MOST);
     }
 }

@@ -15,7 +15,7 @@ mod values;
 use crate::compile::bucket::{Bucket, FieldTriggers};
 use crate::compile::predicate::Test;
 use crate::ruleset::BucketRef;
-use crate::{Body, Event, Kind, Record, RuleSet, Slot, tests_on_text};
+use crate::{Body, Event, Kind, Record, Route, RuleSet, Slot, tests_on_text};
 use class::{Class, Keywords};
 use memo::Memo;
 use std::collections::HashMap;
@@ -29,6 +29,8 @@ pub struct Matcher {
     classes: Vec<Option<Box<Class>>>,
     /// The same without regard to EventIDs, for events that do not have the one of their route.
     unsplit: HashMap<u32, Box<Class>, ahash::RandomState>,
+    /// That of the last route that was not interned.
+    transient: Option<(Arc<Route>, Box<Class>)>,
     /// Numbers of the buckets in use, so that routes that share a bucket share its memory of verdicts.
     numbers: HashMap<BucketRef, u32, ahash::RandomState>,
     state: State,
@@ -97,6 +99,7 @@ impl Matcher {
             ruleset,
             classes: Vec::new(),
             unsplit: HashMap::default(),
+            transient: None,
             numbers: HashMap::default(),
             state,
         }
@@ -128,13 +131,21 @@ impl Matcher {
         let state = &mut self.state;
         state.stats.events += 1;
         let Some(route) = &record.route else { return };
-        let id = route.id as usize;
-        if self.classes.len() <= id {
-            self.classes.resize_with(id + 1, || None);
-        }
         let numbers = &mut self.numbers;
-        let mut class = &*self.classes[id]
-            .get_or_insert_with(|| Box::new(Class::new(&self.ruleset, route, true, numbers)));
+        let mut class = if route.id == Route::TRANSIENT {
+            let kept = self.transient.take().filter(|(kept, _)| Arc::ptr_eq(kept, route));
+            let (_, class) = self.transient.insert(kept.unwrap_or_else(|| {
+                (Arc::clone(route), Box::new(Class::new(&self.ruleset, route, false, numbers)))
+            }));
+            &**class
+        } else {
+            let id = route.id as usize;
+            if self.classes.len() <= id {
+                self.classes.resize_with(id + 1, || None);
+            }
+            &**self.classes[id]
+                .get_or_insert_with(|| Box::new(Class::new(&self.ruleset, route, true, numbers)))
+        };
         state.begin();
         let mut view = View { bytes, fields: &record.fields, class };
         if let Some(event_id) = &class.event_id

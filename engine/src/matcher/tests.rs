@@ -1,6 +1,8 @@
 //! What the comparison with the plain evaluator has found once.
 
-use crate::{AliasTable, Body, Event, Kind, Matcher, Object, Record, Routing, RuleSet, Value};
+use crate::{
+    AliasTable, Body, Event, Kind, Matcher, Object, Record, Route, Routing, RuleSet, Value,
+};
 use sigmund_sigma::{Loader, Source};
 use std::sync::Arc;
 
@@ -101,5 +103,36 @@ fn keywords_with_any_ascii_character_are_found_in_bytes() {
         let value = Value::text(format!("x{word}y"));
         let found = both(&format!("  sel:\n    - '{word}'"), None, &bytes, &[("n", value)]);
         assert_eq!(found, (true, true), "{word}");
+    }
+}
+
+#[test]
+fn events_of_routes_that_are_not_interned_are_matched_each_by_its_own_log_source() {
+    let text =
+        "title: t\nlogsource:\n  service: b\ndetection:\n  sel:\n    EventID: 1\n  condition: sel";
+    let collection = Loader::default().load(&[Source { name: "t.yml".into(), text: text.into() }]);
+    let (ruleset, _) = RuleSet::compile(collection.rules, &[], &[]);
+    let ruleset = Arc::new(ruleset);
+    let mut matcher = Matcher::new(Arc::clone(&ruleset));
+    let route = |service: &str| {
+        Arc::new(Route {
+            id: Route::TRANSIENT,
+            name: service.into(),
+            log_sources: vec![sigmund_sigma::LogSource::new(None, None, Some(service))],
+            aliases: Arc::default(),
+            event_id: Some("1".into()),
+            unfiltered: false,
+        })
+    };
+    let (a, b) = (route("a"), route("b"));
+    for (route, event_id, matches) in
+        [(&a, "1", 0), (&b, "1", 1), (&b, "1", 1), (&b, "2", 0), (&a, "1", 0), (&b, "1", 1)]
+    {
+        let mut record = Record::new(Arc::clone(ruleset.field_table()));
+        record.route = Some(Arc::clone(route));
+        set(&mut record, "EventID", &number(event_id));
+        let mut hits = Vec::new();
+        matcher.matches(b"{}", &record, &mut || unreachable!("no keywords"), &mut hits);
+        assert_eq!(hits.len(), matches, "{} {event_id}", route.name);
     }
 }
