@@ -287,6 +287,20 @@ const EVERYDAY: &[(&str, f64)] = &[
     ("microsoft", 0.3),
     ("windows", 0.4),
     ("dword", 0.3),
+    ("dword (0x00000000)", 0.1),
+    ("dword (0x00000001)", 0.1),
+    ("valid", 0.4),
+    ("-", 0.3),
+    ("?", 0.2),
+    ("unavailable", 0.1),
+    ("high", 0.2),
+    ("medium", 0.2),
+    ("tcp", 0.5),
+    ("80", 0.1),
+    ("443", 0.1),
+    ("0", 0.2),
+    ("1", 0.2),
+    ("c:", 0.5),
 ];
 
 /// A guess of how often a literal holds.
@@ -307,5 +321,13 @@ fn rarity(literal: &Literal) -> f64 {
         })
         .map(|(_, chance)| *chance)
         .fold(0.0, f64::max);
+    // A whole path of an everyday program is nearly as common as its name.
+    let program = EVERYDAY
+        .iter()
+        .filter(|(text, _)| text.starts_with('\\') && text.ends_with(".exe"))
+        .filter(|(text, _)| literal.text.ends_with(text.as_bytes()))
+        .map(|(_, chance)| *chance / 2.0)
+        .fold(0.0, f64::max);
+    let everyday = everyday.max(program);
     guess.max(everyday).max(1e-5)
 }

@@ -77,19 +77,16 @@ impl JsonParser {
         }
         self.router.begin();
         for (index, slot) in discriminators.iter().enumerate() {
-            let mut value = fields.first(*slot);
-            while let Some(null) = value.filter(|value| value.kind == Kind::Null) {
-                value = fields.next(null);
+            let Some(mut value) = fields.first(*slot) else { continue };
+            while value.kind == Kind::Null
+                && let Some(next) = fields.next(value)
+            {
+                value = next;
             }
-            match value {
-                Some(first) if fields.next(first).is_some() => {
-                    let first = (first.kind, fields.bytes(bytes, first));
-                    self.router.push_several(index, first);
-                }
-                value => {
-                    let value = value.map(|value| (value.kind, fields.bytes(bytes, value)));
-                    self.router.push(index, value);
-                }
+            let first = (value.kind, fields.bytes(bytes, value));
+            match fields.next(value) {
+                Some(_) => self.router.push_several(index, first),
+                None => self.router.push(index, Some(first)),
             }
         }
         record.route = Some(Arc::clone(self.router.route()));

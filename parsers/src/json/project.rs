@@ -93,10 +93,43 @@ const LEVELS: usize = 7;
 pub(super) struct Projection {
     nodes: Vec<Node>,
     entries: Vec<Entry>,
-    /// Open addressing: hash and index in `entries`, whose `NONE` is an empty place.
-    table: Vec<(u32, u32)>,
+    /// For keys of the outermost object, which every record asks for, and for all others: the first must stay in the nearest cache.
+    outermost: Table,
+    inner: Table,
     /// A name has more levels than ranks have room for: always take the slow way.
     too_deep: bool,
+}
+
+/// Open addressing: hash and index in the entries, whose `NONE` is an empty place.
+#[derive(Clone, Debug, Default)]
+struct Table {
+    places: Vec<(u32, u32)>,
+    indices: Vec<u32>,
+}
+
+impl Table {
+    fn insert(&mut self, index: u32, entries: &[Entry]) {
+        self.indices.push(index);
+        if self.indices.len() * 4 > self.places.len() {
+            self.places = vec![(0, NONE); (self.places.len() * 2).max(64)];
+            for index in 0..self.indices.len() {
+                self.place(self.indices[index], entries);
+            }
+        } else {
+            self.place(index, entries);
+        }
+    }
+
+    fn place(&mut self, index: u32, entries: &[Entry]) {
+        let mask = self.places.len() - 1;
+        let entry = &entries[index as usize];
+        let hash = entry.ends.hash(entry.parent);
+        let mut at = hash as usize & mask;
+        while self.places[at].1 != NONE {
+            at = (at + 1) & mask;
+        }
+        self.places[at] = (hash, index);
+    }
 }
 
 impl Projection {
@@ -104,7 +137,8 @@ impl Projection {
         let mut projection = Self {
             nodes: vec![Node { any: NONE, strips_blanks: false }],
             entries: Vec::new(),
-            table: vec![(0, NONE); 64],
+            outermost: Table::default(),
+            inner: Table::default(),
             too_deep: false,
         };
         for (number, name) in (0u32..).zip(table.names()) {
@@ -207,14 +241,9 @@ impl Projection {
                     key: key.into(),
                     claims: Vec::new(),
                 });
-                if self.entries.len() * 4 > self.table.len() {
-                    self.table = vec![(0, NONE); self.table.len() * 4];
-                    for index in 0..self.entries.len() as u32 {
-                        self.place(index);
-                    }
-                } else {
-                    self.place(self.entries.len() as u32 - 1);
-                }
+                let index = self.entries.len() as u32 - 1;
+                let table = if parent == ROOT { &mut self.outermost } else { &mut self.inner };
+                table.insert(index, &self.entries);
                 self.entries.len() - 1
             }
         };
@@ -234,25 +263,15 @@ impl Projection {
         self.entries[index].child
     }
 
-    fn place(&mut self, index: u32) {
-        let mask = self.table.len() - 1;
-        let entry = &self.entries[index as usize];
-        let hash = entry.ends.hash(entry.parent);
-        let mut at = hash as usize & mask;
-        while self.table[at].1 != NONE {
-            at = (at + 1) & mask;
-        }
-        self.table[at] = (hash, index);
-    }
-
     #[inline(always)]
     fn find(&self, parent: u32, key: &[u8]) -> Option<u32> {
         let ends = Ends::of(key);
         let hash = ends.hash(parent);
-        let mask = self.table.len() - 1;
+        let table = if parent == ROOT { &self.outermost } else { &self.inner };
+        let mask = table.places.len().wrapping_sub(1);
         let mut at = hash as usize & mask;
         loop {
-            let (known, index) = *self.table.get(at)?;
+            let (known, index) = *table.places.get(at)?;
             if index == NONE {
                 return None;
             }

@@ -89,7 +89,6 @@ pub struct Router {
 }
 
 // How a discriminator stands in a key.
-const ABSENT: u8 = 0;
 const PRESENT: u8 = 1;
 const PLAIN: u8 = 2;
 const ESCAPED: u8 = 3;
@@ -138,12 +137,14 @@ impl Router {
     /// The first value of the next of the [`names`](Self::names), `None` if it is absent.
     #[inline]
     pub fn push(&mut self, index: usize, value: Option<(Kind, &[u8])>) {
+        // Absent fields, nearly all of them, leave no trace in the key.
+        let Some((kind, bytes)) = value.filter(|(kind, _)| *kind != Kind::Null) else { return };
         let presence_only = self.names.get(index).is_some_and(|(_, only)| *only);
-        match value {
-            None | Some((Kind::Null, _)) => self.key.push(ABSENT),
-            Some((Kind::Object | Kind::Empty, _)) => self.key.push(PRESENT),
-            Some(_) if presence_only => self.key.push(PRESENT),
-            Some((kind, bytes)) => {
+        self.key.extend_from_slice(&(index as u16).to_le_bytes());
+        match kind {
+            Kind::Object | Kind::Empty => self.key.push(PRESENT),
+            _ if presence_only => self.key.push(PRESENT),
+            _ => {
                 let bytes = &bytes[..bytes.len().min(LONGEST)];
                 let escaped = kind == Kind::JsonText && memchr::memchr(b'\\', bytes).is_some();
                 self.key.push(if escaped { ESCAPED } else { PLAIN });
@@ -157,7 +158,7 @@ impl Router {
     /// `,` behind it.
     #[inline]
     pub fn push_several(&mut self, index: usize, first: (Kind, &[u8])) {
-        let tag = self.key.len();
+        let tag = self.key.len() + 2;
         self.push(index, Some(first));
         match self.key.get_mut(tag) {
             Some(tag) if *tag == PLAIN => *tag = SEVERAL,
@@ -206,13 +207,12 @@ impl Router {
 
     /// The values that the key holds.
     fn values(&self) -> Vec<Option<String>> {
-        let mut values = Vec::with_capacity(self.names.len());
+        let mut values = vec![None; self.names.len()];
         let mut rest = self.key.as_slice();
-        while let Some((tag, after)) = rest.split_first() {
+        while let [low, high, tag, after @ ..] = rest {
             rest = after;
-            values.push(match *tag {
-                ABSENT => None,
-                PRESENT => Some(String::new()),
+            let value = match *tag {
+                PRESENT => String::new(),
                 tag => {
                     let (length, after) = rest.split_first().unwrap_or((&0, &[]));
                     let (raw, after) = after.split_at((*length as usize).min(after.len()));
@@ -226,9 +226,12 @@ impl Router {
                     if tag == SEVERAL {
                         text.push(b',');
                     }
-                    Some(String::from_utf8_lossy(&text).into_owned())
+                    String::from_utf8_lossy(&text).into_owned()
                 }
-            });
+            };
+            if let Some(place) = values.get_mut(usize::from(u16::from_le_bytes([*low, *high]))) {
+                *place = Some(value);
+            }
         }
         values
     }
