@@ -2,8 +2,8 @@
 //!
 //! Whole values and starts are a trie walked from the front, ends one walked from the back: a few steps each, whatever
 //! the number of literals. Inner literals are found by 4-byte grams: a bitmap says for a position of the text whether
-//! any literal has this gram, a bucket then names the literals, which are compared in full. Literals
-//! of at least 7 bytes are indexed under four neighbouring grams, so that only every fourth position needs a look. Automata over thousands of
+//! any literal has this gram, a bucket then names the literals, which are compared in full. The longer
+//! literals are, the fewer positions need a look ([`STRIDES`]). Automata over thousands of
 //! literals were slower and larger in every measurement: their tables miss the caches once per byte.
 
 use super::grams::{Grams, counts};
@@ -14,8 +14,8 @@ use super::predicate::{Literal, Place};
 pub(crate) struct LiteralSet {
     front: Trie,
     back: Trie,
-    long: Grams,
-    short: Grams,
+    /// By length.
+    inner: Box<[Grams]>,
     /// Inner literals under 4 bytes.
     tiny: Box<[(Box<[u8]>, u32)]>,
 }
@@ -23,7 +23,7 @@ pub(crate) struct LiteralSet {
 impl LiteralSet {
     pub(crate) fn new(literals: &[Literal]) -> Self {
         let (mut front, mut back) = (Vec::new(), Vec::new());
-        let (mut long, mut short, mut tiny) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut inner, mut tiny) = (vec![Vec::new(); STRIDES.len()], Vec::new());
         for (id, literal) in literals.iter().enumerate() {
             let id = id as u32;
             let text = &literal.text;
@@ -32,17 +32,24 @@ impl LiteralSet {
                     front.push((text.to_vec(), id, literal.place == Place::Whole));
                 }
                 (Place::End, _) => back.push((text.iter().rev().copied().collect(), id, false)),
-                (Place::Anywhere, LONG..) => long.push((&**text, id)),
-                (Place::Anywhere, 4..) => short.push((&**text, id)),
-                (Place::Anywhere, _) => tiny.push((text.clone(), id)),
+                (Place::Anywhere, length) => {
+                    match STRIDES.iter().position(|stride| length >= stride + 3) {
+                        Some(group) => inner[group].push((&**text, id)),
+                        None => tiny.push((text.clone(), id)),
+                    }
+                }
             }
         }
-        let counts = counts(long.iter().chain(&short).map(|(text, _)| *text));
+        let counts = counts(inner.iter().flatten().map(|(text, _)| *text));
         Self {
             front: Trie::new(front),
             back: Trie::new(back),
-            long: Grams::new(&long, LONG - 3, &counts),
-            short: Grams::new(&short, 1, &counts),
+            inner: inner
+                .iter()
+                .zip(STRIDES)
+                .filter(|(literals, _)| !literals.is_empty())
+                .map(|(literals, stride)| Grams::new(literals, *stride, &counts))
+                .collect(),
             tiny: tiny.into(),
         }
     }
@@ -57,8 +64,9 @@ impl LiteralSet {
     fn try_scan(&self, text: &[u8], hit: &mut impl FnMut(u32) -> bool) -> Option<()> {
         self.front.walk(text.len(), |at| text[at], hit)?;
         self.back.walk(text.len(), |at| text[text.len() - 1 - at], hit)?;
-        self.long.scan(text, hit)?;
-        self.short.scan(text, hit)?;
+        for inner in &self.inner {
+            inner.scan(text, hit)?;
+        }
         for (literal, id) in &self.tiny {
             if memchr::memmem::find(text, literal).is_some() && !hit(*id) {
                 return None;
@@ -78,8 +86,8 @@ impl LiteralSet {
     }
 }
 
-/// Inner literals from this length on are probed at every fourth position.
-const LONG: usize = 7;
+/// Inner literals that are three bytes longer than a stride are looked for at every so many positions.
+const STRIDES: &[usize] = &[8, 4, 2, 1];
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {

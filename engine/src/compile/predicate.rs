@@ -42,8 +42,11 @@ impl Literal {
     }
 }
 
-/// Whether the needle occurs: by its rarest byte, because values are short and preparing a better search costs more than it saves.
+/// Whether the needle occurs. In short texts by its rarest byte, because preparing a better search costs more than it saves there.
 fn contains(text: &[u8], needle: &[u8]) -> bool {
+    if text.len() > 256 {
+        return memchr::memmem::find(text, needle).is_some();
+    }
     // The less a byte is used in names, paths and command lines, the lower.
     let commonness = |byte: &u8| match byte {
         b'e' | b's' | b't' | b'i' | b'o' | b'n' | b'r' | b'a' | b' ' | b'\\' => 3,

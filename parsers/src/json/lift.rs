@@ -6,6 +6,7 @@
 
 use sigmund_engine::{Object, Value};
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 /// A step from an object to a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +127,18 @@ pub const LIFTS: &[Lift] = &[
 /// The fields that the event's containers give, in the order of [`LIFTS`].
 #[must_use]
 pub fn lifted(object: &Object) -> Object {
+    // Most events have no container at all.
+    static CONTAINERS: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    let containers = CONTAINERS.get_or_init(|| {
+        let first = |lift: &Lift| match lift.steps.first() {
+            Some(Key(key)) => Some(*key),
+            _ => None,
+        };
+        LIFTS.iter().filter_map(first).collect()
+    });
+    if !object.0.iter().any(|(name, _)| containers.contains(&**name)) {
+        return Object::default();
+    }
     let mut fields = Fields { members: Vec::new(), ways: HashMap::new() };
     for (way, lift) in LIFTS.iter().enumerate() {
         walk(object, lift.steps, &mut Vec::new(), &mut |names, value| {

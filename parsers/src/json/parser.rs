@@ -13,6 +13,8 @@ use std::sync::Arc;
 /// Reads JSON events.
 pub(crate) struct JsonParser {
     router: Router,
+    /// Of the discriminators.
+    names: Arc<[Box<str>]>,
     info: StreamInfo,
     index: Index,
     fast: Option<Fast>,
@@ -28,8 +30,10 @@ struct Fast {
 
 impl JsonParser {
     pub(crate) fn new(info: &StreamInfo) -> Self {
+        let router = Router::new(info, "json");
         Self {
-            router: Router::new(info, "json"),
+            names: router.names().map(Into::into).collect(),
+            router,
             info: info.clone(),
             index: Index::default(),
             fast: None,
@@ -37,7 +41,7 @@ impl JsonParser {
     }
 
     fn route(&mut self, object: &Object, lifted: &Object) -> Arc<Route> {
-        let names: Vec<String> = self.router.names().map(str::to_owned).collect();
+        let names = Arc::clone(&self.names);
         self.router.begin();
         for (index, name) in names.iter().enumerate() {
             let mut scalars = Vec::new();
