@@ -65,6 +65,7 @@ impl JsonParser {
         let table = record.fields.table();
         let known = self.fast.as_ref().is_some_and(|fast| Arc::ptr_eq(&fast.table, table));
         if !known {
+            self.index = Index::default();
             self.fast = Some(Fast {
                 table: Arc::clone(table),
                 projection: Projection::new(table),

@@ -87,6 +87,8 @@ const NONE: u32 = u32::MAX;
 const ROOT: u32 = 0;
 /// Levels of one way that a rank has room for.
 const LEVELS: usize = 7;
+/// So many places of the outermost object are remembered.
+const MOST_HINTS: usize = 256;
 
 /// The trie of the wanted fields.
 #[derive(Clone, Debug)]
@@ -339,6 +341,9 @@ pub(super) struct Entered {
     nodes: Vec<u32>,
     /// Members of containers that take any key.
     any: Vec<(u32, Box<[u8]>)>,
+    /// What the keys of the outermost object were in the record before, by their place: programs write their
+    /// members in the same order again and again. Only keys that [`Ends`] tell apart. Belongs to one projection.
+    hints: Vec<(Ends, Found)>,
 }
 
 impl Entered {
@@ -417,10 +422,16 @@ impl Walk<'_> {
         if self.byte(at) == b'}' {
             return Ok(at + 1);
         }
+        let mut place = 0;
         loop {
             let end = self.string(at)?;
             let start = at + 1;
-            let entry = self.key(start, end, node);
+            let entry = if node == ROOT {
+                self.outermost(start, end, place)
+            } else {
+                self.key(start, end, node)
+            };
+            place += 1;
             at = self.blanks(end + 1);
             if self.byte(at) != b':' {
                 return Err(Refused);
@@ -448,6 +459,26 @@ impl Walk<'_> {
                 _ => return Err(Refused),
             }
         }
+    }
+
+    /// The key of the outermost object at this place: probably the one that was there in the record before.
+    #[inline(always)]
+    fn outermost(&mut self, start: usize, end: usize, place: usize) -> Found {
+        let ends = Ends::of(&self.text[start..end]);
+        if let Some((known, found)) = self.entered.hints.get(place)
+            && *known == ends
+            && end - start <= 16
+        {
+            return *found;
+        }
+        let found = self.key(start, end, ROOT);
+        let hints = &mut self.entered.hints;
+        if place < hints.len() {
+            hints[place] = (ends, found);
+        } else if place < MOST_HINTS && place == hints.len() {
+            hints.push((ends, found));
+        }
+        found
     }
 
     #[inline(always)]
@@ -727,6 +758,8 @@ impl Walk<'_> {
     }
 }
 
+/// What a key is.
+#[derive(Clone, Copy, Debug)]
 enum Found {
     Unknown,
     /// A wanted name that is written with blanks: it may stand beside the one without.
