@@ -150,7 +150,9 @@ fn rest(
     hot: impl Fn(u32) -> bool,
     look: &mut impl FnMut(usize, u32) -> Option<()>,
 ) -> Option<()> {
-    for (index, gram) in text.get(from..)?.windows(4).step_by(stride).enumerate() {
+    // The last block may have ended just before the text does.
+    let end = text.get(from..).unwrap_or_default();
+    for (index, gram) in end.windows(4).step_by(stride).enumerate() {
         let gram = key(u32::from_le_bytes([gram[0], gram[1], gram[2], gram[3]]));
         if hot(gram) {
             look(from + index * stride, gram)?;
