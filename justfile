@@ -27,6 +27,11 @@ bench:
 deny:
     cargo deny check
 
+# one fuzz target for some seconds: `just fuzz yaml 600` (see fuzz/README.md)
+fuzz target seconds="600":
+    python3 fuzz/seeds.py
+    cargo fuzz run -s none -a {{target}} -- -max_total_time={{seconds}} -timeout=20 -rss_limit_mb=2048
+
 # everything that CI runs
 ci:
     .ci/run

@@ -7,6 +7,7 @@ mod conformance;
 mod equivalence;
 mod hunt;
 mod json;
+mod laws;
 mod readme;
 mod rule_tests;
 mod schema;
