@@ -21,7 +21,8 @@ fn same(a: &Node, b: &Node) -> bool {
         }
 }
 
-const EVENT: &[u8] = br#"{"a":"one","b":[2,"x y"],"c":{"d":null},"EventID":4688,"Image":"C:\\a\\cmd.exe"}"#;
+const EVENT: &[u8] =
+    br#"{"a":"one","b":[2,"x y"],"c":{"d":null},"EventID":4688,"Image":"C:\\a\\cmd.exe"}"#;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
