@@ -159,7 +159,7 @@ impl Predicates {
     }
 
     /// The compiled regular expression of a `Regex` predicate; compiled when the rule was checked.
-    /// `None` cannot happen for checked rules ([`check_regex`]) and never matches.
+    /// `None` cannot happen for checked rules (see [`compile_regex`]) and never matches.
     pub(crate) fn regex(&self, id: u32) -> Option<&regex::Regex> {
         self.regexes[id as usize]
             .get_or_init(|| match &self.get(id).test {

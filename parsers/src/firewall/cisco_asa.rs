@@ -13,17 +13,6 @@ use std::sync::{Arc, LazyLock};
 
 pub(super) struct CiscoAsa;
 
-macro_rules! kinds {
-    ($($constant:ident = $name:literal: $sources:expr;)*) => {
-        $(static $constant: Kind = Kind {
-            name: $name,
-            log_sources: { const SOURCES: &[Triple] = $sources; SOURCES },
-            aliases: &ALIASES,
-        };)*
-        static KINDS: &[&Kind] = &[$(&$constant),*];
-    };
-}
-
 kinds! {
     ASA = "cisco asa": &[("cisco", "firewall", "asa"), ("cisco", "", "syslog")];
     ASA_AAA = "cisco asa aaa": &[("cisco", "firewall", "asa"), ("cisco", "", "aaa"), ("cisco", "", "syslog")];

@@ -10,17 +10,6 @@ use std::sync::{Arc, LazyLock};
 
 pub(super) struct CiscoIos;
 
-macro_rules! kinds {
-    ($($constant:ident = $name:literal: $sources:expr;)*) => {
-        $(static $constant: Kind = Kind {
-            name: $name,
-            log_sources: { const SOURCES: &[Triple] = $sources; SOURCES },
-            aliases: &ALIASES,
-        };)*
-        static KINDS: &[&Kind] = &[$(&$constant),*];
-    };
-}
-
 kinds! {
     SYSLOG = "cisco ios": &[("cisco", "", "syslog")];
     AAA = "cisco aaa": &[("cisco", "", "aaa"), ("cisco", "", "syslog")];

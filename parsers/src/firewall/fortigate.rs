@@ -12,17 +12,6 @@ use std::sync::{Arc, LazyLock};
 
 pub(super) struct FortiGate;
 
-macro_rules! kinds {
-    ($($constant:ident = $name:literal: $sources:expr;)*) => {
-        $(static $constant: Kind = Kind {
-            name: $name,
-            log_sources: { const SOURCES: &[Triple] = $sources; SOURCES },
-            aliases: &ALIASES,
-        };)*
-        static KINDS: &[&Kind] = &[$(&$constant),*];
-    };
-}
-
 kinds! {
     TRAFFIC = "fortigate traffic": &[("fortigate", "firewall", "traffic")];
     EVENT = "fortigate event": &[("fortigate", "", "event")];

@@ -13,17 +13,6 @@ use std::sync::{Arc, LazyLock};
 
 pub(super) struct PaloAlto;
 
-macro_rules! kinds {
-    ($($constant:ident = $name:literal: $sources:expr;)*) => {
-        $(static $constant: Kind = Kind {
-            name: $name,
-            log_sources: { const SOURCES: &[Triple] = $sources; SOURCES },
-            aliases: &ALIASES,
-        };)*
-        static KINDS: &[&Kind] = &[$(&$constant),*];
-    };
-}
-
 kinds! {
     TRAFFIC = "paloalto traffic": &[("paloalto", "firewall", "traffic")];
     THREAT = "paloalto threat": &[("paloalto", "firewall", "threat")];
