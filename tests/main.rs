@@ -12,3 +12,4 @@ mod readme;
 mod rule_tests;
 mod schema;
 mod shared;
+mod stages;

@@ -45,3 +45,11 @@ pub fn compile(sources: &[Source]) -> RuleSet {
     let routed: Vec<&str> = sigmund_parsers::json::schema::discriminators().collect();
     RuleSet::compile(rules, &aliases, &routed).0
 }
+
+/// The shared reference material beside the repository (`../shared`, or where `SIGMUND_SHARED` says), if it is there.
+#[must_use]
+pub fn shared() -> Option<PathBuf> {
+    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
+    let path = std::env::var_os("SIGMUND_SHARED").map_or_else(beside, PathBuf::from);
+    path.is_dir().then_some(path)
+}

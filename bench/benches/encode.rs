@@ -1,0 +1,66 @@
+//! Writing detections, format by format, in CPU time of one thread. The encoders belong to the command line, which is no
+//! library: they are compiled into this bench as they are.
+#![allow(dead_code, unused_imports, reason = "a bench of a part")]
+
+#[path = "../../cli/args.rs"]
+mod args;
+mod clock;
+#[path = "../../cli/encode/mod.rs"]
+mod encode;
+#[path = "../../cli/printer.rs"]
+mod printer;
+
+use args::DetectionFormat;
+use clock::{CpuTime, in_cpu_time};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use encode::{Buffer, Encoder, Hit, RuleCard, Style};
+use sigmund_bench::stage::Matching;
+use sigmund_engine::detection::matched;
+use std::sync::Arc;
+
+fn all(criterion: &mut Criterion<CpuTime>) {
+    let inputs = clock::inputs();
+    let ruleset = inputs.compile();
+    let detections = Matching::new(&inputs.windows, &ruleset, 2000).detections();
+    let cards: Vec<RuleCard> =
+        ruleset.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();
+    let hits: Vec<_> = detections
+        .iter()
+        .filter_map(|(rule, event)| Some((*rule, event, matched(ruleset.oracle(*rule)?, event))))
+        .collect();
+    let mut group = criterion.benchmark_group("encode");
+    group.throughput(Throughput::Elements(hits.len() as u64));
+    for (name, format) in [
+        ("jsonl", DetectionFormat::Jsonl),
+        ("ecs", DetectionFormat::Ecs),
+        ("ocsf", DetectionFormat::Ocsf),
+        ("csv", DetectionFormat::Csv),
+        ("table", DetectionFormat::Table),
+    ] {
+        let encoder = Encoder::new(format, Style::default());
+        let mut buffer = Buffer::default();
+        group.bench_function(name, |bench| {
+            bench.iter(|| {
+                for (record, (rule, event, matched)) in (1..).zip(&hits) {
+                    let card = &cards[*rule as usize];
+                    let hit = Hit { rule: card, event, matched, path: "logs/a.ndjson", record };
+                    encoder.detection(&hit, *rule, &mut buffer);
+                }
+                let mut written = 0;
+                let drained = buffer.drain(0, &mut |_, bytes| {
+                    written += bytes.len();
+                    Ok(())
+                });
+                drained.map(|()| written)
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = encoding;
+    config = in_cpu_time();
+    targets = all
+}
+criterion_main!(encoding);
