@@ -1,48 +1,19 @@
 //! Legacy aggregations of the shared rule corpus, which lives outside of this repository; and
 //! pipelines over whole collections.
 
+use crate::shared::corpus;
 use sigmund_sigma::correlation::CorrelationType;
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::{Collection, Item, Loader, Search, Source};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
-fn corpus() -> Option<PathBuf> {
-    let shared = std::env::var_os("SIGMUND_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
-    let path = shared.join("corpus/sigmahq");
-    if path.is_dir() {
-        return Some(path);
-    }
-    // Written directly: what goes through `eprintln!` is kept back while tests pass.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {} does not exist", path.display());
-    None
-}
 
 #[test]
 fn every_legacy_aggregation_of_the_corpus_is_translated() {
-    let Some(root) = corpus() else { return };
-    let mut sources = Vec::new();
-    let mut folders = vec![root.join("unsupported"), root.join("deprecated")];
-    let mut aggregations = 0;
-    while let Some(folder) = folders.pop() {
-        let mut paths: Vec<PathBuf> =
-            std::fs::read_dir(&folder).expect("folder").map(|e| e.expect("entry").path()).collect();
-        paths.sort();
-        for path in paths {
-            if path.is_dir() {
-                folders.push(path);
-                continue;
-            }
-            let text = std::fs::read_to_string(&path).expect("text");
-            aggregations += text
-                .lines()
-                .filter(|line| line.trim_start().starts_with("condition:") && line.contains('|'))
-                .count();
-            sources.push(Source { name: path.to_string_lossy().into(), text: text.into() });
-        }
-    }
+    let Some(sources) = corpus(&["unsupported", "deprecated"]) else { return };
+    let lines = sources.iter().flat_map(|source| source.text.lines());
+    let aggregations = lines
+        .filter(|line| line.trim_start().starts_with("condition:") && line.contains('|'))
+        .count();
     assert_eq!(aggregations, 55);
     let collection = Loader::default().load(&sources);
     // One condition of a global template may serve several rules.

@@ -1,48 +1,12 @@
 //! Lint over the shared rule corpus: good public rules must not be screamed at. The corpus lives
 //! outside of this repository; without it these tests say what they skip.
 
+use crate::shared::{ACTIVE, corpus, rule_files, shared};
 use sigmund_sigma::lint::{self, Taxonomy};
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
-use sigmund_sigma::{Diagnostic, Loader, LogSource, Severity, Source};
+use sigmund_sigma::{Diagnostic, Loader, LogSource, Severity};
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
-fn corpus() -> Option<PathBuf> {
-    let shared = std::env::var_os("SIGMUND_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
-    let path = shared.join("corpus/sigmahq");
-    if path.is_dir() {
-        return Some(path);
-    }
-    // Written directly: what goes through `eprintln!` is kept back while tests pass.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {} does not exist", path.display());
-    None
-}
-
-fn rule_files(directory: &Path, sources: &mut Vec<Source>) {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(directory)
-        .expect("directory")
-        .map(|e| e.expect("entry").path())
-        .collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            rule_files(&path, sources);
-        } else if path.extension().is_some_and(|extension| extension == "yml") {
-            let text = std::fs::read_to_string(&path).expect("text");
-            sources.push(Source { name: path.to_string_lossy().into(), text: text.into() });
-        }
-    }
-}
-
-fn active(root: &Path) -> Vec<Source> {
-    let mut sources = Vec::new();
-    for directory in ["rules", "rules-emerging-threats", "rules-threat-hunting"] {
-        rule_files(&root.join(directory), &mut sources);
-    }
-    sources
-}
+use std::path::Path;
 
 /// Findings by code, the most frequent first, with an example each.
 fn report(found: &[Diagnostic]) -> Vec<(usize, String)> {
@@ -66,8 +30,7 @@ fn report(found: &[Diagnostic]) -> Vec<(usize, String)> {
 
 #[test]
 fn good_public_rules_are_not_screamed_at() {
-    let Some(root) = corpus() else { return };
-    let sources = active(&root);
+    let Some(sources) = corpus(&ACTIVE) else { return };
     let collection = Loader::default().load(&sources);
     let started = std::time::Instant::now();
     let found = lint::check(&sources, &collection, &lint::Options::default());
@@ -98,12 +61,12 @@ fn the_starter_pack_is_clean() {
 
 #[test]
 fn the_taxonomy_of_the_corpus_can_be_used() {
-    let Some(root) = corpus() else { return };
+    let Some(root) = shared("corpus/sigmahq") else { return };
     let text = std::fs::read_to_string(root.join("tests/logsource.json")).expect("text");
     let taxonomy = Taxonomy::parse("logsource.json", &text).expect("a taxonomy");
     let proxy = taxonomy.fields(&LogSource::new(None, Some("proxy"), None)).expect("known");
     assert!(proxy.contains(&"c-useragent"));
-    let sources = active(&root);
+    let Some(sources) = corpus(&ACTIVE) else { return };
     let collection = Loader::default().load(&sources);
     let options = lint::Options { taxonomy: Some(taxonomy), ..lint::Options::default() };
     let found = lint::check(&sources, &collection, &options);
@@ -117,7 +80,7 @@ fn the_taxonomy_of_the_corpus_can_be_used() {
 
 #[test]
 fn the_log_source_mapping_of_the_corpus_is_read() {
-    let Some(root) = corpus() else { return };
+    let Some(root) = shared("corpus/sigmahq") else { return };
     let text = std::fs::read_to_string(root.join("tests/thor.yml")).expect("text");
     let (mapping, found) = LogSourceMapping::parse("thor.yml", &text);
     assert_eq!(found, []);

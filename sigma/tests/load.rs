@@ -1,48 +1,9 @@
 //! Loads the shared rule corpus and the conformance cases that must be refused. Both live outside
 //! of this repository; without them these tests say what they skip.
 
+use crate::shared::{ACTIVE, corpus, shared};
 use sigmund_sigma::{Collection, Loader, Severity, Source};
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-fn shared() -> Option<PathBuf> {
-    let path = std::env::var_os("SIGMUND_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared"), PathBuf::from);
-    if path.is_dir() {
-        return Some(path);
-    }
-    // Written directly: what goes through `eprintln!` is kept back while tests pass.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {} does not exist", path.display());
-    None
-}
-
-fn rule_files(directory: &Path, sources: &mut Vec<Source>) {
-    let mut entries: Vec<PathBuf> = std::fs::read_dir(directory)
-        .expect("directory")
-        .map(|e| e.expect("entry").path())
-        .collect();
-    entries.sort();
-    for path in entries {
-        if path.is_dir() {
-            rule_files(&path, sources);
-        } else if path.extension().is_some_and(|extension| extension == "yml") {
-            let text = std::fs::read_to_string(&path).expect("text");
-            sources.push(Source { name: path.to_string_lossy().into(), text: text.into() });
-        }
-    }
-}
-
-fn corpus(directories: &[&str]) -> Option<Vec<Source>> {
-    let root = shared()?.join("corpus/sigmahq");
-    let mut sources = Vec::new();
-    for directory in directories {
-        rule_files(&root.join(directory), &mut sources);
-    }
-    Some(sources)
-}
-
-const ACTIVE: [&str; 3] = ["rules", "rules-emerging-threats", "rules-threat-hunting"];
 
 fn text_of(collection: &Collection) -> Vec<String> {
     let line = |d: &sigmund_sigma::Diagnostic| format!("{}: {} {:?}", d.source, d.message, d.span);
@@ -100,8 +61,8 @@ fn inactive_corpus_rules_load_or_are_explained() {
 
 #[test]
 fn conformance_cases_load_or_are_refused_as_stated() {
-    let Some(shared) = shared() else { return };
-    let text = std::fs::read_to_string(shared.join("conformance/open/all.json")).expect("cases");
+    let Some(cases) = shared("conformance/open") else { return };
+    let text = std::fs::read_to_string(cases.join("all.json")).expect("cases");
     let cases: serde_yaml::Value = serde_yaml::from_str(&text).expect("valid");
     let mut wrong = Vec::new();
     let mut refused = 0;

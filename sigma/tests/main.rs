@@ -4,3 +4,4 @@ mod correlations;
 mod hostile;
 mod lint;
 mod load;
+mod shared;

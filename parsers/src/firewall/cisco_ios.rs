@@ -3,7 +3,7 @@
 //! The facility says the service (`bgp`, `ldp`, `aaa`, always `syslog`); access list messages are firewall events.
 
 use super::{Device, Message, by_word, decisions, put};
-use crate::syslog::kind::{Kind, Triple};
+use crate::syslog::kind::{Kind, kinds};
 use sigmund_engine::alias::Alias;
 use sigmund_engine::{AliasTable, Record};
 use std::sync::{Arc, LazyLock};
@@ -11,11 +11,12 @@ use std::sync::{Arc, LazyLock};
 pub(super) struct CiscoIos;
 
 kinds! {
-    SYSLOG = "cisco ios": &[("cisco", "", "syslog")];
-    AAA = "cisco aaa": &[("cisco", "", "aaa"), ("cisco", "", "syslog")];
-    BGP = "cisco bgp": &[("cisco", "", "bgp"), ("cisco", "", "syslog")];
-    LDP = "cisco ldp": &[("cisco", "", "ldp"), ("cisco", "", "syslog")];
-    ACL = "cisco ios firewall": &[("cisco", "firewall", "ios"), ("cisco", "", "syslog")];
+    ALIASES;
+    SYSLOG = "cisco ios", &[("cisco", "", "syslog")];
+    AAA = "cisco aaa", &[("cisco", "", "aaa"), ("cisco", "", "syslog")];
+    BGP = "cisco bgp", &[("cisco", "", "bgp"), ("cisco", "", "syslog")];
+    LDP = "cisco ldp", &[("cisco", "", "ldp"), ("cisco", "", "syslog")];
+    ACL = "cisco ios firewall", &[("cisco", "firewall", "ios"), ("cisco", "", "syslog")];
 }
 
 static ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(|| {

@@ -4,7 +4,7 @@
 //! says what it means.
 
 use super::{Device, Message, by_word, decisions};
-use crate::syslog::kind::{Kind, Triple};
+use crate::syslog::kind::{Kind, kinds};
 use jiff::tz::TimeZone;
 use sigmund_engine::alias::Alias;
 use sigmund_engine::{AliasTable, EventTime, Record, TimeSource};
@@ -13,14 +13,15 @@ use std::sync::{Arc, LazyLock};
 pub(super) struct FortiGate;
 
 kinds! {
-    TRAFFIC = "fortigate traffic": &[("fortigate", "firewall", "traffic")];
-    EVENT = "fortigate event": &[("fortigate", "", "event")];
-    VPN = "fortigate vpn": &[("fortigate", "", "event"), ("fortigate", "", "vpn"), ("fortios", "", "sslvpnd")];
-    UTM = "fortigate utm": &[("fortigate", "firewall", "utm")];
-    VIRUS = "fortigate virus": &[("fortigate", "firewall", "utm"), ("fortigate", "antivirus", "utm")];
-    WEB = "fortigate webfilter": &[("fortigate", "firewall", "utm"), ("fortigate", "proxy", "webfilter")];
-    DNS = "fortigate dns": &[("fortigate", "firewall", "utm"), ("fortigate", "dns", "dns")];
-    OTHER = "fortigate": &[("fortigate", "", "")];
+    ALIASES;
+    TRAFFIC = "fortigate traffic", &[("fortigate", "firewall", "traffic")];
+    EVENT = "fortigate event", &[("fortigate", "", "event")];
+    VPN = "fortigate vpn", &[("fortigate", "", "event"), ("fortigate", "", "vpn"), ("fortios", "", "sslvpnd")];
+    UTM = "fortigate utm", &[("fortigate", "firewall", "utm")];
+    VIRUS = "fortigate virus", &[("fortigate", "firewall", "utm"), ("fortigate", "antivirus", "utm")];
+    WEB = "fortigate webfilter", &[("fortigate", "firewall", "utm"), ("fortigate", "proxy", "webfilter")];
+    DNS = "fortigate dns", &[("fortigate", "firewall", "utm"), ("fortigate", "dns", "dns")];
+    OTHER = "fortigate", &[("fortigate", "", "")];
 }
 
 static ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(|| {

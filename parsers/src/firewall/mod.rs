@@ -5,18 +5,6 @@
 //! has no names at all. What was done stands in the vendor's word (`verdict`, or its own field), and `action` offers besides it the canonical words:
 //! accept, allow, forward and `blocked` = `false`; deny, drop, block and `blocked` = `true`.
 
-/// The kinds of events of a device: `CONSTANT = "name": log sources;`. All have the `ALIASES` of the file and are listed in its `KINDS`.
-macro_rules! kinds {
-    ($($constant:ident = $name:literal: $sources:expr;)*) => {
-        $(static $constant: Kind = Kind {
-            name: $name,
-            log_sources: { const SOURCES: &[Triple] = $sources; SOURCES },
-            aliases: &ALIASES,
-        };)*
-        static KINDS: &[&Kind] = &[$(&$constant),*];
-    };
-}
-
 mod cisco_asa;
 mod cisco_ios;
 mod fortigate;

@@ -4,7 +4,7 @@
 //! custom log format (`src`, `dport`, `srcuser` …); the action column is `verdict`, because `action` also offers the canonical words.
 
 use super::{Device, Message, by_word, decisions, put};
-use crate::syslog::kind::{Kind, Triple};
+use crate::syslog::kind::{Kind, kinds};
 use jiff::tz::TimeZone;
 use sigmund_engine::alias::Alias;
 use sigmund_engine::{AliasTable, EventTime, Record, TimeSource};
@@ -14,15 +14,16 @@ use std::sync::{Arc, LazyLock};
 pub(super) struct PaloAlto;
 
 kinds! {
-    TRAFFIC = "paloalto traffic": &[("paloalto", "firewall", "traffic")];
-    THREAT = "paloalto threat": &[("paloalto", "firewall", "threat")];
-    URL = "paloalto url": &[("paloalto", "firewall", "threat"), ("paloalto", "proxy", "url")];
-    VIRUS = "paloalto virus": &[("paloalto", "firewall", "threat"), ("paloalto", "antivirus", "threat")];
-    GLOBALPROTECT = "paloalto globalprotect": &[("paloalto", "appliance", "globalprotect")];
-    CONFIG = "paloalto config": &[("paloalto", "", "config")];
-    SYSTEM = "paloalto system": &[("paloalto", "", "system")];
-    USERID = "paloalto userid": &[("paloalto", "", "userid")];
-    OTHER = "paloalto": &[("paloalto", "", "")];
+    ALIASES;
+    TRAFFIC = "paloalto traffic", &[("paloalto", "firewall", "traffic")];
+    THREAT = "paloalto threat", &[("paloalto", "firewall", "threat")];
+    URL = "paloalto url", &[("paloalto", "firewall", "threat"), ("paloalto", "proxy", "url")];
+    VIRUS = "paloalto virus", &[("paloalto", "firewall", "threat"), ("paloalto", "antivirus", "threat")];
+    GLOBALPROTECT = "paloalto globalprotect", &[("paloalto", "appliance", "globalprotect")];
+    CONFIG = "paloalto config", &[("paloalto", "", "config")];
+    SYSTEM = "paloalto system", &[("paloalto", "", "system")];
+    USERID = "paloalto userid", &[("paloalto", "", "userid")];
+    OTHER = "paloalto", &[("paloalto", "", "")];
 }
 
 static ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(|| {

@@ -11,7 +11,7 @@ mod pam;
 mod sshd;
 mod sudo;
 
-use crate::syslog::kind::{Kind, NO_ALIASES, Triple};
+use crate::syslog::kind::{Kind, NO_ALIASES, kinds};
 use sigmund_engine::Record;
 
 /// Reads the fields of a message.
@@ -24,24 +24,19 @@ pub(crate) struct Program {
     pub(crate) read: Option<Reader>,
 }
 
-macro_rules! kinds {
+/// Kinds by the services of their programs: `CONSTANT = "name": services;`.
+macro_rules! programs {
     ($($constant:ident = $name:literal: $($service:literal),*;)*) => {
-        $(pub(crate) static $constant: Kind = Kind {
-            name: concat!("linux ", $name),
-            log_sources: {
-                const SOURCES: &[Triple] = &[$(("linux", "", $service),)* ("linux", "", "syslog")];
-                SOURCES
-            },
-            aliases: &NO_ALIASES,
-        };)*
-        /// All kinds.
-        #[cfg(test)]
-        pub(crate) static KINDS: &[&Kind] = &[$(&$constant),*];
+        kinds! {
+            #[cfg(test)]
+            NO_ALIASES;
+            $($constant = concat!("linux ", $name), &[$(("linux", "", $service),)* ("linux", "", "syslog")];)*
+        }
     };
 }
 
 // Every message that came through syslog has service syslog too: a guess adds log sources.
-kinds! {
+programs! {
     SYSLOG = "syslog":;
     PAM = "pam": "auth";
     SSHD = "sshd": "sshd", "auth";

@@ -18,6 +18,23 @@ pub(crate) struct Kind {
     pub(crate) aliases: &'static LazyLock<Arc<AliasTable>>,
 }
 
+/// The kinds of events of a program or device: `ALIASES; CONSTANT = "name", log sources; …`. All are listed in `KINDS`.
+macro_rules! kinds {
+    ($(#[$attribute:meta])* $aliases:ident; $($constant:ident = $name:expr, $sources:expr;)*) => {
+        $(pub(crate) static $constant: $crate::syslog::kind::Kind = $crate::syslog::kind::Kind {
+            name: $name,
+            log_sources: {
+                const SOURCES: &[$crate::syslog::kind::Triple] = $sources;
+                SOURCES
+            },
+            aliases: &$aliases,
+        };)*
+        $(#[$attribute])*
+        pub(crate) static KINDS: &[&$crate::syslog::kind::Kind] = &[$(&$constant),*];
+    };
+}
+pub(crate) use kinds;
+
 /// No aliases.
 pub(crate) static NO_ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(Arc::default);
 
