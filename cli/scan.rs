@@ -6,6 +6,7 @@ use crate::read::{Consumer, Reader};
 use sigmund_engine::detection::matched;
 use sigmund_engine::{Event, Matcher, Record};
 use sigmund_parsers::{Framed, Outcome};
+use std::cell::OnceCell;
 use std::io;
 
 /// What a hunt knows before it reads the first log. Shared by all threads.
@@ -60,6 +61,7 @@ impl<'a> Scan<'a> {
         if outside {
             return;
         }
+        let digest = OnceCell::new();
         for &rule in &self.hits {
             let Some(encoder) = &self.hunt.encoder else {
                 self.buffer.count(event.time, rule, field(event, HOST_FIELDS));
@@ -69,7 +71,7 @@ impl<'a> Scan<'a> {
             let matched = oracle.map(|oracle| matched(oracle, event)).unwrap_or_default();
             let card = &self.hunt.rules.cards[rule as usize];
             let (path, record) = (&*self.path, self.number);
-            let hit = Hit { rule: card, event, matched: &matched, path, record };
+            let hit = Hit { rule: card, event, digest: &digest, matched: &matched, path, record };
             encoder.detection(&hit, rule, &mut self.buffer);
         }
     }

@@ -53,9 +53,9 @@ fn detections_are_lines_of_json() {
     assert_snapshot!(hunt(&folder(), &["logs", "-r", "rules"]).shown(), @r#"
     exit code: 0
     --- stdout
-    {"time":"2026-03-17T09:00:00Z","time_source":{"field":"@timestamp"},"rule":{"id":"11111111-1111-4111-8111-111111111111","title":"Whoami","level":"high","status":"test","tags":["attack.discovery","attack.t1033"],"path":"rules/whoami.yml"},"source":{"path":"logs/a.json","record":1},"log_source":{"product":"test"},"matched":[{"selection":"selection","field":"CommandLine","value":"cmd /c whoami","patterns":["whoami"]}],"event":{"@timestamp":"2026-03-17T09:00:00Z","CommandLine":"cmd /c whoami","host":"a"}}
-    {"time":"2026-03-17T08:00:00Z","time_source":{"field":"@timestamp"},"rule":{"id":"11111111-1111-4111-8111-111111111111","title":"Whoami","level":"high","status":"test","tags":["attack.discovery","attack.t1033"],"path":"rules/whoami.yml"},"source":{"path":"logs/a.json","record":2},"log_source":{"product":"test"},"matched":[{"selection":"selection","field":"CommandLine","value":"WHOAMI","patterns":["whoami"]}],"event":{"@timestamp":"2026-03-17T08:00:00Z","CommandLine":"WHOAMI","host":"b"}}
-    {"time":null,"rule":{"id":"22222222-2222-4222-8222-222222222222","title":"Shadow file","level":"low","tags":[],"path":"rules/shadow.yml"},"source":{"path":"logs/b.txt","record":1},"log_source":{"product":"test"},"matched":[{"selection":"keywords","field":null,"value":"cat /etc/shadow\u001b[31m","patterns":["/etc/shadow"]}],"event":"cat /etc/shadow\u001b[31m"}
+    {"id":"13bf24d66395b04dda0f507baa2ec722","time":"2026-03-17T09:00:00Z","time_source":{"field":"@timestamp"},"rule":{"id":"11111111-1111-4111-8111-111111111111","title":"Whoami","level":"high","status":"test","tags":["attack.discovery","attack.t1033"],"path":"rules/whoami.yml"},"source":{"path":"logs/a.json","record":1},"log_source":{"product":"test"},"matched":[{"selection":"selection","field":"CommandLine","value":"cmd /c whoami","patterns":["whoami"]}],"event":{"@timestamp":"2026-03-17T09:00:00Z","CommandLine":"cmd /c whoami","host":"a"}}
+    {"id":"368cdfcf24f5b03c352eb19bd4df7b6d","time":"2026-03-17T08:00:00Z","time_source":{"field":"@timestamp"},"rule":{"id":"11111111-1111-4111-8111-111111111111","title":"Whoami","level":"high","status":"test","tags":["attack.discovery","attack.t1033"],"path":"rules/whoami.yml"},"source":{"path":"logs/a.json","record":2},"log_source":{"product":"test"},"matched":[{"selection":"selection","field":"CommandLine","value":"WHOAMI","patterns":["whoami"]}],"event":{"@timestamp":"2026-03-17T08:00:00Z","CommandLine":"WHOAMI","host":"b"}}
+    {"id":"4c0cc715faec386dd18da3a4f8711a8d","time":null,"rule":{"id":"22222222-2222-4222-8222-222222222222","title":"Shadow file","level":"low","tags":[],"path":"rules/shadow.yml"},"source":{"path":"logs/b.txt","record":1},"log_source":{"product":"test"},"matched":[{"selection":"keywords","field":null,"value":"cat /etc/shadow\u001b[31m","patterns":["/etc/shadow"]}],"event":"cat /etc/shadow\u001b[31m"}
     --- stderr
     2 logs · 5 records · 5 events · 2 rules · 3 detections · [time]
     "#);
@@ -80,10 +80,10 @@ fn csv_has_a_header() {
     assert_snapshot!(hunt(&folder(), &["logs", "-r", "rules", "-f", "csv", "-q"]).shown(), @r#"
     exit code: 0
     --- stdout
-    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event
-    2026-03-17T09:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,1,test,,,CommandLine=cmd /c whoami,"{""@timestamp"":""2026-03-17T09:00:00Z"",""CommandLine"":""cmd /c whoami"",""host"":""a""}"
-    2026-03-17T08:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,2,test,,,CommandLine=WHOAMI,"{""@timestamp"":""2026-03-17T08:00:00Z"",""CommandLine"":""WHOAMI"",""host"":""b""}"
-    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,cat /etc/shadow\u{1b}[31m
+    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event
+    2026-03-17T09:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,1,test,,,CommandLine=cmd /c whoami,13bf24d66395b04dda0f507baa2ec722,"{""@timestamp"":""2026-03-17T09:00:00Z"",""CommandLine"":""cmd /c whoami"",""host"":""a""}"
+    2026-03-17T08:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,2,test,,,CommandLine=WHOAMI,368cdfcf24f5b03c352eb19bd4df7b6d,"{""@timestamp"":""2026-03-17T08:00:00Z"",""CommandLine"":""WHOAMI"",""host"":""b""}"
+    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m
     --- stderr
     "#);
 }
@@ -198,8 +198,8 @@ fn unreadable_logs_do_not_stop_the_others() {
         hunt(&folder(), &["missing.log", "logs/b.txt", "-r", "rules", "-f", "csv"]).shown(), @r#"
     exit code: 2
     --- stdout
-    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event
-    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,cat /etc/shadow\u{1b}[31m
+    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event
+    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m
     --- stderr
     error: cannot read `missing.log`: No such file or directory (os error 2)
     1 log · 2 records · 2 events · 2 rules · 1 detection · [time]
@@ -215,8 +215,8 @@ fn placeholders_are_refused_with_help() {
         hunt(&folder, &["logs", "-r", "rules/shadow.yml", "-r", "placeholder", "-f", "csv"]).shown(), @r#"
     exit code: 0
     --- stdout
-    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event
-    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,cat /etc/shadow\u{1b}[31m
+    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event
+    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m
     --- stderr
     placeholder/x.yml:9:29: error[unresolved-placeholder]: no value is given for the placeholder `%tools%` (help: give its values with `--placeholder tools=VALUE` (repeat for several))
     2 logs · 5 records · 5 events · 1 rule · 1 not loaded · 1 detection · [time]
@@ -224,6 +224,27 @@ fn placeholders_are_refused_with_help() {
     );
     let given = hunt(&folder, &["logs", "-r", "placeholder", "-q", "--placeholder", "tools=calc"]);
     assert_eq!((given.code, given.stdout.lines().count()), (Some(0), 1));
+}
+
+#[test]
+fn ids_are_those_of_rule_and_record() {
+    let ids = |folder: &Folder, args: &[&str], pointer: &str| -> Vec<String> {
+        let ran = hunt(folder, &[&["-q", "-r", "rules"], args].concat());
+        let line = |line: &str| serde_json::from_str(line).expect("JSON");
+        let objects: Vec<serde_json::Value> = ran.stdout.lines().map(line).collect();
+        let id = |object: &serde_json::Value| {
+            object.pointer(pointer).and_then(|id| id.as_str()).expect("an id").to_owned()
+        };
+        objects.iter().map(id).collect()
+    };
+    let folder = folder().file("moved/x.json", LOG.replace("cmd /c whoami", "whoami /all"));
+    let first = ids(&folder, &["logs/a.json"], "/id");
+    assert_eq!(first.len(), 2);
+    assert_ne!(first[0], first[1]);
+    assert_eq!(first, ids(&folder, &["logs/a.json", "-f", "ecs"], "/event/id"));
+    assert_eq!(first, ids(&folder, &["logs/a.json", "-f", "ocsf"], "/finding_info/uid"));
+    let moved = ids(&folder, &["moved"], "/id");
+    assert_eq!((moved[0] == first[0], &moved[1]), (false, &first[1]));
 }
 
 #[test]

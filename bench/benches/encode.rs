@@ -16,6 +16,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use encode::{Buffer, Encoder, Hit, RuleCard, Style};
 use sigmund_bench::stage::Matching;
 use sigmund_engine::detection::matched;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 fn all(criterion: &mut Criterion<CpuTime>) {
@@ -43,7 +44,8 @@ fn all(criterion: &mut Criterion<CpuTime>) {
             bench.iter(|| {
                 for (record, (rule, event, matched)) in (1..).zip(&hits) {
                     let card = &cards[*rule as usize];
-                    let hit = Hit { rule: card, event, matched, path: "logs/a.ndjson", record };
+                    let (path, digest) = ("logs/a.ndjson", &OnceCell::new());
+                    let hit = Hit { rule: card, event, digest, matched, path, record };
                     encoder.detection(&hit, *rule, &mut buffer);
                 }
                 let mut written = 0;

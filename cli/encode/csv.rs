@@ -4,7 +4,7 @@ use super::{Buffer, Hit, json, level_name, rfc3339};
 use crate::printer::visible;
 
 pub(crate) const HEADER: &[u8] =
-    b"time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,event\n";
+    b"time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event\n";
 
 pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     let metadata = &hit.rule.rule.metadata;
@@ -45,6 +45,8 @@ pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
         matched.push_str(value);
     }
     cell(&matched, bytes);
+    bytes.push(b',');
+    cell(&hit.id().to_string(), bytes);
     bytes.push(b',');
     let mut event = Vec::new();
     json::record(&hit.event.raw, &mut event);

@@ -1,32 +1,21 @@
 //! Elastic Common Schema: one object per line, the detection as an alert.
 
-use super::{Buffer, HOST_FIELDS, Hit, json, level_name, rfc3339};
+use super::{
+    Buffer, DESTINATION_IP_FIELDS, HOST_FIELDS, Hit, SOURCE_IP_FIELDS, USER_FIELDS, json,
+    level_name, rfc3339,
+};
 use sigmund_sigma::rule::Level;
 
 /// ECS field (as a path) ← native fields.
 const FIELDS: &[(&[&str], &[&str])] = &[
     (&["host", "name"], HOST_FIELDS),
-    (&["user", "name"], &["user.name", "User", "user", "TargetUserName", "SubjectUserName"]),
+    (&["user", "name"], USER_FIELDS),
     (&["process", "executable"], &["process.executable", "Image", "NewProcessName"]),
     (&["process", "command_line"], &["process.command_line", "CommandLine", "ProcessCommandLine"]),
     (&["process", "parent_executable"], &["ParentImage", "ParentProcessName"]),
-    (
-        &["source", "ip"],
-        &["source.ip", "id.orig_h", "src_ip", "SourceIp", "SourceAddress", "IpAddress", "srcip"],
-    ),
+    (&["source", "ip"], SOURCE_IP_FIELDS),
     (&["source", "port"], &["source.port", "id.orig_p", "src_port", "SourcePort", "srcport"]),
-    (
-        &["destination", "ip"],
-        &[
-            "destination.ip",
-            "id.resp_h",
-            "dst_ip",
-            "dest_ip",
-            "DestinationIp",
-            "DestAddress",
-            "dstip",
-        ],
-    ),
+    (&["destination", "ip"], DESTINATION_IP_FIELDS),
     (
         &["destination", "port"],
         &[
@@ -60,6 +49,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::text("message", &metadata.title, bytes);
     json::key("event", bytes);
     bytes.push(b'{');
+    json::text("id", &hit.id().to_string(), bytes);
     json::text("kind", "alert", bytes);
     json::text("provider", "sigmund", bytes);
     json::key("severity", bytes);

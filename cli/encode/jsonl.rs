@@ -31,6 +31,7 @@ pub(super) fn rule(rule: &Rule) -> Vec<u8> {
 pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     let bytes = &mut out.bytes;
     bytes.push(b'{');
+    json::text("id", &hit.id().to_string(), bytes);
     json::key("time", bytes);
     match hit.event.time {
         Some(time) => {

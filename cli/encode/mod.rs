@@ -13,9 +13,10 @@ mod table;
 
 use crate::args::DetectionFormat;
 use sigmund_engine::detection::Matched;
-use sigmund_engine::{Event, EventTime};
+use sigmund_engine::{DetectionId, Event, EventDigest, EventTime};
 use sigmund_sigma::rule::Level;
 use sigmund_sigma::{LogSource, Rule};
+use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
@@ -93,6 +94,8 @@ pub(crate) fn status_name(status: sigmund_sigma::rule::Status) -> &'static str {
 pub(crate) struct Hit<'a> {
     pub(crate) rule: &'a RuleCard,
     pub(crate) event: &'a Event,
+    /// Of the event, computed when the first of its detections needs it.
+    pub(crate) digest: &'a OnceCell<EventDigest>,
     pub(crate) matched: &'a [Matched],
     pub(crate) path: &'a str,
     /// From 1, counted from the beginning of what is read as one part; headers and empty lines count.
@@ -100,6 +103,12 @@ pub(crate) struct Hit<'a> {
 }
 
 impl Hit<'_> {
+    /// The same in every run, wherever the log lies.
+    fn id(&self) -> DetectionId {
+        let digest = self.digest.get_or_init(|| EventDigest::of(&self.event.raw));
+        DetectionId::new(&self.rule.rule, digest)
+    }
+
     /// The log source of the event through which the rule saw it.
     fn log_source(&self) -> Option<&LogSource> {
         let wanted = &self.rule.rule.logsource;
@@ -154,6 +163,17 @@ pub(crate) const HOST_FIELDS: &[&str] = &[
     "HostName",
     "computer_name",
 ];
+
+/// The names under which logs say who is concerned.
+const USER_FIELDS: &[&str] = &["user.name", "User", "user", "TargetUserName", "SubjectUserName"];
+
+/// The names under which logs say who opened a connection.
+const SOURCE_IP_FIELDS: &[&str] =
+    &["source.ip", "id.orig_h", "src_ip", "SourceIp", "SourceAddress", "IpAddress", "srcip"];
+
+/// The names under which logs say whom a connection was opened to.
+const DESTINATION_IP_FIELDS: &[&str] =
+    &["destination.ip", "id.resp_h", "dst_ip", "dest_ip", "DestinationIp", "DestAddress", "dstip"];
 
 /// RFC 3339 in UTC.
 pub(crate) fn rfc3339(nanos: i64) -> String {

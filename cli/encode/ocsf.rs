@@ -1,30 +1,17 @@
 //! OCSF 1.3: one Detection Finding (class 2004) per line.
 
-use super::{Buffer, HOST_FIELDS, Hit, json, level_name};
+use super::{
+    Buffer, DESTINATION_IP_FIELDS, HOST_FIELDS, Hit, SOURCE_IP_FIELDS, USER_FIELDS, json,
+    level_name,
+};
 use sigmund_sigma::rule::Level;
 
 /// Observable type ids: 1 hostname, 2 IP address, 4 user name.
 const OBSERVABLES: &[(&str, u8, &[&str])] = &[
     ("device.hostname", 1, HOST_FIELDS),
-    (
-        "src_endpoint.ip",
-        2,
-        &["source.ip", "id.orig_h", "src_ip", "SourceIp", "SourceAddress", "IpAddress", "srcip"],
-    ),
-    (
-        "dst_endpoint.ip",
-        2,
-        &[
-            "destination.ip",
-            "id.resp_h",
-            "dst_ip",
-            "dest_ip",
-            "DestinationIp",
-            "DestAddress",
-            "dstip",
-        ],
-    ),
-    ("actor.user.name", 4, &["user.name", "User", "user", "TargetUserName", "SubjectUserName"]),
+    ("src_endpoint.ip", 2, SOURCE_IP_FIELDS),
+    ("dst_endpoint.ip", 2, DESTINATION_IP_FIELDS),
+    ("actor.user.name", 4, USER_FIELDS),
 ];
 
 pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
@@ -58,20 +45,13 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     bytes.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
     bytes.extend_from_slice(b"\"}");
     json::text("log_name", hit.path, bytes);
+    json::key("sequence", bytes);
+    out.number(hit.record);
+    let bytes = &mut out.bytes;
     bytes.push(b'}');
     json::key("finding_info", bytes);
     bytes.push(b'{');
-    // Unique among findings and the same in every run over the same logs.
-    json::key("uid", bytes);
-    bytes.push(b'"');
-    for part in [hit.rule.id(), ":", hit.path, ":"] {
-        let mut text = Vec::new();
-        json::string(part, &mut text);
-        bytes.extend_from_slice(&text[1..text.len() - 1]);
-    }
-    out.number(hit.record);
-    let bytes = &mut out.bytes;
-    bytes.push(b'"');
+    json::text("uid", &hit.id().to_string(), bytes);
     json::text("title", &metadata.title, bytes);
     json::optional("desc", metadata.description.as_deref(), bytes);
     if let Some(millis) = &millis {

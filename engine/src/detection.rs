@@ -2,7 +2,7 @@
 
 use crate::explain::{Compared, ItemNode, covered};
 use crate::oracle::Oracle;
-use crate::{Event, EventTime};
+use crate::{DetectionId, Event, EventDigest, EventTime};
 use sigmund_sigma::{LogSource, Rule};
 use std::sync::Arc;
 
@@ -60,6 +60,12 @@ impl Detection {
         let log_source = log_source.cloned();
         let matched = matched(oracle, &event);
         Self { rule, event, log_source, position, matched }
+    }
+
+    /// The same in every run.
+    #[must_use]
+    pub fn id(&self) -> DetectionId {
+        DetectionId::new(&self.rule, &EventDigest::of(&self.event.raw))
     }
 
     /// When the event happened.
