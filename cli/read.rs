@@ -3,10 +3,11 @@
 use crate::input::{Content, Opened};
 use crate::plan::Reading;
 use sigmund_engine::Record;
-use sigmund_parsers::decompress::{self, Limits, each_stream};
+use sigmund_parsers::decompress::{self, Limits, Seekable, each_stream};
 use sigmund_parsers::windows::evtx;
-use sigmund_parsers::{Counts, Format, Framed, Stream};
-use std::io::{self, Read};
+use sigmund_parsers::{Counts, Framed, Stream};
+use std::io::{self, Read, Seek, Write as _};
+use tempfile::SpooledTempFile;
 
 /// How much is read at once.
 const BLOCK: usize = 256 << 10;
@@ -50,29 +51,111 @@ pub(crate) fn head(bytes: &mut dyn Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
-/// A Windows event log as lines of JSON. It is read whole: its oldest records may be anywhere in it.
-fn event_log(
+/// Event logs are recognised by so many bytes.
+const EVENT_LOG_MAGIC: u64 = 8;
+
+/// Packed event logs up to this size are kept in memory, larger ones in a temporary file.
+const SPOOL: usize = 16 << 20;
+
+/// Packed event logs are read so far.
+const SPOOL_LARGEST: u64 = 4 << 30;
+
+/// The bytes of a stream.
+enum Bytes<'a> {
+    /// A file as it is.
+    File(&'a mut dyn Seekable),
+    /// What comes out of a pipe or a packed file.
+    Flow(&'a mut dyn Read),
+}
+
+impl Read for Bytes<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Flow(flow) => flow.read(buffer),
+        }
+    }
+}
+
+/// The oldest records of an event log may be anywhere in it, so one that cannot be read at any place is kept.
+fn spool(
     name: &str,
     start: &[u8],
     rest: &mut dyn Read,
     damaged: &mut Vec<decompress::Warning>,
-) -> io::Result<evtx::JsonLines> {
-    let mut bytes = start.to_vec();
-    let limit = evtx::LARGEST.saturating_sub(bytes.len() as u64);
-    if rest.take(limit).read_to_end(&mut bytes)? as u64 == limit {
-        let message = format!("only its first {} GiB were read", evtx::LARGEST >> 30);
+) -> io::Result<SpooledTempFile> {
+    let failed = |error: io::Error| {
+        let folder = std::env::temp_dir();
+        let message = format!(
+            "a large event log that is packed or piped needs room in `{}`: {error}; \
+             unpack it or set `TMPDIR`",
+            folder.display()
+        );
+        io::Error::new(error.kind(), message)
+    };
+    let mut file = SpooledTempFile::new(SPOOL);
+    file.write_all(start).map_err(failed)?;
+    let mut block = vec![0; BLOCK];
+    let mut left = SPOOL_LARGEST.saturating_sub(start.len() as u64);
+    while left > 0 {
+        let most = block.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        match rest.read(&mut block[..most]) {
+            Ok(0) => break,
+            Ok(count) => {
+                file.write_all(&block[..count]).map_err(failed)?;
+                left -= count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if left == 0 {
+        let message = format!("only its first {} GiB were read; unpack it", SPOOL_LARGEST >> 30);
         damaged.push(decompress::Warning { name: name.to_owned(), message });
     }
-    Ok(evtx::JsonLines::new(bytes))
+    Ok(file)
 }
 
 /// What could not be read of an event log: the first problems, and how many more there are.
-fn damage(name: &str, lines: &evtx::JsonLines) -> Vec<decompress::Warning> {
+fn damage<R: Read + Seek>(name: &str, lines: &evtx::JsonLines<R>) -> Vec<decompress::Warning> {
     let told = lines.problems();
     let more = lines.bad() - told.len() as u64;
     let rest = (more > 0).then(|| format!("{more} more records or chunks could not be read"));
     let warning = |message| decompress::Warning { name: name.to_owned(), message };
     told.iter().cloned().chain(rest).map(warning).collect()
+}
+
+/// Gets each stream of an input with its name.
+type EachStream<'a> = dyn FnMut(&str, Bytes<'_>) -> io::Result<()> + 'a;
+
+/// Gives each stream of a file to `each`: the file itself if it is not packed.
+fn each_of_file(
+    name: &str,
+    file: &mut dyn Seekable,
+    each: &mut EachStream<'_>,
+) -> io::Result<Vec<decompress::Warning>> {
+    if file.stream_position().is_err() {
+        // A pipe with a name, as shells make them of `<(command)`.
+        return each_of_pipe(name, file, each);
+    }
+    let mut start = Vec::new();
+    file.take(EVENT_LOG_MAGIC).read_to_end(&mut start)?;
+    file.rewind()?;
+    if evtx::is_evtx(&start) {
+        return each(name, Bytes::File(file)).map(|()| Vec::new());
+    }
+    let input = decompress::Input::File(file);
+    each_stream(name, input, &Limits::default(), &mut |name, flow| each(name, Bytes::Flow(flow)))
+}
+
+/// Gives each stream of a pipe to `each`.
+fn each_of_pipe(
+    name: &str,
+    mut pipe: &mut dyn Read,
+    each: &mut EachStream<'_>,
+) -> io::Result<Vec<decompress::Warning>> {
+    let input = decompress::Input::Pipe(&mut pipe);
+    each_stream(name, input, &Limits::default(), &mut |name, flow| each(name, Bytes::Flow(flow)))
 }
 
 /// The buffers of reading, reused from log to log.
@@ -98,27 +181,31 @@ impl Reader {
         let mut report = Report::default();
         let mut refused = None;
         let mut damaged = Vec::new();
-        let mut each = |name: &str, bytes: &mut dyn Read| {
+        let mut each = |name: &str, mut bytes: Bytes<'_>| {
             consumer.stream(name);
-            let mut start = head(bytes)?;
+            let start = head(&mut bytes)?;
             let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
             let info = reading.info(file_name, modified);
-            let mut event_log = match evtx::is_evtx(&start) {
-                true => Some(event_log(name, &start, bytes, &mut damaged)?),
-                false => None,
-            };
-            let (forced, bytes): (_, &mut dyn Read) = match &mut event_log {
-                Some(lines) => {
-                    start = head(lines)?;
-                    (Some(&evtx::Evtx as &dyn Format), lines)
-                }
-                None => (reading.forced, bytes),
-            };
-            let mut stream = Stream::open(info, &start, forced);
-            let result = self.stream(&mut stream, &start, bytes, consumer);
-            if let Some(lines) = event_log {
+            let (stream, result) = if evtx::is_evtx(&start) {
+                let mut spooled;
+                let file: &mut dyn Seekable = match &mut bytes {
+                    Bytes::File(file) => *file,
+                    Bytes::Flow(rest) => {
+                        spooled = spool(name, &start, rest, &mut damaged)?;
+                        &mut spooled
+                    }
+                };
+                let mut lines = evtx::JsonLines::new(file);
+                let start = head(&mut lines)?;
+                let mut stream = Stream::open(info, &start, Some(&evtx::Evtx));
+                let result = self.stream(&mut stream, &start, &mut lines, consumer);
                 damaged.extend(damage(name, &lines));
-            }
+                (stream, result)
+            } else {
+                let mut stream = Stream::open(info, &start, reading.forced);
+                let result = self.stream(&mut stream, &start, &mut bytes, consumer);
+                (stream, result)
+            };
             report.counts.add(stream.counts());
             report.format.get_or_insert(stream.format());
             match result {
@@ -130,17 +217,10 @@ impl Reader {
                 }
             }
         };
-        let limits = Limits::default();
         let walked = match content {
-            Content::File(mut file) => {
-                each_stream(&name, decompress::Input::File(&mut file), &limits, &mut each)
-            }
-            Content::Memory(mut bytes) => {
-                each_stream(&name, decompress::Input::File(&mut bytes), &limits, &mut each)
-            }
-            Content::Pipe(mut pipe) => {
-                each_stream(&name, decompress::Input::Pipe(&mut pipe), &limits, &mut each)
-            }
+            Content::File(mut file) => each_of_file(&name, &mut file, &mut each),
+            Content::Memory(mut bytes) => each_of_file(&name, &mut bytes, &mut each),
+            Content::Pipe(mut pipe) => each_of_pipe(&name, &mut pipe, &mut each),
         };
         if let Some(error) = refused {
             return Err(error);
@@ -213,5 +293,88 @@ impl Reader {
             block.copy_within(used..filled, 0);
             filled -= used;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::LogOptions;
+    use std::io::Cursor;
+
+    /// A Windows event log with a chunk for each of these: the number of its record, and the name of the element in it.
+    fn event_log(chunks: &[(u64, &str)]) -> Vec<u8> {
+        let mut log = b"ElfFile\0".to_vec();
+        log.resize(4096, 0);
+        for (number, name) in chunks {
+            let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            // An open element: where its name stands (right behind), the name, its end.
+            let mut record = [15, 1, 1, 0, 1, 0, 0, 0, 0].to_vec();
+            record.extend(549_u32.to_le_bytes());
+            record.extend([0; 6]);
+            record.extend((name.len() as u16 / 2).to_le_bytes());
+            record.extend(name);
+            record.extend([0, 0, 3, 0]);
+            let size = record.len() as u32 + 28;
+            let mut chunk = vec![0; 64 << 10];
+            chunk[..8].copy_from_slice(b"ElfChnk\0");
+            for at in [8, 16, 24, 32, 520] {
+                chunk[at..at + 8].copy_from_slice(&number.to_le_bytes());
+            }
+            for (at, value) in [(40, 128), (44, 512), (48, 512 + size), (512, 0x2a2a), (516, size)]
+            {
+                chunk[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
+            }
+            chunk[536..536 + record.len()].copy_from_slice(&record);
+            log.extend(chunk);
+        }
+        log
+    }
+
+    struct Texts(Vec<String>);
+
+    impl Consumer for Texts {
+        fn record(&mut self, framed: Framed<'_>) {
+            self.0.push(String::from_utf8_lossy(framed.bytes).into_owned());
+        }
+    }
+
+    fn read(content: Content) -> (Vec<String>, Report) {
+        let reading = Reading::new(&LogOptions::default()).expect("no options");
+        let opened = Opened { content, name: "x".to_owned(), modified: 0 };
+        let mut texts = Texts(Vec::new());
+        let report = Reader::new(Record::collecting()).log(opened, &reading, &mut texts);
+        (texts.0, report.expect("a report"))
+    }
+
+    #[test]
+    fn event_logs_are_read_the_same_packed_and_plain() {
+        let mut log = event_log(&[(7, "C"), (9, "D"), (3, "A"), (5, "B")]);
+        log.extend(b"ElfChnk\0cut");
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("x.evtx", zip::write::SimpleFileOptions::default()).expect("a member");
+        zip.write_all(&log).expect("memory");
+        let zip = zip.finish().expect("memory").into_inner();
+        for bytes in [log, zip] {
+            let (texts, report) = read(Content::Memory(Cursor::new(bytes)));
+            let expected = ["A", "B", "C", "D"].map(|name| format!("{{\"{name}\":null}}"));
+            assert_eq!(texts, expected);
+            assert_eq!(report.format, Some("evtx"));
+            let warnings: Vec<&str> =
+                report.warnings.iter().map(|warning| &*warning.message).collect();
+            assert_eq!(warnings, ["offset 266240: the file ends within a chunk header"]);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_with_a_name_is_read_as_a_pipe() {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        writer.write_all(b"{\"a\":1}\n{\"a\":2}\n").expect("room in the pipe");
+        drop(writer);
+        let file = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
+        let (texts, report) = read(Content::File(file));
+        assert_eq!(texts, ["{\"a\":1}", "{\"a\":2}"]);
+        assert_eq!(report.problem, None);
     }
 }

@@ -72,7 +72,7 @@ for text in ("sel_a", "sel_a and not c or (sel_b)", "1 of sel_*", "all of them",
 
 # A record: a fragment header, an open element with a name, a value, an end.
 name = lambda text: bytes(4) + bytes(2) + len(text).to_bytes(2, "little") + text.encode("utf-16-le") + bytes(2)
-element = b"\x01\xff\xff\x40\0\0\0" + (0x200 + 24 + 4 + 11).to_bytes(4, "little") + name("Event") + b"\x02"
+element = b"\x01\x40\0\0\0" + (0x200 + 24 + 4 + 9).to_bytes(4, "little") + name("Event") + b"\x02"
 value = b"\x05\x01" + (2).to_bytes(2, "little") + "ab".encode("utf-16-le")
 for record in (b"\x0f\x01\x01\0" + element + value + b"\x04\0", b"\x0f\x01\x01\0" + element + b"\x03\0", b"\x0f\x01\x01\0\x0c\x01"):
     seed("evtx", b"\x01" + record)

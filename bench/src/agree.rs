@@ -118,7 +118,7 @@ impl Agreement {
         let mut part;
         let reader: &mut dyn Read = if is_evtx(&block) {
             reader.read_to_end(&mut block)?;
-            lines = JsonLines::new(std::mem::take(&mut block));
+            lines = JsonLines::new(io::Cursor::new(std::mem::take(&mut block)));
             (&mut lines).take(64 << 10).read_to_end(&mut block)?;
             &mut lines
         } else {

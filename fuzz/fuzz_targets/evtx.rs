@@ -2,6 +2,7 @@
 #![no_main]
 
 use sigmund_fuzz::split;
+use sigmund_parsers::json::read;
 use sigmund_parsers::windows::evtx::records;
 
 /// A file of one chunk that holds `record`.
@@ -28,8 +29,10 @@ fn file(record: &[u8]) -> Vec<u8> {
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let (how, bytes) = split(data);
     let bytes = if how & 1 == 0 { bytes.to_vec() } else { file(bytes) };
-    for record in records(bytes).flatten() {
+    for record in records(std::io::Cursor::new(bytes)).flatten() {
         assert!(!record.contains(&b'\n'), "a record is one line");
-        assert!(serde_json::from_slice::<serde_json::Value>(&record).is_ok(), "a record is JSON");
+        let document = read::value(&record).expect("a record is JSON");
+        let serde = serde_json::from_slice::<serde_json::Value>(&record);
+        assert!(serde.is_ok() || document.too_deep, "a record is JSON");
     }
 });
