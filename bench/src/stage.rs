@@ -216,7 +216,7 @@ impl<'a> Reading<'a> {
 /// Reads the records of an EVTX file. How many bytes of JSON they are.
 #[must_use]
 pub fn evtx(log: &Log) -> u64 {
-    let mut lines = JsonLines::new(log.bytes.clone());
+    let mut lines = JsonLines::new(io::Cursor::new(&log.bytes));
     io::copy(&mut lines, &mut io::sink()).unwrap_or_default()
 }
 
