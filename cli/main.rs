@@ -18,6 +18,8 @@ mod rule_text;
 mod scan;
 mod schedule;
 mod sources;
+mod temporary;
+mod timeline;
 
 use crate::printer::{Printer, is_broken_pipe};
 use clap::Parser;

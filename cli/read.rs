@@ -2,6 +2,7 @@
 
 use crate::input::{Content, Opened};
 use crate::plan::Reading;
+use crate::temporary;
 use sigmund_engine::Record;
 use sigmund_parsers::decompress::{self, Limits, Seekable, each_stream};
 use sigmund_parsers::windows::evtx;
@@ -84,15 +85,7 @@ fn spool(
     rest: &mut dyn Read,
     damaged: &mut Vec<decompress::Warning>,
 ) -> io::Result<SpooledTempFile> {
-    let failed = |error: io::Error| {
-        let folder = std::env::temp_dir();
-        let message = format!(
-            "a large event log that is packed or piped needs room in `{}`: {error}; \
-             unpack it or set `TMPDIR`",
-            folder.display()
-        );
-        io::Error::new(error.kind(), message)
-    };
+    let failed = |error| temporary::failed("keeping a large event log (packed or piped)", &error);
     let mut file = SpooledTempFile::new(SPOOL);
     file.write_all(start).map_err(failed)?;
     let mut block = vec![0; BLOCK];

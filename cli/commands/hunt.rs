@@ -8,6 +8,7 @@ use crate::plan::{self, Reading, Rules};
 use crate::printer::{Printer, grouped, plural};
 use crate::scan::Hunt;
 use crate::schedule::{self, Totals};
+use crate::timeline::Timeline;
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sigmund_sigma::rule::Level;
@@ -60,7 +61,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         out: BufWriter::with_capacity(64 << 10, out),
         encoder: encoder.clone(),
         format,
-        timeline: args.timeline.then(Vec::new),
+        timeline: args.timeline.then(Timeline::new),
         summary: args.summary.then(Summary::default),
         detections: 0,
         highest: None,
@@ -109,16 +110,13 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     })
 }
 
-/// When a detection's event happened, and its text.
-type Timed = (Option<i64>, Box<[u8]>);
-
 /// Where detections go.
 struct Output {
     out: BufWriter<Box<dyn Write>>,
     encoder: Encoder,
     format: DetectionFormat,
-    /// All detections, where they are ordered by time.
-    timeline: Option<Vec<Timed>>,
+    /// Where detections are ordered by time.
+    timeline: Option<Timeline>,
     summary: Option<Summary>,
     detections: u64,
     highest: Option<Level>,
@@ -141,7 +139,7 @@ impl Output {
             if let Some(summary) = &mut self.summary {
                 summary.add(mark.rule, mark.time, mark.host.as_deref());
             } else if let Some(timeline) = &mut self.timeline {
-                timeline.push((mark.time, text.into()));
+                timeline.push(mark.time, text)?;
             } else {
                 self.encoder.before(first, &mut self.out)?;
                 self.out.write_all(text)?;
@@ -156,13 +154,12 @@ impl Output {
             summary.write(self.format, &hunt.rules.cards, &mut self.out)?;
             return self.out.flush();
         }
-        if let Some(mut timeline) = self.timeline.take() {
-            // Stable: what has the same time stays in input order; what has none comes last.
-            timeline.sort_by_key(|(time, _)| time.unwrap_or(i64::MAX));
-            for (index, (_, text)) in timeline.iter().enumerate() {
-                self.encoder.before(index == 0, &mut self.out)?;
-                self.out.write_all(text)?;
-            }
+        if let Some(timeline) = self.timeline.take() {
+            let mut first = true;
+            timeline.finish(&mut |text| {
+                self.encoder.before(std::mem::take(&mut first), &mut self.out)?;
+                self.out.write_all(text)
+            })?;
         }
         self.encoder.end(self.detections > 0, &mut self.out)?;
         self.out.flush()
