@@ -50,6 +50,17 @@ impl Printer {
         self.choice(&std::io::stdout()) != anstream::ColorChoice::Never
     }
 
+    /// Columns of the terminal that stdout is; `None` if it is none.
+    pub(crate) fn width(&self) -> Option<usize> {
+        if !self.stdout_is_terminal() {
+            return None;
+        }
+        let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let size = || Some(usize::from(terminal_size::terminal_size()?.0.0));
+        let columns: Option<usize> = columns.or_else(size);
+        Some(columns.filter(|width| *width > 0).unwrap_or(160))
+    }
+
     fn choice(&self, stream: &impl anstream::stream::RawStream) -> anstream::ColorChoice {
         match self.color {
             ColorChoice::Auto => AutoStream::choice(stream),
@@ -127,6 +138,25 @@ pub(crate) fn visible(text: &str, lines: bool) -> std::borrow::Cow<'_, str> {
     out.into()
 }
 
+/// A paragraph in lines of at most so many characters, broken between words.
+pub(crate) fn folded(text: &str, width: usize) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut length = 0;
+    for word in text.split(' ') {
+        let wanted = word.chars().count();
+        if length > 0 && length + 1 + wanted > width {
+            out.push('\n');
+            length = 0;
+        } else if length > 0 {
+            out.push(' ');
+            length += 1;
+        }
+        out.push_str(word);
+        length += wanted;
+    }
+    out
+}
+
 /// Control characters, and the invisible ones that reorder or hide text.
 fn is_steering(c: char) -> bool {
     c.is_control()
@@ -162,7 +192,14 @@ pub(crate) fn grouped(number: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{grouped, visible};
+    use super::{folded, grouped, visible};
+
+    #[test]
+    fn paragraphs_are_broken_between_words() {
+        assert_eq!(folded("one two three", 7), "one two\nthree");
+        assert_eq!(folded("one two three", 80), "one two three");
+        assert_eq!(folded("endlessly long", 4), "endlessly\nlong");
+    }
 
     #[test]
     fn control_characters_are_escaped() {

@@ -67,7 +67,7 @@ fn people_see_the_source() {
 fn other_documents_and_files_still_load() {
     let folder = Folder::new()
         .file("a.yml", format!("{}---\n{BROKEN}", crate::check::GOOD))
-        .file("b.yml", GOOD.replace('1', "2"))
+        .file("b.yml", GOOD.replace('1', "2").replace("Whoami As", "Id As"))
         .file("c.yml", "title: [\n")
         .file("other.yml", "key: value\n");
     assert_snapshot!(folder.run(&["check", ".", "-v"]).shown(), @r#"
@@ -179,4 +179,22 @@ fn help_fits_one_screen_and_has_examples() {
         assert!(ran.stdout.contains("Examples:"), "{command:?}");
         assert!(ran.stdout.lines().all(|line| line.chars().count() <= 100), "{command:?}");
     }
+}
+
+#[test]
+fn codes_are_explained_at_length() {
+    assert_snapshot!(run(&["explain", "foreign-taxonomy"]).shown(), @r"
+    exit code: 0
+    --- stdout
+    foreign-taxonomy: the fields are of another taxonomy than Sigma's, and nothing maps them
+
+    Fields of the taxonomy `sigma` are found under the names that each log format has for them. Those of
+    another taxonomy are not, so the document is not loaded: it would find nothing and nobody would
+    know. Give a pySigma processing pipeline that maps the fields (`-p FILE`). If the logs have these
+    very names, remove `taxonomy`.
+    --- stderr
+    ");
+    let ran = run(&["explain", "unknown-modifierr"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("`unknown-modifier`"), "{}", ran.stderr);
 }

@@ -109,9 +109,9 @@ fn summaries_count() {
         hunt(&folder(), &["logs", "-r", "rules", "-f", "table", "-q", "--summary"]).shown(), @r#"
     exit code: 0
     --- stdout
-       COUNT  LEVEL          HOSTS  FIRST (UTC)          LAST (UTC)           RULE
-           2  high               2  2026-03-17 08:00:00  2026-03-17 09:00:00  Whoami
-           1  low                0  -                    -                    Shadow file
+       COUNT  LEVEL     HOSTS  FIRST (UTC)          LAST (UTC)           RULE
+           2  high          2  2026-03-17 08:00:00  2026-03-17 09:00:00  Whoami
+           1  low           0  -                    -                    Shadow file
 
        COUNT  HOST
            1  a
@@ -219,7 +219,7 @@ fn placeholders_are_refused_with_help() {
     ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m
     --- stderr
     placeholder/x.yml:9:29: error[unresolved-placeholder]: no value is given for the placeholder `%tools%` (help: give its values with `--placeholder tools=VALUE` (repeat for several))
-    2 logs · 5 records · 5 events · 1 rule · 1 not loaded · 1 detection · [time]
+    2 logs · 5 records · 5 events · 1 rule · 1 error in rules · 1 detection · [time]
     "#
     );
     let given = hunt(&folder, &["logs", "-r", "placeholder", "-q", "--placeholder", "tools=calc"]);

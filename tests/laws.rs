@@ -193,8 +193,16 @@ fn imports_run_one_way() {
     assert_eq!(own("parsers"), ["sigmund-engine", "sigmund-sigma"]);
     assert_eq!(own("."), ["sigmund-engine", "sigmund-parsers", "sigmund-sigma"]);
     for folder in ["sigma", "engine", "parsers"] {
-        for foreign in ["tokio", "clap", "anstream", "indicatif", "tracing", "rand", "comfy-table"]
-        {
+        for foreign in [
+            "tokio",
+            "clap",
+            "anstream",
+            "indicatif",
+            "tracing",
+            "rand",
+            "comfy-table",
+            "terminal_size",
+        ] {
             assert!(!dependencies(folder).contains(foreign), "`{folder}` depends on `{foreign}`");
         }
     }

@@ -5,7 +5,7 @@ use crate::args::{Explain, ExplainFormat};
 use crate::events::each_event;
 use crate::input::Inputs;
 use crate::plan::{self, Reading};
-use crate::printer::Printer;
+use crate::printer::{Printer, folded};
 use crate::render::explain::{Explained, to_json, write_text, written_time};
 use crate::sources::Sources;
 use anyhow::{Context as _, bail};
@@ -26,7 +26,12 @@ pub(super) fn run(args: &Explain, printer: &Printer) -> anyhow::Result<Status> {
 fn explain_code(code: &str, printer: &Printer) -> anyhow::Result<Status> {
     match CODES.iter().find(|(known, _)| *known == code) {
         Some((code, meaning)) => {
-            writeln!(printer.stdout(), "{code}\n\n{}", meaning.trim())?;
+            let text = sigmund_sigma::lint::explain(code).unwrap_or_default();
+            writeln!(printer.stdout(), "{code}: {meaning}\n")?;
+            let width = printer.width().unwrap_or(100).min(100);
+            for paragraph in text.lines() {
+                writeln!(printer.stdout(), "{}", folded(paragraph, width))?;
+            }
             Ok(Status::Success)
         }
         None if is_rule_path(code) => {

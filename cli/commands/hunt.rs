@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     });
     let style = Style {
         color: args.output.is_none() && printer.stdout_has_color(),
-        width: to_terminal.then(terminal_width),
+        width: if to_terminal { printer.width() } else { None },
     };
     let encoder = Encoder::new(format, style);
     let out: Box<dyn Write> = match &args.output {
@@ -61,6 +61,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         out: BufWriter::with_capacity(64 << 10, out),
         encoder: encoder.clone(),
         format,
+        style,
         timeline: args.timeline.then(Timeline::new),
         summary: args.summary.then(Summary::default),
         detections: 0,
@@ -115,6 +116,7 @@ struct Output {
     out: BufWriter<Box<dyn Write>>,
     encoder: Encoder,
     format: DetectionFormat,
+    style: Style,
     /// Where detections are ordered by time.
     timeline: Option<Timeline>,
     summary: Option<Summary>,
@@ -151,7 +153,7 @@ impl Output {
 
     fn end(&mut self, hunt: &Hunt) -> io::Result<()> {
         if let Some(summary) = &self.summary {
-            summary.write(self.format, &hunt.rules.cards, &mut self.out)?;
+            summary.write(self.format, &self.style, &hunt.rules.cards, &mut self.out)?;
             return self.out.flush();
         }
         if let Some(timeline) = self.timeline.take() {
@@ -164,15 +166,6 @@ impl Output {
         self.encoder.end(self.detections > 0, &mut self.out)?;
         self.out.flush()
     }
-}
-
-fn terminal_width() -> usize {
-    std::env::var("COLUMNS")
-        .ok()
-        .and_then(|columns| columns.parse().ok())
-        .or_else(|| comfy_table::Table::new().width().map(usize::from))
-        .filter(|width| *width > 0)
-        .unwrap_or(160)
 }
 
 /// Smaller hunts are over before a bar could be read.
@@ -225,7 +218,7 @@ fn say_summary(
         .filter(|finding| finding.severity == sigmund_sigma::Severity::Error)
         .count();
     if failed > 0 {
-        parts.push(format!("{failed} not loaded"));
+        parts.push(format!("{} in rules", plural(failed as u64, "error")));
     }
     if rules.correlations > 0 {
         let count = plural(rules.correlations as u64, "correlation");

@@ -2,7 +2,7 @@
 
 use super::Status;
 use crate::args::{ListFormat, RuleFilter, RulesCommand, RulesList, RulesShow};
-use crate::encode::{RuleCard, csv, level_name, status_name};
+use crate::encode::{RuleCard, csv, level_name, shortened, status_name};
 use crate::plan::Rules;
 use crate::printer::{Printer, visible};
 use crate::{rule_fields, rule_text};
@@ -51,7 +51,7 @@ fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
         .collect();
     let header = ["id", "level", "status", "logsource", "title", "tags", "path"];
     let mut out = BufWriter::new(printer.stdout());
-    write_rows(&mut out, args.format, &header, &rows)?;
+    write_rows(&mut out, args.format, &header, &rows, printer.width())?;
     out.flush()?;
     printer.say(&format!("{} rules", rules.cards.len()));
     Ok(status(&rules))
@@ -79,7 +79,7 @@ fn fields(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
         })
         .collect();
     let mut out = BufWriter::new(printer.stdout());
-    write_rows(&mut out, args.format, &["field", "rules", "logsources"], &rows)?;
+    write_rows(&mut out, args.format, &["field", "rules", "logsources"], &rows, printer.width())?;
     out.flush()?;
     Ok(status(&rules))
 }
@@ -89,6 +89,7 @@ fn write_rows(
     format: ListFormat,
     header: &[&str],
     rows: &[Vec<String>],
+    width: Option<usize>,
 ) -> io::Result<()> {
     match format {
         ListFormat::Json => {
@@ -120,18 +121,52 @@ fn write_rows(
             out.write_all(&text)
         }
         ListFormat::Table => {
-            let mut table = comfy_table::Table::new();
-            table.load_style(comfy_table::presets::NOTHING);
-            table.set_header(header.iter().map(|name| name.to_uppercase()));
-            for row in rows {
-                table.add_row(row.iter().map(|cell| visible(cell, false).into_owned()));
-            }
-            for column in table.column_iter_mut() {
-                column.set_padding((0, 2));
-            }
-            writeln!(out, "{}", table.trim_fmt())
+            let mut shown: Vec<Vec<String>> =
+                vec![header.iter().map(|name| name.to_uppercase()).collect()];
+            shown.extend(
+                rows.iter()
+                    .map(|row| row.iter().map(|cell| visible(cell, false).into_owned()).collect()),
+            );
+            write_table(out, header, &shown, width)
         }
     }
+}
+
+/// What a narrow terminal does without, the first first; what is left is cut.
+const DISPENSABLE: &[&str] = &["tags", "path", "id", "status"];
+
+fn write_table(
+    out: &mut dyn Write,
+    header: &[&str],
+    rows: &[Vec<String>],
+    width: Option<usize>,
+) -> io::Result<()> {
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut columns: Vec<usize> = (0..header.len()).collect();
+    if let Some(width) = width {
+        let needed = |columns: &[usize]| columns.iter().map(|at| widths[*at] + 2).sum::<usize>();
+        for name in DISPENSABLE {
+            if needed(&columns) <= width + 2 {
+                break;
+            }
+            columns.retain(|at| header[*at] != *name);
+        }
+    }
+    for row in rows {
+        let mut line = String::new();
+        for at in &columns {
+            line.push_str(&row[*at]);
+            line.extend(std::iter::repeat_n(' ', widths[*at] - row[*at].chars().count() + 2));
+        }
+        let line = line.trim_end();
+        match width {
+            Some(width) => writeln!(out, "{}", shortened(line, width))?,
+            None => writeln!(out, "{line}")?,
+        }
+    }
+    Ok(())
 }
 
 fn show(args: &RulesShow, printer: &Printer) -> anyhow::Result<Status> {

@@ -21,7 +21,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
 pub(crate) use summary::Summary;
-pub(crate) use table::Style;
+pub(crate) use table::{Style, shortened};
 
 /// A rule as detections show it.
 #[derive(Debug)]

@@ -1,8 +1,9 @@
 //! Counts per rule and per host instead of single detections.
 
-use super::{RuleCard, csv, json, level_name, rfc3339};
+use super::table::shortened;
+use super::{RuleCard, Style, csv, json, level_name, rfc3339};
 use crate::args::DetectionFormat;
-use crate::printer::visible;
+use crate::printer::{plural, visible};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -49,6 +50,7 @@ impl Summary {
     pub(crate) fn write(
         &self,
         format: DetectionFormat,
+        style: &Style,
         cards: &[RuleCard],
         out: &mut dyn Write,
     ) -> io::Result<()> {
@@ -58,7 +60,7 @@ impl Summary {
             (std::cmp::Reverse(card.level()), std::cmp::Reverse(count.detections))
         });
         match format {
-            DetectionFormat::Table => self.table(&rows, out),
+            DetectionFormat::Table => self.table(style, &rows, out),
             DetectionFormat::Csv => {
                 let mut text = b"count,level,rule_id,rule_title,hosts,first,last\n".to_vec();
                 for (card, count) in rows {
@@ -95,27 +97,41 @@ impl Summary {
         }
     }
 
-    fn table(&self, rows: &[(&RuleCard, &Count)], out: &mut dyn Write) -> io::Result<()> {
+    fn table(
+        &self,
+        style: &Style,
+        rows: &[(&RuleCard, &Count)],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
         let seconds = |time: Option<i64>| {
             let text = time.map(rfc3339).unwrap_or_default();
             text.get(..19).unwrap_or("-").replace('T', " ")
         };
-        writeln!(
-            out,
-            "{:>8}  {:13}  {:>5}  {:19}  {:19}  RULE",
-            "COUNT", "LEVEL", "HOSTS", "FIRST (UTC)", "LAST (UTC)"
-        )?;
+        let narrow = style.narrow();
+        let head = match narrow {
+            Some(_) => format!("{:>8}  {:8}  RULE", "COUNT", "LEVEL"),
+            None => format!(
+                "{:>8}  {:8}  {:>5}  {:19}  {:19}  RULE",
+                "COUNT", "LEVEL", "HOSTS", "FIRST (UTC)", "LAST (UTC)"
+            ),
+        };
+        writeln!(out, "{}", style.bold(&head))?;
         for (card, count) in rows {
-            writeln!(
-                out,
-                "{:>8}  {:13}  {:>5}  {:19}  {:19}  {}",
-                count.detections,
-                card.level().map_or("-", level_name),
-                count.hosts.len(),
-                seconds(count.first),
-                seconds(count.last),
-                visible(card.title(), false)
-            )?;
+            let (detections, level) = (count.detections, style.level(card.level()));
+            let (first, last) = (seconds(count.first), seconds(count.last));
+            let (title, hosts) = (visible(card.title(), false), count.hosts.len());
+            match narrow {
+                Some(width) => {
+                    let title = shortened(&title, width.saturating_sub(20).max(20));
+                    writeln!(out, "{detections:>8}  {level}  {title}")?;
+                    let hosts = plural(hosts as u64, "host");
+                    writeln!(out, "{:20}{first} to {last}, {hosts}", "")?;
+                }
+                None => writeln!(
+                    out,
+                    "{detections:>8}  {level}  {hosts:>5}  {first:19}  {last:19}  {title}"
+                )?,
+            }
         }
         if self.hosts.is_empty() {
             return Ok(());
@@ -123,7 +139,7 @@ impl Summary {
         let mut hosts: Vec<(&str, u64)> =
             self.hosts.iter().map(|(host, count)| (&**host, *count)).collect();
         hosts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        writeln!(out, "\n{:>8}  HOST", "COUNT")?;
+        writeln!(out, "\n{}", style.bold(&format!("{:>8}  HOST", "COUNT")))?;
         for (host, count) in &hosts {
             writeln!(out, "{count:>8}  {}", visible(host, false))?;
         }

@@ -4,8 +4,10 @@
 //! are known: filters, pipelines, modifiers, translated aggregations, references.
 
 use crate::filter::AppliedFilter;
+use crate::metadata::refuse_foreign_taxonomy;
 use crate::pipeline::{Pipeline, State};
 use crate::rule::Draft;
+use crate::rule::Metadata;
 use crate::yaml::{self, Node};
 use crate::{Correlation, Diagnostic, Filter, LogSource, Rule};
 use crate::{action, correlation, filter, metadata, reference, rule};
@@ -67,7 +69,7 @@ impl Loader {
         for (source, mut filter) in filters {
             // Pipelines see a filter as part of each rule; they need it as written.
             let raw = if self.pipelines.is_empty() { None } else { Some(filter.clone()) };
-            let mut errors = Vec::new();
+            let mut errors = self.refusals(&filter.metadata);
             rule::apply_modifiers(&mut filter.selections, &self.placeholders, &mut errors);
             if reading.report(source, errors) {
                 continue;
@@ -77,7 +79,7 @@ impl Loader {
             written.push((filter, raw));
         }
         for (source, draft) in drafts {
-            let mut errors = Vec::new();
+            let mut errors = self.refusals(&draft.rule.metadata);
             let finished = self.finish_rule(draft, &written, &mut errors);
             if reading.report(source, errors) {
                 continue;
@@ -93,8 +95,9 @@ impl Loader {
         }
         let mut correlations = std::mem::take(&mut reading.correlations);
         correlations.retain_mut(|(source, correlation)| {
-            let error = self.process_correlation(correlation, &collection.rules);
-            !reading.report(*source, error.into_iter().collect())
+            let mut errors = self.refusals(&correlation.metadata);
+            errors.extend(self.process_correlation(correlation, &collection.rules));
+            !reading.report(*source, errors)
         });
         let (resolved, errors) =
             reference::resolve(correlations, &collection.rules, &reading.refused);
@@ -115,6 +118,12 @@ impl Loader {
             })
             .collect();
         collection
+    }
+
+    /// What the pipelines that are given, or are not, leave no meaning.
+    fn refusals(&self, metadata: &Metadata) -> Vec<Diagnostic> {
+        let refused = self.pipelines.is_empty().then(|| refuse_foreign_taxonomy(metadata));
+        refused.flatten().into_iter().collect()
     }
 
     /// Filters, pipelines, modifiers, aggregation: in this order, since each sees the result of

@@ -57,7 +57,10 @@ pub(crate) fn parse(
             "date" => metadata.date = read.text(),
             "modified" => metadata.modified = read.text(),
             "license" => metadata.license = read.text(),
-            "taxonomy" => metadata.taxonomy = read.text(),
+            "taxonomy" => {
+                metadata.taxonomy = read.text();
+                metadata.taxonomy_span = value.span;
+            }
             "references" => metadata.references = read.list(),
             "tags" => metadata.tags = read.list(),
             "falsepositives" => metadata.falsepositives = read.list(),
@@ -82,6 +85,17 @@ pub(crate) fn parse(
         ),
     }
     metadata
+}
+
+/// Fields of another taxonomy than Sigma's must be mapped (semantics section 1): without a pipeline the document is refused.
+pub(crate) fn refuse_foreign_taxonomy(metadata: &Metadata) -> Option<Diagnostic> {
+    let taxonomy = metadata.taxonomy.as_deref().filter(|name| *name != "sigma")?;
+    let message = format!("the fields are of taxonomy `{taxonomy}`, and no pipeline maps them");
+    Some(
+        Diagnostic::error("foreign-taxonomy", metadata.taxonomy_span, message).with_help(
+            "map them with a processing pipeline (`-p FILE`), or remove `taxonomy` if the logs have these very names",
+        ),
+    )
 }
 
 /// The first key of a document: where something missing is reported.
@@ -245,6 +259,24 @@ mod tests {
             metadata.custom,
             [("custom".to_owned(), "{a: [1, 2]}".to_owned()), ("n".to_owned(), "5".to_owned())]
         );
+    }
+
+    #[test]
+    fn fields_of_another_taxonomy_need_a_pipeline() {
+        let text = "title: T\ntaxonomy: acme\nlogsource:\n    category: c\n\
+                    detection:\n    s:\n        f: v\n    condition: s\n";
+        let load = |text: &str, pipelines: Vec<crate::pipeline::Pipeline>| {
+            let source = crate::Source { name: "x.yml".into(), text: text.into() };
+            let loader = crate::Loader { pipelines, ..crate::Loader::default() };
+            let loaded = loader.load(&[source]);
+            let codes: Vec<&str> = loaded.diagnostics.iter().map(|found| found.code).collect();
+            let places: Vec<&str> =
+                loaded.diagnostics.iter().map(|found| &text[found.span.range()]).collect();
+            (loaded.rules.len(), codes.join(","), places.join(","))
+        };
+        assert_eq!(load(text, Vec::new()), (0, "foreign-taxonomy".into(), "acme".into()));
+        assert_eq!(load(&text.replace("acme", "sigma"), Vec::new()).0, 1);
+        assert_eq!(load(text, vec![crate::pipeline::Pipeline::default()]).0, 1);
     }
 
     #[test]

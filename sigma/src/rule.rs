@@ -48,6 +48,8 @@ pub struct Metadata {
     pub modified: Option<String>,
     pub license: Option<String>,
     pub taxonomy: Option<String>,
+    /// Where the taxonomy is written.
+    pub taxonomy_span: Span,
     pub references: Vec<String>,
     pub tags: Vec<String>,
     pub falsepositives: Vec<String>,

@@ -50,6 +50,7 @@ impl<'a> Loaded<'a> {
 pub(super) struct Across {
     ids: AHashMap<String, (Arc<str>, Span)>,
     names: AHashMap<String, (Arc<str>, Span)>,
+    titles: AHashMap<String, (Arc<str>, Span)>,
 }
 
 pub(super) fn check(
@@ -63,6 +64,7 @@ pub(super) fn check(
     }
     taken(document, "id", "duplicate-id", &mut across.ids, found);
     taken(document, "name", "duplicate-name", &mut across.names, found);
+    taken(document, "title", "duplicate-title", &mut across.titles, found);
     if document.kind == DocumentKind::Filter {
         filter_rules(document, loaded, found);
     }
@@ -88,7 +90,11 @@ fn taken(
         return;
     };
     let message = format!("{key} `{text}` is used twice");
-    let mut finding = Diagnostic::warning(code, node.span, message);
+    // Nothing depends on titles, but people do.
+    let mut finding = match key {
+        "title" => Diagnostic::note(code, node.span, message),
+        _ => Diagnostic::warning(code, node.span, message),
+    };
     finding = if *first == source {
         finding.with_label(*span, "first used here")
     } else {
@@ -96,6 +102,7 @@ fn taken(
     };
     let help = match key {
         "id" => "give each rule an id of its own; copies need a new one",
+        "title" => "say in the title what sets the rules apart",
         _ => "give each rule a name of its own",
     };
     found.push(finding.with_help(help));

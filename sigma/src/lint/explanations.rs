@@ -480,6 +480,12 @@ const ENTRIES: &[Entry] = &[
         "Names are references and must be unique.",
     ),
     (
+        "duplicate-title",
+        "two documents have the same title",
+        "People know a detection by its title: with the same one twice nobody can tell which rule \
+         it was. Say in the title what sets the rules apart.",
+    ),
+    (
         "missing-level",
         "the document has no level",
         "Without a level nobody can tell how urgent an alert is, and options that select by level leave \
@@ -515,8 +521,11 @@ const ENTRIES: &[Entry] = &[
     ),
     (
         "foreign-taxonomy",
-        "the rule's fields are of another taxonomy",
-        "Only the taxonomy `sigma` is understood without a mapping.",
+        "the fields are of another taxonomy than Sigma's, and nothing maps them",
+        "Fields of the taxonomy `sigma` are found under the names that each log format has for them. Those of \
+         another taxonomy are not, so the document is not loaded: it would find nothing and nobody \
+         would know. Give a pySigma processing pipeline that maps the fields (`-p FILE`). If the \
+         logs have these very names, remove `taxonomy`.",
     ),
     (
         "misspelt-attribute",

@@ -49,7 +49,6 @@ pub(super) fn check(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
             "status" => choice(value, &metadata::STATUSES.map(|(name, _)| name), found),
             "level" => choice(value, &metadata::LEVELS.map(|(name, _)| name), found),
             "related" => related(value, found),
-            "taxonomy" => taxonomy(value, found),
             "date" | "modified" => date(key, value, found),
             name if !KEYS.contains(&name) => misspelt(key, name, root, found),
             _ => {}
@@ -211,18 +210,6 @@ fn related(node: &Node, found: &mut Vec<Diagnostic>) {
                     .with_help("give the `id` of the related rule"),
             );
         }
-    }
-}
-
-fn taxonomy(node: &Node, found: &mut Vec<Diagnostic>) {
-    if let Some(text) = node.non_null_text()
-        && text != "sigma"
-    {
-        let message = format!("the fields of this rule are of taxonomy `{text}`");
-        found.push(
-            Diagnostic::warning("foreign-taxonomy", node.span, message)
-                .with_help("map them with a processing pipeline, or the rule will find nothing"),
-        );
     }
 }
 
