@@ -17,6 +17,10 @@ def seed(target, data):
 for old in (root / "fuzz/corpus").glob("*/seed-*"):
     old.unlink()
 
+# What was found once.
+for path in sorted((root / "fuzz/seeds").glob("*.bin")):
+    seed(path.name.split("-")[0], path.read_bytes())
+
 for name, log in fixtures.items():
     if name.endswith((".gz", ".zst")):
         seed("decompress", log[:4096])

@@ -174,6 +174,7 @@ fn split_from(text: &str) -> (&str, &str) {
 
 /// `IP`, `IP port N …`, `IP: …`.
 fn address(text: &str, record: &mut Record) {
+    let text = text.trim_ascii_start();
     let first = word(text);
     if first.is_empty() {
         return;
@@ -302,6 +303,10 @@ mod tests {
             (
                 "[ID 800047 auth.info] Failed keyboard-interactive for james from 205.186.180.30 port 54520 ssh2",
                 "method=keyboard-interactive|outcome=failure|user=james|src_ip=205.186.180.30|src_port=54520",
+            ),
+            (
+                "Invalid user ftp from  192.0.2.2\u{fffd}\u{fffd} port 37220",
+                "user=ftp|src_ip=192.0.2.2\u{fffd}\u{fffd}|src_port=37220|outcome=failure|reason=invalid user",
             ),
             (
                 "Invalid user ftp from 192.0.2.2 port 37220",
