@@ -125,7 +125,8 @@ fn log_source(text: &str) -> anyhow::Result<LogSource> {
             Some(("category", value)) => category = Some(value),
             Some(("service", value)) => service = Some(value),
             _ => bail!(
-                "`{part}` in `--logsource {text}` is not `product=…`, `category=…` or `service=…`"
+                "`{part}` in `--logsource {text}` is not `product=…`, `category=…` or `service=…`; \
+                 write for example `--logsource product=linux,service=sshd`"
             ),
         }
     }
@@ -253,6 +254,8 @@ pub(crate) struct Rules {
     pub(crate) set: Arc<RuleSet>,
     /// By the index that the matcher reports.
     pub(crate) cards: Vec<RuleCard>,
+    /// Rules that the filter does not want.
+    pub(crate) left_out: usize,
     /// Correlation rules, which are checked but not executed yet.
     pub(crate) correlations: usize,
     /// Why documents did not load.
@@ -288,11 +291,14 @@ impl Rules {
         let collection = loader.load(&sources.texts);
         let mut diagnostics = collection.diagnostics;
         // A silent rule reports nothing itself; its correlation will.
-        let rules = collection
-            .rules
-            .into_iter()
-            .filter(|rule| !rule.silent && filter.wants(rule))
-            .collect();
+        let mut left_out = 0;
+        let mut wants = |rule: &Rule| {
+            let wanted = filter.wants(rule);
+            left_out += usize::from(!wanted);
+            wanted
+        };
+        let rules =
+            collection.rules.into_iter().filter(|rule| !rule.silent && wants(rule)).collect();
         let aliases: Vec<Arc<AliasTable>> =
             FORMATS.iter().flat_map(|format| format.aliases()).collect();
         let (set, refused) = RuleSet::compile(rules, &aliases, &extra_fields(routing));
@@ -301,7 +307,7 @@ impl Rules {
         in_source_order(&mut diagnostics, &sources.texts);
         let cards = set.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();
         let correlations = collection.correlations.len();
-        Ok(Self { set: Arc::new(set), cards, correlations, diagnostics, sources })
+        Ok(Self { set: Arc::new(set), cards, left_out, correlations, diagnostics, sources })
     }
 
     /// Whether some rules are broken; those that only lack the value of a placeholder are not.

@@ -208,6 +208,18 @@ fn unreadable_logs_do_not_stop_the_others() {
 }
 
 #[test]
+fn a_hunt_without_logs_or_rules_is_none() {
+    let folder = folder();
+    std::fs::create_dir(folder.path("empty")).expect("a folder");
+    let ran = hunt(&folder, &["empty", "-r", "rules"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.starts_with("error: there are no logs in what was named\n"));
+    let ran = hunt(&folder, &["logs", "-r", "rules", "--tag", "none"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.stderr.contains("the options leave out all 2"), "{}", ran.stderr);
+}
+
+#[test]
 fn placeholders_are_refused_with_help() {
     let rule = RULE.replace("CommandLine|contains: whoami", "CommandLine|expand: '%tools%'");
     let folder = folder().file("placeholder/x.yml", rule);

@@ -50,15 +50,41 @@ fn failures_are_named() {
     --- stdout
     broken: ./odd.test.yml: (test file): tests[0]: unknown field `expects`, expected one of `name`, `logsource`, `input_format`, `events`, `file`, `expect` at line 1 column 19
     broken: ./other.test.yml: (test file): cannot read `./missing.yml`: No such file or directory (os error 2)
-    failed: ./whoami.test.yml: by name: `Whoami As A Command` matched 1 times, not 2
+    failed: ./whoami.test.yml: by name: `Whoami As A Command` matched 1 time, not 2
+        Whoami As A Command (11111111-1111-4111-8111-111111111111)
+        event record 1
+        {"Image":"C:\\Windows\\System32\\whoami.exe"}
+
+        ✓ the rule matches the event
+          ✓ log source: the rule asks for product windows, category process_creation
+            the event is json:
+              product windows, category process_creation  ← covered by the rule's
+          ✓ condition
+            ✓ selection
+              ✓ Image|endswith
+                is `C:\Windows\System32\whoami.exe`
+                ✓ \whoami.exe
     failed: ./whoami.test.yml: silent: `Whoami As A Command` matched
+        Whoami As A Command (11111111-1111-4111-8111-111111111111)
+        event record 1
+        {"Image":"C:\\Windows\\System32\\whoami.exe"}
+
+        ✓ the rule matches the event
+          ✓ log source: the rule asks for product windows, category process_creation
+            the event is json:
+              product windows, category process_creation  ← covered by the rule's
+          ✓ condition
+            ✓ selection
+              ✓ Image|endswith
+                is `C:\Windows\System32\whoami.exe`
+                ✓ \whoami.exe
     0 passed, 2 failed, 2 broken
     --- stderr
     "#);
     for format in ["json", "junit", "github"] {
         let ran = folder.run(&["test", "-f", format]);
         assert_eq!(ran.code, Some(1), "{format}");
-        assert!(ran.stdout.contains("matched 1 times, not 2"), "{format}: {}", ran.stdout);
+        assert!(ran.stdout.contains("matched 1 time, not 2"), "{format}: {}", ran.stdout);
     }
 }
 

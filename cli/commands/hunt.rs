@@ -25,7 +25,11 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     let rules = Rules::load(&args.rules, &args.filter, &reading.routing)?;
     rules.report(printer)?;
     if rules.cards.is_empty() {
-        bail!("no rule is left to hunt with");
+        match rules.left_out {
+            0 => bail!("no rule is left to hunt with"),
+            1 => bail!("no rule is left to hunt with: the options leave out the only one"),
+            all => bail!("no rule is left to hunt with: the options leave out all {all}"),
+        }
     }
     if args.logs.iter().any(|path| path.as_os_str() == "-") && io::stdin().is_terminal() {
         printer.say("reading logs from the terminal; end with Ctrl-D");
@@ -33,6 +37,11 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     let inputs = Inputs::find(&args.logs);
     for (path, reason) in &inputs.unreadable {
         printer.error(&format!("cannot read `{}`: {reason}", path.display()));
+    }
+
+    let nothing = inputs.logs.is_empty() && inputs.unreadable.is_empty();
+    if nothing {
+        printer.error("there are no logs in what was named");
     }
 
     if inputs.hidden > 0 {
@@ -98,7 +107,8 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     say_summary(printer, &hunt.rules, &inputs, &totals, output.detections, seconds);
     printer.detail(&format!("{:.2} s to load the rules", loaded.as_secs_f64()));
 
-    let unread = !inputs.unreadable.is_empty()
+    let unread = nothing
+        || !inputs.unreadable.is_empty()
         || !totals.problems.is_empty()
         || !hunt.rules.sources.unreadable.is_empty();
     let fails = args.fail_on.map(plan::level).is_some_and(|least| output.highest >= Some(least));

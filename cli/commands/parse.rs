@@ -5,7 +5,7 @@ use crate::args::{Parse, ParseFormat, RuleFilter};
 use crate::encode::{json, rfc3339};
 use crate::input::Inputs;
 use crate::plan::{Reading, Rules};
-use crate::printer::{Printer, visible};
+use crate::printer::{Printer, plural, visible};
 use crate::read::{Consumer, Reader, Report};
 use crate::rule_fields;
 use sigmund_engine::{Event, Object, Record, Route, TimeSource, Value};
@@ -24,7 +24,12 @@ pub(super) fn run(args: &Parse, printer: &Printer) -> anyhow::Result<Status> {
     for (path, reason) in &inputs.unreadable {
         printer.error(&format!("cannot read `{}`: {reason}", path.display()));
     }
-    let mut failed = !inputs.unreadable.is_empty();
+    let nothing = inputs.logs.is_empty() && inputs.unreadable.is_empty();
+    if nothing {
+        printer.error("there are no logs in what was named");
+    }
+    let mut failed = nothing || !inputs.unreadable.is_empty();
+    let width = printer.width().unwrap_or(100).clamp(60, 100);
     let mut out = BufWriter::new(printer.stdout());
     let mut reader = Reader::new(Record::collecting());
     for input in &inputs.logs {
@@ -46,7 +51,7 @@ pub(super) fn run(args: &Parse, printer: &Printer) -> anyhow::Result<Status> {
             ParseFormat::Text => {
                 let mut kinds = Kinds::default();
                 let report = reader.log(opened, &reading, &mut kinds)?;
-                kinds.write(&name, &report, &rules, &mut out)?;
+                kinds.write(&name, &report, &rules, width, &mut out)?;
                 report
             }
         };
@@ -208,12 +213,13 @@ impl Kinds {
         path: &str,
         report: &Report,
         rules: &Rules,
+        width: usize,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let counts = &report.counts;
         writeln!(out, "\u{1b}[1m{}\u{1b}[0m", visible(path, false))?;
         writeln!(out, "  format   {}", report.format.unwrap_or("-"))?;
-        let mut parts = format!("{} framed, {} events", counts.records, counts.events);
+        let mut parts = format!("{} framed, {}", counts.records, plural(counts.events, "event"));
         for (reason, count) in &counts.skipped {
             parts.push_str(&format!(", {count} skipped ({reason})"));
         }
@@ -226,30 +232,30 @@ impl Kinds {
         }
         writeln!(out, "  records  {parts}")?;
         for kind in self.kinds.values() {
-            kind.write(rules, out)?;
+            kind.write(rules, width, out)?;
         }
         writeln!(out)
     }
 }
 
 impl Kind {
-    fn write(&self, rules: &Rules, out: &mut dyn Write) -> io::Result<()> {
+    fn write(&self, rules: &Rules, width: usize, out: &mut dyn Write) -> io::Result<()> {
         let route = &self.route;
         let name = visible(&route.name, false);
-        let events = if self.events == 1 { "event" } else { "events" };
         write!(out, "\n  \u{1b}[1m{name}\u{1b}[0m")?;
         if route.id == Route::TRANSIENT {
             // There are too many kinds to tell them apart.
             write!(out, " and further kinds")?;
         }
-        write!(out, ": {} {events}", self.events)?;
+        write!(out, ": {}", plural(self.events, "event"))?;
         writeln!(out, ", read as {}", self.format)?;
         if let (Some((first, last)), Some(source)) = (self.times, self.time_source) {
             let source = match source {
                 TimeSource::Field(name) => format!("from `{name}`"),
                 TimeSource::Header => "from the header".to_owned(),
             };
-            write!(out, "    time          {} to {} {source}", rfc3339(first), rfc3339(last))?;
+            writeln!(out, "    time          {} to {}", rfc3339(first), rfc3339(last))?;
+            write!(out, "                  {source}")?;
             for (yes, what) in
                 [(self.assumed_zone, "zone assumed"), (self.inferred_year, "year inferred")]
             {
@@ -263,8 +269,11 @@ impl Kind {
             writeln!(out, "    without time  {}", self.timeless)?;
         }
         let sources = names(route);
-        let sources = if sources.is_empty() { "none".to_owned() } else { sources.join(", ") };
-        writeln!(out, "    log sources   {}", visible(&sources, false))?;
+        let sources: Vec<&str> = match &*sources {
+            [] => vec!["none: `--logsource category=…,product=…` gives one"],
+            sources => sources.iter().map(String::as_str).collect(),
+        };
+        list("log sources", &sources, width, out)?;
         let seen = rules.set.rules_for(route);
         writeln!(out, "    rules         {} of {} see it", seen.len(), rules.cards.len())?;
         if (1..=5).contains(&seen.len()) {
@@ -282,7 +291,7 @@ impl Kind {
             self.fields.keys().map(String::as_str).partition(|field| wanted.contains(field));
         for (what, fields) in [("rules read", read), ("no rule reads", unread)] {
             if !fields.is_empty() {
-                list(what, &fields, out)?;
+                list(what, &fields, width, out)?;
             }
         }
         Ok(())
@@ -290,12 +299,12 @@ impl Kind {
 }
 
 /// Names with commas, wrapped.
-fn list(what: &str, names: &[&str], out: &mut dyn Write) -> io::Result<()> {
+fn list(what: &str, names: &[&str], width: usize, out: &mut dyn Write) -> io::Result<()> {
     let mut line = format!("    {what:14}");
     for (index, name) in names.iter().enumerate() {
         let comma = if index + 1 < names.len() { ", " } else { "" };
         let part = format!("{}{comma}", visible(name, false));
-        if line.chars().count() + part.chars().count() > 100 {
+        if line.chars().count() + part.trim_end().chars().count() > width {
             writeln!(out, "{}", line.trim_end())?;
             line = " ".repeat(18);
         }

@@ -181,7 +181,9 @@ fn show(args: &RulesShow, printer: &Printer) -> anyhow::Result<Status> {
         }
         if !any {
             missing = true;
-            printer.error(&format!("no rule is called `{subject}`"));
+            printer.error(&format!(
+                "no rule is called `{subject}`: `sigmund rules list` shows ids and titles"
+            ));
         }
     }
     out.flush()?;

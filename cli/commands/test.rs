@@ -31,7 +31,7 @@ pub(super) fn run(args: &Test, printer: &Printer) -> anyhow::Result<Status> {
     });
     let mut out = BufWriter::new(printer.stdout());
     match format {
-        TestFormat::Text => text(&mut out, &tested, printer.is_verbose())?,
+        TestFormat::Text => text(&mut out, &tested, printer)?,
         TestFormat::Json => json(&mut out, &tested)?,
         TestFormat::Junit => junit(&mut out, &tested)?,
         TestFormat::Github => github(&mut out, &tested)?,
@@ -72,8 +72,13 @@ fn summary(tested: &[Tested]) -> String {
     summary
 }
 
-/// One line for each test that did not pass; with `-v` for all.
-fn text(out: &mut dyn Write, tested: &[Tested], all: bool) -> io::Result<()> {
+/// So many failed tests are explained; with `-v` all.
+const EXPLAINED: usize = 3;
+
+/// One line for each test that did not pass; with `-v` for all. What the rules say of the events follows the first failed ones.
+fn text(out: &mut dyn Write, tested: &[Tested], printer: &Printer) -> io::Result<()> {
+    let all = printer.is_verbose();
+    let mut explained = 0;
     for test in tested {
         let (word, reason) = match &test.verdict {
             Verdict::Passed if !all => continue,
@@ -87,6 +92,18 @@ fn text(out: &mut dyn Write, tested: &[Tested], all: bool) -> io::Result<()> {
             Some(reason) => writeln!(out, ": {}", visible(reason, false))?,
             None => writeln!(out)?,
         }
+        if !test.why.is_empty() {
+            explained += 1;
+            if all || explained <= EXPLAINED {
+                for line in test.why.trim_end().lines() {
+                    writeln!(out, "{}", format!("    {line}").trim_end())?;
+                }
+            }
+        }
+    }
+    if explained > EXPLAINED && !all {
+        let more = explained - EXPLAINED;
+        writeln!(out, "why {more} more failed: `sigmund test -v`")?;
     }
     Ok(())
 }

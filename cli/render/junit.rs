@@ -11,22 +11,30 @@ pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result
     let mut suite = TestSuite::new("rules");
     for finding in findings {
         let diagnostic = finding.diagnostic;
-        let kind = match diagnostic.severity {
-            Severity::Error => NonSuccessKind::Error,
-            Severity::Warning | Severity::Note => NonSuccessKind::Failure,
-        };
         let position = finding.position();
-        let mut status = TestCaseStatus::non_success(kind);
-        status.set_type(diagnostic.code);
-        status.set_message(visible(&diagnostic.message, false));
+        let message = visible(&diagnostic.message, false);
+        let mut status = match diagnostic.severity {
+            Severity::Error => TestCaseStatus::non_success(NonSuccessKind::Error),
+            Severity::Warning => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            Severity::Note => TestCaseStatus::success(),
+        };
         let mut text = format!("line {}, column {}", position.line, position.column);
         for more in diagnostic.notes.iter().chain(&diagnostic.help) {
             text.push('\n');
             text.push_str(&visible(more, true));
         }
-        status.set_description(text);
         let name = format!("{} {}:{}", diagnostic.code, position.line, position.column);
+        let is_note = diagnostic.severity == Severity::Note;
+        if !is_note {
+            status.set_type(diagnostic.code);
+            status.set_message(&*message);
+            status.set_description(&*text);
+        }
         let mut case = TestCase::new(name, status);
+        // A note is a remark, no failure: it must not turn a build red.
+        if is_note {
+            case.set_system_out(format!("{message}\n{text}"));
+        }
         case.set_classname(visible(&diagnostic.source, false));
         suite.add_test_case(case);
     }

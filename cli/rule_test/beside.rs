@@ -4,8 +4,13 @@ use super::{Count, Tested, Verdict, read_file, reader};
 use crate::args::{LogOptions, RuleFilter};
 use crate::input::Opened;
 use crate::plan::{self, Reading, Rules};
+use crate::printer::plural;
+use crate::read::Consumer;
+use crate::render::explain::{Explained, write_text, written_time};
 use crate::sources::Sources;
 use serde::Deserialize;
+use sigmund_engine::detection::SourcePosition;
+use sigmund_parsers::{Framed, Outcome};
 use sigmund_sigma::Severity;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -81,22 +86,32 @@ impl Expected {
 /// Runs the tests of a file.
 pub(super) fn run(path: &Path, options: &LogOptions) -> Vec<Tested> {
     let file = path.to_string_lossy().into_owned();
-    let tested =
-        |name: &str, verdict| Tested { file: file.clone(), name: name.to_owned(), verdict };
+    let tested = |name: &str, verdict, why| Tested {
+        file: file.clone(),
+        name: name.to_owned(),
+        verdict,
+        why,
+    };
     let (content, rules) = match load(path) {
         Ok(loaded) => loaded,
-        Err(problem) => return vec![tested("(test file)", Verdict::Broken(problem))],
+        Err(problem) => {
+            return vec![tested("(test file)", Verdict::Broken(problem), String::new())];
+        }
     };
     content
         .tests
         .iter()
         .map(|case| {
-            let verdict = match differences(case, path, &rules, options) {
-                Ok(differences) if differences.is_empty() => Verdict::Passed,
-                Ok(differences) => Verdict::Failed(differences.join("; ")),
-                Err(problem) => Verdict::Broken(problem),
+            let (verdict, why) = match differences(case, path, &rules, options) {
+                Ok(found) if found.is_empty() => (Verdict::Passed, String::new()),
+                Ok(found) => {
+                    let (texts, wrong): (Vec<String>, Vec<u32>) = found.into_iter().unzip();
+                    let why = explain(case, path, &rules, options, &wrong);
+                    (Verdict::Failed(texts.join("; ")), why)
+                }
+                Err(problem) => (Verdict::Broken(problem), String::new()),
             };
-            tested(&case.name, verdict)
+            tested(&case.name, verdict, why)
         })
         .collect()
 }
@@ -136,13 +151,13 @@ fn load(path: &Path) -> Result<(File, Rules), String> {
     Ok((content, rules))
 }
 
-/// How what the rules matched differs from what is expected.
+/// How what the rules matched differs from what is expected, and which rule's doing it is.
 fn differences(
     case: &Case,
     path: &Path,
     rules: &Rules,
     options: &LogOptions,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<(String, u32)>, String> {
     let matches = matches(case, path, rules, options)?;
     let mut wanted = BTreeSet::new();
     let mut found = Vec::new();
@@ -153,21 +168,26 @@ fn differences(
             .filter(|(_, card)| card.is_called(name))
             .map(|(index, _)| index)
             .collect();
-        if meant.is_empty() {
+        let Some(&first) = meant.first() else {
             return Err(format!("no rule is called `{name}`"));
-        }
+        };
         let times: u64 = meant.iter().filter_map(|rule| matches.get(rule)).sum();
         match expected {
-            Expected::Name(_) if times == 0 => found.push(format!("`{name}` did not match")),
+            Expected::Name(_) if times == 0 => {
+                found.push((format!("`{name}` did not match"), first));
+            }
             Expected::Times { times: wanted, .. } if *wanted != times => {
-                found.push(format!("`{name}` matched {times} times, not {wanted}"));
+                found.push((
+                    format!("`{name}` matched {}, not {wanted}", plural(times, "time")),
+                    first,
+                ));
             }
             _ => {}
         }
         wanted.extend(meant);
     }
     for rule in matches.keys().filter(|rule| !wanted.contains(rule)) {
-        found.push(format!("`{}` matched", rules.cards[*rule as usize].title()));
+        found.push((format!("`{}` matched", rules.cards[*rule as usize].title()), *rule));
     }
     Ok(found)
 }
@@ -179,6 +199,22 @@ fn matches(
     rules: &Rules,
     options: &LogOptions,
 ) -> Result<BTreeMap<u32, u64>, String> {
+    let mut count = Count::new(rules);
+    read(case, path, rules, options, &mut count)?;
+    if count.events == 0 {
+        return Err("there are no events".to_owned());
+    }
+    Ok(count.matches)
+}
+
+/// Reads the events of a test.
+fn read(
+    case: &Case,
+    path: &Path,
+    rules: &Rules,
+    options: &LogOptions,
+    consumer: &mut dyn Consumer,
+) -> Result<(), String> {
     let mut options = options.clone();
     if !case.logsource.is_empty() {
         let parts: Vec<String> =
@@ -190,7 +226,6 @@ fn matches(
     }
     let reading = Reading::new(&options).map_err(|error| format!("{error:#}"))?;
     let mut reader = reader(rules);
-    let mut count = Count::new(rules);
     let mut files: Vec<&PathBuf> = case.file.iter().collect();
     match &case.events {
         Events::File(file) => files.push(file),
@@ -201,15 +236,59 @@ fn matches(
                     object => serde_json::to_string(object).map_err(|error| error.to_string())?,
                 };
                 let opened = Opened::memory(text.into_bytes());
-                reader.log(opened, &reading, &mut count).map_err(|error| error.to_string())?;
+                reader.log(opened, &reading, consumer).map_err(|error| error.to_string())?;
             }
         }
     }
     for file in files {
-        read_file(&path.with_file_name("").join(file), &reading, &mut reader, &mut count)?;
+        read_file(&path.with_file_name("").join(file), &reading, &mut reader, consumer)?;
     }
-    if count.events == 0 {
-        return Err("there are no events".to_owned());
+    Ok(())
+}
+
+/// So many events of a failed test are explained.
+const EXPLAINED: u64 = 3;
+
+/// What the rules that did not do as expected say of the first events.
+fn explain(case: &Case, path: &Path, rules: &Rules, options: &LogOptions, wrong: &[u32]) -> String {
+    let mut why = Why { rules, wrong, events: 0, text: Vec::new() };
+    match read(case, path, rules, options, &mut why) {
+        Ok(()) => String::from_utf8_lossy(&why.text).into_owned(),
+        // It was read before.
+        Err(problem) => problem,
     }
-    Ok(count.matches)
+}
+
+struct Why<'a> {
+    rules: &'a Rules,
+    wrong: &'a [u32],
+    events: u64,
+    text: Vec<u8>,
+}
+
+impl Consumer for Why<'_> {
+    fn record(&mut self, mut framed: Framed<'_>) {
+        if framed.outcome != Outcome::Event {
+            return;
+        }
+        self.events += 1;
+        if self.events > EXPLAINED {
+            return;
+        }
+        let event = framed.event();
+        let position = SourcePosition { path: "event".into(), record: self.events };
+        for rule in self.wrong {
+            let Some(oracle) = self.rules.set.oracle(*rule) else { continue };
+            let explained = Explained {
+                rule: &self.rules.cards[*rule as usize].rule,
+                event: &event,
+                position: &position,
+                // Without a file there is no year to be close to.
+                time: event.time.filter(|time| !time.year_inferred).and_then(written_time),
+                explanation: &oracle.explain(&event),
+            };
+            // Memory takes everything.
+            let _ = write_text(&mut self.text, &explained);
+        }
+    }
 }

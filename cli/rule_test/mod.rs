@@ -34,6 +34,8 @@ pub(crate) struct Tested {
     pub(crate) file: String,
     pub(crate) name: String,
     pub(crate) verdict: Verdict,
+    /// Where it failed: what the rules say of the events, for people.
+    pub(crate) why: String,
 }
 
 /// What is to be tested.
@@ -153,10 +155,10 @@ fn read_file(
     path: &Path,
     reading: &Reading,
     reader: &mut Reader,
-    count: &mut Count,
+    consumer: &mut dyn Consumer,
 ) -> Result<(), String> {
     let opened = Input::File(path.to_owned(), 0).open();
-    let report = opened.and_then(|opened| reader.log(opened, reading, count));
+    let report = opened.and_then(|opened| reader.log(opened, reading, consumer));
     let problem = match report {
         Ok(report) => report.problem,
         Err(error) => Some(io::Error::to_string(&error)),

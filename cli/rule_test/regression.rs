@@ -55,14 +55,24 @@ pub(super) fn run(files: &[PathBuf], options: &LogOptions) -> anyhow::Result<Vec
                 continue;
             };
             for (case, verdict) in cases(file, Path::new(info), index, &rules, &reading) {
-                tested.push(Tested { file: name.clone().into_owned(), name: case, verdict });
+                tested.push(Tested {
+                    file: name.clone().into_owned(),
+                    name: case,
+                    verdict,
+                    why: String::new(),
+                });
             }
         }
         if !loaded {
             let error = rules.diagnostics.iter().find(|finding| *finding.source == *name);
             let reason = error.map_or("it holds no rule", |error| &error.message);
             let verdict = Verdict::Broken(format!("the rule does not load: {reason}"));
-            tested.push(Tested { file: name.into_owned(), name: "(rule)".to_owned(), verdict });
+            tested.push(Tested {
+                file: name.into_owned(),
+                name: "(rule)".to_owned(),
+                verdict,
+                why: String::new(),
+            });
         }
     }
     Ok(tested)
