@@ -173,7 +173,7 @@ pub(crate) struct Hunt {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DetectionFormat {
-    /// One line for a person
+    /// Lines for a person, as wide as the terminal
     Table,
     /// One JSON object per line (docs/detection.schema.json)
     Jsonl,

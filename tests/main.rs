@@ -13,3 +13,4 @@ mod rule_tests;
 mod schema;
 mod shared;
 mod stages;
+mod starter_pack;

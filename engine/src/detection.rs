@@ -3,6 +3,7 @@
 use crate::explain::{Compared, ItemNode, covered};
 use crate::oracle::Oracle;
 use crate::{DetectionId, Event, EventDigest, EventTime};
+use sigmund_sigma::modifier::Modifier;
 use sigmund_sigma::{LogSource, Rule};
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ pub struct Matched {
     pub selection: Box<str>,
     /// The field as the rule names it; `None` for keywords.
     pub field: Option<Box<str>>,
-    /// The event's value; `None` where the field is missing or null, or its mere presence was asked for.
+    /// The event's value; `None` where the field is missing or null, or has no scalar.
     pub value: Option<String>,
     /// The rule's values that hold for it, as written.
     pub patterns: Vec<String>,
@@ -109,8 +110,15 @@ fn add_item(selection: &str, item: &ItemNode, matched: &mut Vec<Matched>) {
         return;
     }
     let start = matched.len();
+    let asks_presence = item.modifiers.contains(&Modifier::Exists);
     for value in item.values.iter().filter(|value| value.holds) {
-        let by = value.by.as_ref();
+        // `exists` asks about the field: what it is says more than nothing.
+        let by = match (&value.by, &item.compared) {
+            (None, Compared::Field { values, .. }) if asks_presence => {
+                values.iter().find(|value| value.kind.is_some())
+            }
+            (by, _) => by.as_ref(),
+        };
         let (text, source) =
             (by.and_then(|by| by.text.as_ref()), by.and_then(|by| by.source.as_ref()));
         let same = matched[start..]
@@ -146,6 +154,8 @@ detection:
             - '\other.exe'
         User: null
         Host|neq: lab
+        Host|exists: true
+        Gone|exists: false
     keywords:
         - secret
     filter:
@@ -204,6 +214,8 @@ detection:
                 r"selection Image C:\cmd.exe \cmd.exe,D.EXE exe",
                 "selection User - null -",
                 "selection Host prod lab -",
+                "selection Host prod true -",
+                "selection Gone - false -",
                 "keywords - the SECRET secret -",
             ]
         );
