@@ -160,11 +160,14 @@ impl Both {
         self.ruleset.rules().len()
     }
 
-    /// Matches all events of log bytes: the compiled matcher, fresh and with memory, must say what the plain evaluator says.
+    /// Matches all events of log bytes: the compiled matcher, fresh for these bytes and with memory of all before, must say what the
+    /// plain evaluator says.
     pub fn compare(&mut self, bytes: &[u8], forced: Option<&'static dyn Format>) {
         let mut stream = Stream::open(info("", &self.routing), bytes, forced);
         let mut record = Record::new(Arc::clone(self.ruleset.field_table()));
         let (ruleset, matcher) = (&self.ruleset, &mut self.matcher);
+        let mut fresh = Matcher::new(Arc::clone(ruleset));
+        let mut hits = Vec::new();
         stream.read(bytes, true, &mut record, &mut |mut framed| {
             if framed.outcome != Outcome::Event {
                 return;
@@ -173,8 +176,6 @@ impl Both {
             let expected = expected(ruleset, &event);
             let bytes = framed.bytes;
             let (record, mut whole) = framed.parts();
-            let mut hits = Vec::new();
-            let mut fresh = Matcher::new(Arc::clone(ruleset));
             for (what, matcher) in [("fresh", &mut fresh), ("remembering", &mut *matcher)] {
                 matcher.matches(bytes, record, &mut whole, &mut hits);
                 if hits != expected {
