@@ -3,6 +3,7 @@
 //! A record is one JSON object. Its members are the native fields; known containers (`Event.EventData`, `winlog`) are lifted
 //! to short names, and known kinds of events get their log sources by [`schema`].
 
+pub(crate) mod check;
 pub mod lift;
 pub mod read;
 pub(crate) mod scan;
