@@ -278,9 +278,25 @@ fn archives_name_their_members() {
         archive.write_all(LOG.as_bytes()).expect("a member");
     }
     let bytes = archive.finish().expect("an archive").into_inner();
-    let ran = hunt(&folder().file("logs.zip", bytes), &["logs.zip", "-r", "rules", "-q"]);
+    let folder = folder().file("logs.zip", bytes);
+    let ran = hunt(&folder, &["logs.zip", "-r", "rules", "-q"]);
     assert!(ran.stdout.contains("\"path\":\"logs.zip/two.json\",\"record\":2}"), "{}", ran.stdout);
-    assert_eq!(ran.stdout.lines().count(), 4);
+    // The rule and the place, as the detection names them.
+    let explain = |log: &str| {
+        let place = ["--event", log, "--record", "2", "--logsource", "product=test"];
+        folder.run(&[&["explain", "rules/whoami.yml"][..], &place].concat())
+    };
+    let ran = explain("logs.zip/two.json");
+    assert!(ran.stdout.contains("logs.zip/two.json record 2"), "{}", ran.stdout);
+    assert_eq!((ran.code, ran.stdout.matches("the rule matches").count()), (Some(0), 1));
+    let ran = explain("logs.zip/three.json");
+    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.stderr, "error: `logs.zip/three.json` has no event at record 2\n");
+    let title = "Very Long DNS Label In Query";
+    for rule in [title, "rules/dns/net_dns_long_label_tunnel.yml"] {
+        let ran = folder.run(&["explain", rule, "--event", "logs/a.json", "--record", "1"]);
+        assert!(ran.stdout.starts_with(title), "{}", ran.stderr);
+    }
 }
 
 #[test]

@@ -65,7 +65,10 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
             Oracle::new(rule).with_context(|| format!("rule `{}`", rule.metadata.title))?;
         oracles.push((rule, oracle));
     }
-    let inputs = Inputs::find(&[log.to_owned()]);
+    // Detections name a member of an archive like a file in a folder.
+    let archive = log.ancestors().skip(1).find(|path| !log.exists() && path.is_file());
+    let member = archive.map(|_| log.to_string_lossy());
+    let inputs = Inputs::find(&[archive.unwrap_or(log).to_owned()]);
     for (path, reason) in &inputs.unreadable {
         printer.error(&format!("cannot read `{}`: {reason}", path.display()));
     }
@@ -77,7 +80,9 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
     for input in &inputs.logs {
         let mut written = Ok(());
         let read = each_event(&reading, input, &mut |position, framed| {
-            if args.record.is_some_and(|wanted| wanted != position.record) {
+            if args.record.is_some_and(|wanted| wanted != position.record)
+                || member.as_ref().is_some_and(|member| **member != *position.path)
+            {
                 return ControlFlow::Continue(());
             }
             let event = framed.event();
@@ -121,12 +126,15 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
             printer.warn(&format!("`{}`: {}", warning.name, warning.message));
         }
         match args.record {
+            Some(wanted) if explained == 0 && member.is_some() => {
+                printer.error(&format!("`{}` has no event at record {wanted}", log.display()));
+            }
             Some(wanted) if explained == 0 => {
                 let count = report.counts.records;
                 printer.error(&format!("`{path}` has no event at record {wanted} (of {count})"));
             }
-            None if report.counts.events == 0 => {
-                printer.error(&format!("`{path}` holds no event"));
+            None if report.counts.events == 0 || (member.is_some() && explained == 0) => {
+                printer.error(&format!("`{}` holds no event", log.display()));
             }
             _ => {}
         }
@@ -168,6 +176,8 @@ fn find_rules(args: &Explain, printer: &Printer) -> anyhow::Result<Vec<Rule>> {
         metadata.id.as_deref() == Some(subject)
             || metadata.name.as_deref() == Some(subject)
             || metadata.title == subject
+            // As detections name it: a file of the starter pack is nowhere on disk.
+            || *metadata.source == *subject
             || stem.is_some_and(|stem| stem == subject)
     };
     let found: Vec<Rule> = rules.into_iter().filter(|rule| is_meant(&rule.metadata)).collect();
