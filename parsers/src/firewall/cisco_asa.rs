@@ -24,7 +24,7 @@ kinds! {
     ASA_AAA = "cisco asa aaa", &[("cisco", "firewall", "asa"), ("cisco", "", "aaa"), ("cisco", "", "syslog")];
     FTD = "cisco ftd", &[("cisco", "firewall", "ftd"), ("cisco", "", "syslog")];
     FTD_AAA = "cisco ftd aaa", &[("cisco", "firewall", "ftd"), ("cisco", "", "aaa"), ("cisco", "", "syslog")];
-    FTD_FILE = "cisco ftd file", &[("cisco", "firewall", "ftd"), ("cisco", "antivirus", "ftd"), ("cisco", "", "syslog")];
+    FTD_MALWARE = "cisco ftd malware", &[("cisco", "firewall", "ftd"), ("cisco", "antivirus", "ftd"), ("cisco", "", "syslog")];
 }
 
 static ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(|| {
@@ -116,7 +116,8 @@ impl Device for CiscoAsa {
         }
         let ftd = mnemonic.device == "FTD";
         match id {
-            430_004 | 430_005 => &FTD_FILE,
+            // 430004 tells of any file that was seen.
+            430_005 => &FTD_MALWARE,
             // Commands, logins, AAA.
             111_001..=111_010
             | 113_001..=113_999
@@ -310,6 +311,15 @@ mod tests {
             ),
         ] {
             assert_eq!(flow("", text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_malware_events_of_ftd_are_antivirus() {
+        for (id, expected) in [("430004", "cisco ftd"), ("430005", "cisco ftd malware")] {
+            let text =
+                format!("%FTD-1-{id}: SrcIP: 10.0.1.20, FileAction: Detect, FileName: a.txt");
+            assert_eq!(read("", &text).1.name, expected);
         }
     }
 

@@ -273,15 +273,19 @@ impl Device for PaloAlto {
                 _ => {}
             }
         }
+        // WildFire tells its verdict as the category, also of files that are harmless.
+        let mut benign = false;
         if let Some((first, second)) = columns_of(&kind) {
             for name in first.iter().chain(second) {
                 let Some(value) = columns.next() else { break };
                 put(record, name, if name.is_empty() { "" } else { &value });
+                benign |= *name == "category" && value == "benign";
             }
         }
         match (&*kind, &*subtype) {
             ("TRAFFIC", _) => &TRAFFIC,
             ("THREAT", "url") => &URL,
+            ("THREAT", "wildfire") if benign => &THREAT,
             ("THREAT", "virus" | "wildfire" | "wildfire-virus" | "ml-virus" | "spyware") => &VIRUS,
             ("THREAT", _) => &THREAT,
             ("GLOBALPROTECT", _) => &GLOBALPROTECT,
@@ -354,6 +358,13 @@ mod tests {
         assert_eq!(kind.name, "paloalto url");
         assert_eq!(field(&record, "misc").as_deref(), Some("a.example/x?a=\"1\",2"));
         assert_eq!(field(&record, "category").as_deref(), Some("news"));
+        for (verdict, expected) in [("malicious", "paloalto virus"), ("benign", "paloalto threat")]
+        {
+            let line = TRAFFIC_LINE
+                .replace("TRAFFIC,end", "THREAT,wildfire")
+                .replace("allow,7734", &format!("allow,\"a.exe\",(52020),{verdict}"));
+            assert_eq!(read("", &line).1.name, expected);
+        }
         // Cut short anywhere.
         for end in 0..TRAFFIC_LINE.len() {
             let message = Message { program: "", message_id: "", text: &TRAFFIC_LINE[..end] };

@@ -306,7 +306,7 @@ mod tests {
             ),
             (
                 "Invalid user ftp from  192.0.2.2\u{fffd}\u{fffd} port 37220",
-                "user=ftp|src_ip=192.0.2.2\u{fffd}\u{fffd}|src_port=37220|outcome=failure|reason=invalid user",
+                "user=ftp|src_host=192.0.2.2\u{fffd}\u{fffd}|src_port=37220|outcome=failure|reason=invalid user",
             ),
             (
                 "Invalid user ftp from 192.0.2.2 port 37220",

@@ -150,6 +150,9 @@ fn devices_are_found_with_and_without_a_header() {
         ("<189>83: *Feb 28 00:20:10.663 UTC: %SYS-5-CONFIG_I: Configured", "cisco aaa"),
         ("1,2021/03/24 11:00:49,013101001305,USERID,login,2305", "paloalto userid"),
         ("Oct 30 09:46:12 1,2012/10/30 09:46:12,016,THREAT,url,1", "paloalto url"),
+        ("<134> CEF:0|Vendor|CMS|10.0|IM|infection-match|1|cs6=GET /bin/sh", "cef or leef"),
+        ("Aug 14 13:05:09 h LEEF:1.0|Vendor|X|2|id|src=1.1.1.1", "cef or leef"),
+        ("Aug 14 13:05:09 h CEF:x|y", "linux syslog"),
     ] {
         assert_eq!(&*event(line).route.name, name, "{line}");
     }
