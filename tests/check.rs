@@ -23,8 +23,9 @@ fn findings_have_a_place_and_help() {
     broken.yml:1:1: note[missing-id]: the document has no `id` (help: add `id:` with a random UUID, e.g. from `uuidgen`)
     broken.yml:1:1: note[missing-level]: the document has no `level` (help: add e.g. `level: medium`)
     broken.yml:7:15: error[unknown-modifier]: unknown modifier `containz` (help: did you mean `contains`?)
+    broken.yml:8:29: error[undefined-selection]: undefined selection `filter` (help: defined selections: `selection`)
     --- stderr
-    0 rules, 0 correlations and 0 filters in 1 file: 1 error, 0 warnings, 2 notes
+    0 rules, 0 correlations and 0 filters in 1 file: 2 errors, 0 warnings, 2 notes
     "#);
 }
 
@@ -58,8 +59,16 @@ fn people_see_the_source() {
       |
       = help: did you mean `contains`?
 
+    error[undefined-selection]: undefined selection `filter`
+     --> broken.yml:8:29
+      |
+    8 |     condition: selection or filter
+      |                             ^^^^^^
+      |
+      = help: defined selections: `selection`
+
     --- stderr
-    0 rules, 0 correlations and 0 filters in 1 file: 1 error, 0 warnings, 2 notes
+    0 rules, 0 correlations and 0 filters in 1 file: 2 errors, 0 warnings, 2 notes
     "#);
 }
 
@@ -76,10 +85,11 @@ fn other_documents_and_files_still_load() {
     ./a.yml:21:1: note[missing-id]: the document has no `id` (help: add `id:` with a random UUID, e.g. from `uuidgen`)
     ./a.yml:21:1: note[missing-level]: the document has no `level` (help: add e.g. `level: medium`)
     ./a.yml:27:15: error[unknown-modifier]: unknown modifier `containz` (help: did you mean `contains`?)
+    ./a.yml:28:29: error[undefined-selection]: undefined selection `filter` (help: defined selections: `selection`)
     ./c.yml:1:8: error[yaml-syntax]: the `[` opened here is never closed (help: close it with `]`; a text that starts with `[` is quoted: '[')
     --- stderr
     not a rule: `./other.yml`
-    2 rules, 0 correlations and 0 filters in 3 files: 2 errors, 0 warnings, 2 notes
+    2 rules, 0 correlations and 0 filters in 3 files: 3 errors, 0 warnings, 2 notes
     "#);
 }
 

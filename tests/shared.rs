@@ -5,16 +5,13 @@ use std::path::PathBuf;
 
 /// A place in it, or `None` (said loudly) if it is not there. `SIGMUND_SHARED` names another place than `../shared`.
 pub(crate) fn shared(path: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("SIGMUND_SHARED").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared")),
-        PathBuf::from,
-    );
-    let full = root.join(path);
-    if full.exists() {
+    let full = sigmund_bench::files::shared().map(|root| root.join(path));
+    if let Some(full) = full.filter(|full| full.exists()) {
         return Some(full);
     }
     // Written directly: what goes through `println!` is kept back while tests pass.
-    let text = format!("SKIPPED: {} is absent (set SIGMUND_SHARED to where it is)", full.display());
+    let text =
+        format!("SKIPPED: ../shared/{path} is absent (set SIGMUND_SHARED to where ../shared is)");
     let _ = writeln!(std::io::stderr(), "{text}");
     None
 }

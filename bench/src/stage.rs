@@ -1,7 +1,7 @@
 //! The stages of a hunt one by one over one log: criterion times them (`benches/`), a test runs each once.
 
 use crate::files::{compile, rule_sources, shared};
-use sigmund_engine::{AliasTable, Event, Matcher, Record, Route, Routing, RuleSet};
+use sigmund_engine::{AliasTable, Event, Matcher, Record, Route, RuleSet};
 use sigmund_parsers::decompress::{Input, Limits, each_stream};
 use sigmund_parsers::windows::evtx::{JsonLines, is_evtx};
 use sigmund_parsers::{
@@ -45,12 +45,10 @@ impl Log {
     #[must_use]
     pub fn info(&self) -> StreamInfo {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
-        StreamInfo {
-            file_name: name.trim_end_matches(".gz").trim_end_matches(".zst").into(),
-            reference_time: 1_700_000_000_000_000_000,
-            assumed_zone: jiff::tz::TimeZone::UTC,
-            routing: Arc::new(Routing::default()),
-        }
+        StreamInfo::new(
+            name.trim_end_matches(".gz").trim_end_matches(".zst"),
+            1_700_000_000_000_000_000,
+        )
     }
 
     /// What formats are recognised by.

@@ -41,6 +41,19 @@ pub struct StreamInfo {
     pub routing: Arc<Routing>,
 }
 
+impl StreamInfo {
+    /// Of a stream with times in UTC and the routes of its own.
+    #[must_use]
+    pub fn new(file_name: &str, reference_time: i64) -> Self {
+        Self {
+            file_name: file_name.into(),
+            reference_time,
+            assumed_zone: jiff::tz::TimeZone::UTC,
+            routing: Arc::default(),
+        }
+    }
+}
+
 /// How one record went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -369,16 +369,10 @@ fn is_one_object_per_line(head: &[u8]) -> bool {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use sigmund_engine::Routing;
     use std::sync::Arc;
 
     fn info() -> StreamInfo {
-        StreamInfo {
-            file_name: "".into(),
-            reference_time: 0,
-            assumed_zone: jiff::tz::TimeZone::UTC,
-            routing: Arc::new(Routing::default()),
-        }
+        StreamInfo::new("", 0)
     }
 
     /// `format:text` of each record, `-` in place of the format for skips, `!` for cut ones.

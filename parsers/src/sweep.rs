@@ -4,7 +4,7 @@ use crate::decompress::{Input, Limits, each_stream};
 use crate::framing::octet_count;
 use crate::samples::shared;
 use crate::{Counts, FORMATS, Framing, Outcome, Stream, StreamInfo};
-use sigmund_engine::{Record, Routing};
+use sigmund_engine::Record;
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -24,12 +24,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// The counts of a stream that is read in blocks of this size, how many bytes its records have, and its records by format and route.
 fn read(name: &str, bytes: &[u8], block: usize) -> (Counts, usize, BTreeMap<String, u64>) {
-    let info = StreamInfo {
-        file_name: name.into(),
-        reference_time: 1_700_000_000_000_000_000,
-        assumed_zone: jiff::tz::TimeZone::UTC,
-        routing: Arc::new(Routing::default()),
-    };
+    let info = StreamInfo::new(name, 1_700_000_000_000_000_000);
     let head = &bytes[..bytes.len().min(64 << 10)];
     let mut stream = Stream::open(info, head, None);
     let mut record = Record::new(Arc::default());

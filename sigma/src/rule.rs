@@ -182,14 +182,19 @@ pub(crate) fn parse(
         match name.text().unwrap_or("") {
             "condition" => conditions = Some((name, value)),
             "timeframe" => timeframe = value.text().map(|text| (Box::from(text), value.span)),
-            _ => match detection::selection(&name, value, diagnostics) {
-                Some(selection) => selections.push(selection),
-                None => unsound = true,
-            },
+            _ => {
+                let selection = detection::selection(&name, value, diagnostics);
+                unsound |= selection.is_none();
+                // The condition may name it all the same: its own mistakes are reported too.
+                selections.push(selection.unwrap_or_else(|| Selection {
+                    name: name.text().unwrap_or("").into(),
+                    span: name.span,
+                    search: Search::Any(Vec::new()),
+                }));
+            }
         }
     }
-    // Names of unsound selections would be reported as undefined.
-    if unsound && conditions.is_some() || diagnostics.len() >= detection::ERROR_LIMIT {
+    if diagnostics.len() >= detection::ERROR_LIMIT {
         return None;
     }
     let Some((name, value)) = conditions else {
@@ -199,19 +204,16 @@ pub(crate) fn parse(
         );
         return None;
     };
-    if selections.is_empty() && !unsound {
+    if selections.is_empty() {
         diagnostics.push(
             Diagnostic::error("missing-selection", key.span, "`detection` has no selection")
                 .with_help("add a selection: a name with fields and values"),
         );
         return None;
     }
-    if unsound {
-        return None;
-    }
     let (conditions, aggregation) =
         read_conditions(&name, &value, &selections, timeframe, diagnostics)?;
-    if diagnostics.len() > before {
+    if unsound || diagnostics.len() > before {
         return None;
     }
     let rule = Rule {

@@ -108,12 +108,7 @@ fn by_matcher(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
         ruleset.rules().iter().map(|rule| (name(rule), Vec::new())).collect();
     let mut matcher = Matcher::new(Arc::clone(&ruleset));
     let mut record = Record::new(Arc::clone(ruleset.field_table()));
-    let mut parser = Json.open(&StreamInfo {
-        file_name: "events.json".into(),
-        reference_time: 0,
-        assumed_zone: jiff::tz::TimeZone::UTC,
-        routing: Arc::default(),
-    });
+    let mut parser = Json.open(&StreamInfo::new("events.json", 0));
     let mut hits = Vec::new();
     for (at, event) in events.iter().enumerate() {
         let bytes = write::object(&event.object).into_bytes();

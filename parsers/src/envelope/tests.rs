@@ -1,13 +1,8 @@
 use super::*;
-use sigmund_engine::{Routing, Value};
+use sigmund_engine::Value;
 
 fn info() -> StreamInfo {
-    StreamInfo {
-        file_name: "x".into(),
-        reference_time: 1_590_969_600_000_000_000,
-        assumed_zone: jiff::tz::TimeZone::UTC,
-        routing: Arc::new(Routing::default()),
-    }
+    StreamInfo::new("x", 1_590_969_600_000_000_000)
 }
 
 fn read(line: &str) -> Event {

@@ -110,15 +110,9 @@ impl JsonSchema for Eve {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigmund_engine::Routing;
 
     fn of(fields: &[(&str, &str)]) -> Option<String> {
-        let info = StreamInfo {
-            file_name: "eve.json".into(),
-            reference_time: 0,
-            assumed_zone: jiff::tz::TimeZone::UTC,
-            routing: Arc::new(Routing::default()),
-        };
+        let info = StreamInfo::new("eve.json", 0);
         let get = |name: &str| fields.iter().find(|(have, _)| *have == name).map(|(_, text)| *text);
         Eve.recognise(&get, &info).then(|| Eve.route(&get, &info).name.to_string())
     }

@@ -293,16 +293,10 @@ fn nearest_year(reference: i64, at: impl Fn(i16) -> Option<i64>) -> Option<i64> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigmund_engine::Routing;
 
     fn info(reference: &str) -> StreamInfo {
         let reference: jiff::Timestamp = reference.parse().expect("a timestamp");
-        StreamInfo {
-            file_name: "fast.log".into(),
-            reference_time: i64::try_from(reference.as_nanosecond()).expect("in range"),
-            assumed_zone: jiff::tz::TimeZone::UTC,
-            routing: Arc::new(Routing::default()),
-        }
+        StreamInfo::new("fast.log", i64::try_from(reference.as_nanosecond()).expect("in range"))
     }
 
     fn fields(line: &str) -> Vec<(String, String)> {

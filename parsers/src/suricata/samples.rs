@@ -4,16 +4,10 @@ use super::Fast;
 use crate::json::Json;
 use crate::samples::samples;
 use crate::{Format, Head, Outcome, Score, StreamInfo};
-use sigmund_engine::{Record, Routing};
-use std::sync::Arc;
+use sigmund_engine::Record;
 
 fn info(file_name: &str) -> StreamInfo {
-    StreamInfo {
-        file_name: file_name.into(),
-        reference_time: 1_656_000_000_000_000_000,
-        assumed_zone: jiff::tz::TimeZone::UTC,
-        routing: Arc::new(Routing::default()),
-    }
+    StreamInfo::new(file_name, 1_656_000_000_000_000_000)
 }
 
 #[test]

@@ -132,15 +132,9 @@ pub fn route(get: Get<'_>, info: &StreamInfo) -> Arc<Route> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigmund_engine::Routing;
 
     fn routed(fields: &[(&str, &str)]) -> Option<(String, Vec<String>)> {
-        let info = StreamInfo {
-            file_name: "".into(),
-            reference_time: 0,
-            assumed_zone: jiff::tz::TimeZone::UTC,
-            routing: Arc::new(Routing::default()),
-        };
+        let info = StreamInfo::new("", 0);
         let get = |name: &str| fields.iter().find(|(have, _)| *have == name).map(|(_, text)| *text);
         WindowsJson.recognise(&get, &info).then(|| {
             let route = WindowsJson.route(&get, &info);
@@ -182,12 +176,7 @@ mod tests {
 
     #[test]
     fn stops_to_split_when_there_are_too_many_routes() {
-        let info = StreamInfo {
-            file_name: "".into(),
-            reference_time: 0,
-            assumed_zone: jiff::tz::TimeZone::UTC,
-            routing: Arc::new(Routing::default()),
-        };
+        let info = StreamInfo::new("", 0);
         let mut last = 0;
         for number in 0..u16::MAX {
             let text = number.to_string();

@@ -4,7 +4,7 @@ use crate::json::read;
 use crate::samples::shared;
 use crate::{Stream, StreamInfo};
 use sigmund_engine::oracle::Oracle;
-use sigmund_engine::{Event, Record, Routing, Value};
+use sigmund_engine::{Event, Record, Value};
 use sigmund_sigma::{Loader, Source};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,12 +24,7 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 }
 
 fn events(bytes: &[u8]) -> Vec<Event> {
-    let info = StreamInfo {
-        file_name: "".into(),
-        reference_time: 0,
-        assumed_zone: jiff::tz::TimeZone::UTC,
-        routing: Arc::new(Routing::default()),
-    };
+    let info = StreamInfo::new("", 0);
     let mut stream = Stream::open(info, bytes, None);
     let mut record = Record::new(Arc::default());
     let mut events = Vec::new();

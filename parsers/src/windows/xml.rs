@@ -407,15 +407,10 @@ mod tests {
     use super::*;
     use crate::Stream;
     use crate::samples::samples;
-    use sigmund_engine::{FieldTable, Routing, Value};
+    use sigmund_engine::{FieldTable, Value};
 
     fn info() -> StreamInfo {
-        StreamInfo {
-            file_name: "".into(),
-            reference_time: 0,
-            assumed_zone: jiff::tz::TimeZone::UTC,
-            routing: Arc::new(Routing::default()),
-        }
+        StreamInfo::new("", 0)
     }
 
     fn values(record: &Record, bytes: &[u8]) -> Vec<(String, String)> {

@@ -154,15 +154,9 @@ pub(crate) fn nanos(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sigmund_engine::Routing;
 
     pub(super) fn info(file_name: &str) -> StreamInfo {
-        StreamInfo {
-            file_name: file_name.into(),
-            reference_time: 0,
-            assumed_zone: jiff::tz::TimeZone::UTC,
-            routing: Arc::new(Routing::default()),
-        }
+        StreamInfo::new(file_name, 0)
     }
 
     fn score(file_name: &str, text: &str) -> Score {
