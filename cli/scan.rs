@@ -92,7 +92,8 @@ impl Consumer for Scan<'_> {
         let (record, mut whole) = framed.parts();
         self.matcher.matches(bytes, record, &mut whole, &mut self.hits);
         if !self.hits.is_empty() {
-            self.detect(&whole());
+            let event = self.matcher.take_event().unwrap_or_else(whole);
+            self.detect(&event);
         }
     }
 

@@ -1,8 +1,9 @@
 //! A detection: a rule that matched an event.
 
-use crate::explain::{Compared, ItemNode, covered};
-use crate::oracle::Oracle;
+use crate::explain::{covered, written};
+use crate::oracle::{FoundSource, ItemTest, Lookup, Oracle, Part, SearchTest, Test};
 use crate::{DetectionId, Event, EventDigest, EventTime};
+use sigmund_sigma::condition::Condition;
 use sigmund_sigma::modifier::Modifier;
 use sigmund_sigma::{LogSource, Rule};
 use std::sync::Arc;
@@ -76,59 +77,118 @@ impl Detection {
     }
 }
 
-/// What in the event makes the rule match.
+/// What in the event makes the rule match: of the selections that hold and stand under no `not`. The rule is known to match.
 #[must_use]
 pub fn matched(oracle: &Oracle, event: &Event) -> Vec<Matched> {
+    let lookup = &Lookup::new(event);
+    let part = &oracle.main;
+    let mut found = Vec::new();
+    match &*part.conditions {
+        [condition] => collect_true(part, condition, lookup, &mut found),
+        several => several.iter().for_each(|one| collect(part, one, lookup, &mut found)),
+    }
+    let mut names: Vec<&str> = Vec::new();
     let mut matched = Vec::new();
-    for selection in &oracle.explain_holding(event) {
-        for item in selection.search.holding_items() {
-            add_item(&selection.name, item, &mut matched);
+    for selection in found.iter().filter_map(|index| part.selections.get(*index)) {
+        if !names.contains(&&*selection.name) {
+            names.push(&selection.name);
+            add_search(&selection.name, &selection.search, lookup, &mut matched);
         }
     }
     matched
 }
 
-fn add_item(selection: &str, item: &ItemNode, matched: &mut Vec<Matched>) {
-    let entry = |value: Option<String>, patterns: Vec<String>, source: Option<String>| Matched {
+/// The selections that make a condition true, if it is.
+fn collect(part: &Part, condition: &Condition, lookup: &Lookup<'_>, found: &mut Vec<usize>) {
+    if part.condition_holds(condition, lookup) {
+        collect_true(part, condition, lookup, found);
+    }
+}
+
+/// The same for one that is known to be true: what must hold then is not asked again.
+fn collect_true(part: &Part, condition: &Condition, lookup: &Lookup<'_>, found: &mut Vec<usize>) {
+    match condition {
+        Condition::And(of) => of.iter().for_each(|one| collect_true(part, one, lookup, found)),
+        Condition::Or(of) => of.iter().for_each(|one| collect(part, one, lookup, found)),
+        Condition::Not(_) => {}
+        Condition::Selection(index, _) => found.push(*index),
+        Condition::Of { all: true, selections, .. } => found.extend(selections),
+        Condition::Of { selections, .. } => {
+            found.extend(selections.iter().filter(|index| part.selection_holds(**index, lookup)))
+        }
+    }
+}
+
+/// What a search that holds is made true by.
+fn add_search(name: &str, search: &SearchTest, lookup: &Lookup<'_>, matched: &mut Vec<Matched>) {
+    match search {
+        SearchTest::All(items) => {
+            items.iter().for_each(|item| add_item(name, item, lookup, matched));
+        }
+        SearchTest::Any(members) => members
+            .iter()
+            .filter(|member| member.holds(lookup))
+            .for_each(|member| add_search(name, member, lookup, matched)),
+    }
+}
+
+fn add_item(selection: &str, test: &ItemTest, lookup: &Lookup<'_>, matched: &mut Vec<Matched>) {
+    let item = &test.item;
+    let source_name = |source: Option<&FoundSource<'_>>| {
+        source.and_then(|source| source.name.as_deref()).map(str::to_owned)
+    };
+    let entry = |value: Option<&str>, patterns: Vec<String>, source: Option<String>| Matched {
         selection: selection.into(),
         field: item.field.clone(),
-        value,
+        value: value.map(str::to_owned),
         patterns,
         source,
     };
+    let field = item.field.as_ref().map(|field| lookup.field(field));
     if item.negated {
         // It holds because none of its values does: what the field is instead.
-        let Compared::Field { values, .. } = &item.compared else {
-            return;
-        };
-        let first = values.iter().find(|value| value.kind.is_some());
-        matched.push(entry(
-            first.and_then(|value| value.text.clone()),
-            item.values.iter().map(|value| value.written.clone()).collect(),
-            first.and_then(|value| value.source.clone()),
-        ));
+        let Some(found) = &field else { return };
+        let first = found.candidates().next();
+        let patterns = item.values.iter().map(written).collect();
+        let source = source_name(first.map(|(source, _)| source));
+        matched.push(entry(first.and_then(|(_, value)| value.text()), patterns, source));
         return;
     }
     let start = matched.len();
     let asks_presence = item.modifiers.contains(&Modifier::Exists);
-    for value in item.values.iter().filter(|value| value.holds) {
-        // `exists` asks about the field: what it is says more than nothing.
-        let by = match (&value.by, &item.compared) {
-            (None, Compared::Field { values, .. }) if asks_presence => {
-                values.iter().find(|value| value.kind.is_some())
-            }
-            (by, _) => by.as_ref(),
+    for (index, one) in test.tests.iter().enumerate() {
+        let by = match &field {
+            Some(found) => found
+                .candidates()
+                .find(|(_, value)| one.holds_for(value, lookup))
+                .map(|(source, value)| (Some(source), value)),
+            None => lookup
+                .searched()
+                .iter()
+                .find(|value| one.holds_for(value, lookup))
+                .map(|value| (None, value)),
         };
-        let (text, source) =
-            (by.and_then(|by| by.text.as_ref()), by.and_then(|by| by.source.as_ref()));
+        // Some tests are about the field, not about one of its values.
+        let holds = by.is_some()
+            || (matches!(one, Test::Null | Test::Exists(_) | Test::AnyOf(_))
+                && test.test_holds(one, lookup));
+        if !holds {
+            continue;
+        }
+        // `exists` asks about the field: what it is says more than nothing.
+        let by = by.or_else(|| {
+            let found = field.as_ref().filter(|_| asks_presence)?;
+            found.candidates().next().map(|(source, value)| (Some(source), value))
+        });
+        let text = by.and_then(|(_, value)| value.text());
+        let source = source_name(by.and_then(|(source, _)| source));
+        let pattern = item.values.get(index).map(written).unwrap_or_default();
         let same = matched[start..]
             .iter_mut()
-            .find(|known| known.value.as_ref() == text && known.source.as_ref() == source);
+            .find(|known| known.value.as_deref() == text && known.source == source);
         match same {
-            Some(known) => known.patterns.push(value.written.clone()),
-            None => {
-                matched.push(entry(text.cloned(), vec![value.written.clone()], source.cloned()));
-            }
+            Some(known) => known.patterns.push(pattern),
+            None => matched.push(entry(text, vec![pattern], source)),
         }
     }
 }

@@ -230,23 +230,6 @@ impl Oracle {
         }
     }
 
-    /// Explains only the selections that made the rule match: those that hold and stand under no `not`. The same as
-    /// [`Explanation::holding_selections`], without the work for all the others.
-    pub(crate) fn explain_holding(&self, event: &Event) -> Vec<SelectionNode> {
-        let lookup = &Lookup::new(event);
-        let mut found = Vec::new();
-        for condition in &self.main.conditions {
-            self.main.collect_holding(condition, lookup, &mut found);
-        }
-        let mut nodes: Vec<SelectionNode> = Vec::new();
-        for selection in found.iter().filter_map(|index| self.main.selections.get(*index)) {
-            if nodes.iter().all(|known| known.name != selection.name) {
-                nodes.push(selection.explain(lookup));
-            }
-        }
-        nodes
-    }
-
     fn explain_log_source(&self, route: &Route) -> LogSourceNode {
         LogSourceNode {
             holds: self.sees(route),
@@ -333,21 +316,6 @@ impl SearchNode {
 }
 
 impl Part {
-    fn collect_holding(&self, condition: &Condition, lookup: &Lookup<'_>, found: &mut Vec<usize>) {
-        if !self.condition_holds(condition, lookup) {
-            return;
-        }
-        match condition {
-            Condition::And(of) | Condition::Or(of) => {
-                of.iter().for_each(|part| self.collect_holding(part, lookup, found));
-            }
-            Condition::Not(_) => {}
-            Condition::Selection(index, _) => found.push(*index),
-            Condition::Of { selections, .. } => found
-                .extend(selections.iter().filter(|index| self.selection_holds(**index, lookup))),
-        }
-    }
-
     fn explain(&self, lookup: &Lookup<'_>) -> Vec<ConditionNode> {
         self.conditions.iter().map(|condition| self.explain_condition(condition, lookup)).collect()
     }
@@ -501,7 +469,8 @@ fn event_value(source: Option<&FoundSource<'_>>, candidate: &Candidate<'_>) -> E
     }
 }
 
-fn written(scalar: &Scalar) -> String {
+/// A rule's value as its author wrote it.
+pub(crate) fn written(scalar: &Scalar) -> String {
     match scalar {
         Scalar::Text(text) | Scalar::Number(text) => text.to_string(),
         Scalar::Bool(value) => value.to_string(),

@@ -13,6 +13,7 @@ pub mod escape;
 mod event;
 pub mod explain;
 mod fields;
+mod find;
 pub mod fold;
 mod identity;
 mod matcher;

@@ -71,7 +71,8 @@ pub trait Parser: Send {
     /// Reading the same bytes again right after must give the same (a matched record is read again in full).
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome;
 
-    /// Reads one record in full; `record` collects every name. Formats with structure of their own (JSON) say how.
+    /// Reads one record in full; `record` collects every name, and its route is the one that [`parse`](Self::parse) found, if it did. Formats with
+    /// structure of their own (JSON) say how.
     fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
         record.clear();
         let _ = self.parse(bytes, record);

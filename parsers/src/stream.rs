@@ -138,19 +138,26 @@ impl std::fmt::Debug for Framed<'_> {
 impl Framed<'_> {
     /// The whole event: the same bytes, read again in full.
     pub fn event(&mut self) -> Event {
-        whole_event(self.bytes, self.parser, self.whole)
+        whole_event(self.bytes, self.parser, self.record, self.whole)
     }
 
     /// The record as its parser filled it together with the whole event on demand, for a matcher.
     pub fn parts(&mut self) -> (&Record, impl FnMut() -> Event) {
         let (bytes, parser, whole) = (self.bytes, &mut *self.parser, &mut *self.whole);
-        (&*self.record, move || whole_event(bytes, parser, whole))
+        let record = &*self.record;
+        (record, move || whole_event(bytes, parser, record, whole))
     }
 }
 
-fn whole_event(bytes: &[u8], parser: &mut dyn Parser, whole: &mut Option<Box<Record>>) -> Event {
+fn whole_event(
+    bytes: &[u8],
+    parser: &mut dyn Parser,
+    record: &Record,
+    whole: &mut Option<Box<Record>>,
+) -> Event {
     let whole = whole.get_or_insert_with(|| Box::new(Record::collecting()));
     whole.clear();
+    whole.route.clone_from(&record.route);
     parser.event(bytes, whole)
 }
 

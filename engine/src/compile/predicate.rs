@@ -3,6 +3,7 @@
 use super::literal_set::LiteralSet;
 use super::wildcard::Wildcard;
 use crate::Slot;
+use crate::find::find;
 use crate::fold::fold_char;
 use ipnet::IpNet;
 use sigmund_sigma::value::{Anchor, Comparison, DatePart, Matcher, Pattern, Regex, Token};
@@ -37,27 +38,9 @@ impl Literal {
             Place::Whole => folded == &*self.text,
             Place::Start => folded.starts_with(&self.text),
             Place::End => folded.ends_with(&self.text),
-            Place::Anywhere => contains(folded, &self.text),
+            Place::Anywhere => find(folded, &self.text).is_some(),
         }
     }
-}
-
-/// Whether the needle occurs. In short texts by its rarest byte, because preparing a better search costs more than it saves there.
-fn contains(text: &[u8], needle: &[u8]) -> bool {
-    if text.len() > 256 {
-        return memchr::memmem::find(text, needle).is_some();
-    }
-    // The less a byte is used in names, paths and command lines, the lower.
-    let commonness = |byte: &u8| match byte {
-        b'e' | b's' | b't' | b'i' | b'o' | b'n' | b'r' | b'a' | b' ' | b'\\' => 3,
-        b'a'..=b'z' | b'.' | b'0'..=b'9' => 2,
-        0..0x80 => 1,
-        _ => 0,
-    };
-    let Some(at) = (0..needle.len()).min_by_key(|at| commonness(&needle[*at])) else { return true };
-    let Some(last) = text.len().checked_sub(needle.len()) else { return false };
-    memchr::memchr_iter(needle[at], &text[at..=last + at])
-        .any(|start| text[start..start + needle.len()] == *needle)
 }
 
 /// What is asked of a field's value.

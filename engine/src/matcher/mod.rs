@@ -33,6 +33,8 @@ pub struct Matcher {
     transient: Option<(Arc<Route>, Box<Class>)>,
     /// Numbers of the buckets in use, so that routes that share a bucket share its memory of verdicts.
     numbers: HashMap<BucketRef, u32, ahash::RandomState>,
+    /// The last event, if keywords needed all of it.
+    event: Option<Event>,
     state: State,
 }
 
@@ -101,6 +103,7 @@ impl Matcher {
             unsplit: HashMap::default(),
             transient: None,
             numbers: HashMap::default(),
+            event: None,
             state,
         }
     }
@@ -117,6 +120,11 @@ impl Matcher {
         self.state.stats
     }
 
+    /// The whole of the last event, if [`matches`](Self::matches) had to ask for it.
+    pub fn take_event(&mut self) -> Option<Event> {
+        self.event.take()
+    }
+
     /// Finds the rules that match: their indices in [`RuleSet::rules`], ascending, in `out` (which is
     /// cleared). `bytes` are the record's bytes that `record` was filled from; `whole` builds the
     /// whole event, asked for only when keywords need it.
@@ -128,6 +136,7 @@ impl Matcher {
         out: &mut Vec<u32>,
     ) {
         out.clear();
+        self.event = None;
         let state = &mut self.state;
         state.stats.events += 1;
         let Some(route) = &record.route else { return };
@@ -173,7 +182,6 @@ impl Matcher {
         if let Some(keywords) = &class.keywords {
             state.scan_keywords(view, record, keywords);
         }
-        let mut event = None;
         let candidates = std::mem::take(&mut state.candidates);
         for (bucket, rule) in &candidates {
             let rule = &class.buckets[*bucket as usize].rules[*rule as usize];
@@ -183,7 +191,7 @@ impl Matcher {
                     program.run(|predicate| state.test(&self.ruleset, view, predicate))
                 }
                 None => {
-                    let event = event.get_or_insert_with(|| {
+                    let event = self.event.get_or_insert_with(|| {
                         state.stats.whole_events += 1;
                         whole()
                     });

@@ -195,7 +195,7 @@ impl SearchTest {
         })
     }
 
-    fn holds(&self, lookup: &Lookup<'_>) -> bool {
+    pub(crate) fn holds(&self, lookup: &Lookup<'_>) -> bool {
         match self {
             Self::All(items) => items.iter().all(|item| item.holds(lookup)),
             Self::Any(members) => members.iter().any(|member| member.holds(lookup)),

@@ -1,7 +1,7 @@
 //! A text pattern against a whole text.
 
+use crate::find;
 use crate::fold::folded;
-use memchr::memmem;
 use sigmund_sigma::{Pattern, Token};
 
 /// A pattern cut at its `*`: the first piece stands at the start of the text, the last at its end, those
@@ -85,7 +85,7 @@ fn find<'t>(piece: &[Token], text: &'t str) -> Option<&'t str> {
         None => Some(text),
         Some((Token::Literal(literal), rest)) => {
             let mut from = 0;
-            while let Some(at) = memmem::find(&text.as_bytes()[from..], literal.as_bytes()) {
+            while let Some(at) = find::find(&text.as_bytes()[from..], literal.as_bytes()) {
                 let start = from + at;
                 if let Some(after) = strip(rest, &text[start + literal.len()..]) {
                     return Some(after);

@@ -127,12 +127,12 @@ impl Parser for JsonParser {
         Outcome::Event
     }
 
-    fn event(&mut self, bytes: &[u8], _: &mut Record) -> Event {
+    fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
         let object = read::object(bytes).unwrap_or_default();
         let lifted = lifted(&object);
         Event {
             raw: bytes.into(),
-            route: self.route(&object, &lifted),
+            route: record.route.take().unwrap_or_else(|| self.route(&object, &lifted)),
             time: time::of(&object, &lifted, &self.info),
             object,
             lifted,
