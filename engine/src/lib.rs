@@ -24,6 +24,7 @@ mod ruleset;
 mod tests_on_text;
 pub mod time;
 pub mod value;
+pub mod vector;
 
 pub use alias::AliasTable;
 pub use detection::Detection;

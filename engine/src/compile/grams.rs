@@ -30,6 +30,13 @@ impl GramCounts {
     fn get(&self, gram: u32) -> u32 {
         u32::from(self.0[Self::slot(gram)])
     }
+
+    /// How often the first gram of a text occurs, letters for more than other bytes; of less than a gram it is not known.
+    pub(super) fn commonness(&self, text: &[u8]) -> u32 {
+        let Some(gram) = text.first_chunk::<4>() else { return u32::MAX };
+        let letters = gram.iter().filter(|byte| byte.is_ascii_lowercase()).count() as u32;
+        self.get(u32::from_le_bytes(*gram)) * 4 + letters
+    }
 }
 
 const MIX: u32 = 0x9E37_79B1;
@@ -63,6 +70,9 @@ pub(crate) struct Grams<const IGNORE_CASE: bool = false> {
 const LONG_TEXT: usize = 512;
 
 const HOT_LOG: u32 = 13;
+
+/// With more grams than this too many places would look hot.
+const MOST_HOT: usize = (1 << HOT_LOG) / 24;
 
 /// One byte for each hash of a gram: whether any literal may have it.
 #[derive(Debug)]
@@ -251,8 +261,7 @@ impl<const IGNORE_CASE: bool> Grams<IGNORE_CASE> {
             return Some(());
         }
         let mut look = |at: usize, gram: u32| self.report(gram, at, text, hit);
-        let few = self.entries.len() <= (1 << HOT_LOG) / 4;
-        if few && text.len() > LONG_TEXT {
+        if self.entries.len() <= MOST_HOT && text.len() > LONG_TEXT {
             // Worth a table without bit arithmetic; small enough for the first-level cache.
             let hot = self.hot.get_or_init(|| HotGrams::new(&self.entries));
             return strided(self.stride, text, Self::key, |gram| hot.has(gram), &mut look);

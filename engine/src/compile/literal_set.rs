@@ -6,8 +6,10 @@
 //! literals are, the fewer positions need a look ([`STRIDES`]). Automata over thousands of
 //! literals were slower and larger in every measurement: their tables miss the caches once per byte.
 
+use super::few::{FEW, FewLiterals};
 use super::grams::{Grams, counts};
 use super::predicate::{Literal, Place};
+use crate::find::find;
 
 /// A compiled set. Literal ids are indices into the list it was made from.
 #[derive(Debug, Default)]
@@ -16,14 +18,18 @@ pub(crate) struct LiteralSet {
     back: Trie,
     /// By length.
     inner: Box<[Grams]>,
-    /// Inner literals under 4 bytes.
+    /// Inner literals under 4 bytes, and all for which grams would need a look at too many places, if they are few.
+    few: FewLiterals,
+    /// Inner literals under 4 bytes of which the text must have a character beyond ASCII: letters of other alphabets,
+    /// in rules against look-alikes.
     tiny: Box<[(Box<[u8]>, u32)]>,
 }
 
 impl LiteralSet {
     pub(crate) fn new(literals: &[Literal]) -> Self {
         let (mut front, mut back) = (Vec::new(), Vec::new());
-        let (mut inner, mut tiny) = (vec![Vec::new(); STRIDES.len()], Vec::new());
+        let mut inner: Vec<Vec<(&[u8], u32)>> = vec![Vec::new(); STRIDES.len()];
+        let (mut few, mut tiny): (Vec<(&[u8], u32)>, Vec<_>) = (Vec::new(), Vec::new());
         for (id, literal) in literals.iter().enumerate() {
             let id = id as u32;
             let text = &literal.text;
@@ -31,16 +37,26 @@ impl LiteralSet {
                 (Place::Whole | Place::Start, _) => {
                     front.push((text.to_vec(), id, literal.place == Place::Whole));
                 }
+                (Place::Anywhere, 0) => front.push((Vec::new(), id, false)),
                 (Place::End, _) => back.push((text.iter().rev().copied().collect(), id, false)),
                 (Place::Anywhere, length) => {
                     match STRIDES.iter().position(|stride| length >= stride + 3) {
-                        Some(group) => inner[group].push((&**text, id)),
+                        Some(group) => inner[group].push((text, id)),
+                        None if text.is_ascii() => few.push((text, id)),
                         None => tiny.push((text.clone(), id)),
                     }
                 }
             }
         }
         let counts = counts(inner.iter().flatten().map(|(text, _)| *text));
+        for literals in inner[1..].iter_mut().rev() {
+            if few.len() + literals.len() <= FEW {
+                few.append(literals);
+            }
+        }
+        if !few.is_empty() && few.len() + inner[0].len() <= FEW {
+            few.append(&mut inner[0]);
+        }
         Self {
             front: Trie::new(front),
             back: Trie::new(back),
@@ -50,6 +66,7 @@ impl LiteralSet {
                 .filter(|(literals, _)| !literals.is_empty())
                 .map(|(literals, stride)| Grams::new(literals, *stride, &counts))
                 .collect(),
+            few: FewLiterals::new(&few, &counts),
             tiny: tiny.into(),
         }
     }
@@ -67,9 +84,12 @@ impl LiteralSet {
         for inner in &self.inner {
             inner.scan(text, hit)?;
         }
-        for (literal, id) in &self.tiny {
-            if memchr::memmem::find(text, literal).is_some() && !hit(*id) {
-                return None;
+        self.few.scan(text, hit)?;
+        if !self.tiny.is_empty() && !text.is_ascii() {
+            for (literal, id) in &self.tiny {
+                if find(text, literal).is_some() && !hit(*id) {
+                    return None;
+                }
             }
         }
         Some(())

@@ -5,6 +5,7 @@
 
 pub(crate) mod bucket;
 pub(crate) mod expr;
+pub(crate) mod few;
 pub(crate) mod grams;
 pub(crate) mod literal_set;
 pub(crate) mod predicate;

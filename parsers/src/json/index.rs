@@ -4,6 +4,8 @@
 //! arithmetic (the method of Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019). Everything after
 //! it jumps from quote to quote instead of looking at each byte.
 
+use sigmund_engine::vector::{self, Pass, Prints, Window};
+
 /// The index of one text, reused from text to text.
 #[derive(Debug, Default)]
 pub(super) struct Index {
@@ -17,79 +19,29 @@ pub(super) struct Index {
     pub(super) entered: super::project::Entered,
 }
 
-/// The bytes of a block that equal `wanted`, as bits: eight at a time in ordinary registers.
-#[inline(always)]
-fn equal_plain(block: &[u8; 64], wanted: u8) -> u64 {
-    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
-    let (words, _) = block.as_chunks::<8>();
-    words.iter().rev().fold(0, |bits, word| {
-        let different = u64::from_le_bytes(*word) ^ (u64::from(wanted) * 0x0101_0101_0101_0101);
-        let equal = !(((different & LOW) + LOW) | different | LOW);
-        bits << 8 | (equal >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-    })
+/// The pass that builds an index.
+struct Build<'a> {
+    index: &'a mut Index,
+    text: &'a [u8],
 }
 
-/// The same with 32-byte vectors. This is the one place of the workspace with `unsafe`: calling code that is
-/// compiled for a processor feature, after asking whether the processor has it. It makes the whole hunt a fifth faster
-/// (`bench/`, stage `parse`); the properties below hold it against the definition and the plain way.
-#[cfg(target_arch = "x86_64")]
-mod vector {
-    use super::Index;
-    use std::arch::x86_64::{
-        __m256i, _mm256_cmpeq_epi8, _mm256_movemask_epi8, _mm256_set_epi64x, _mm256_set1_epi8,
-    };
+impl Pass for Build<'_> {
+    type Output = ();
 
-    #[target_feature(enable = "avx2")]
-    fn lane(bytes: &[u8; 32]) -> __m256i {
-        let (words, _) = bytes.as_chunks::<8>();
-        let word = |at: usize| i64::from_le_bytes(words[at]);
-        _mm256_set_epi64x(word(3), word(2), word(1), word(0))
-    }
-
-    #[target_feature(enable = "avx2")]
-    fn equal(block: &[u8; 64], wanted: u8) -> u64 {
-        let wanted = _mm256_set1_epi8(wanted.cast_signed());
-        let (halves, _) = block.as_chunks::<32>();
-        let bits = |half: usize| {
-            let equal = _mm256_cmpeq_epi8(lane(&halves[half]), wanted);
-            u64::from(_mm256_movemask_epi8(equal).cast_unsigned())
-        };
-        bits(0) | bits(1) << 32
-    }
-
-    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn build_avx2(index: &mut Index, text: &[u8]) {
-        index.build_with(text, |block, wanted| equal(block, wanted));
-    }
-
-    /// Builds the index if the processor can.
-    #[expect(unsafe_code, reason = "the processor was asked for the features")]
-    pub(super) fn build(index: &mut Index, text: &[u8]) -> bool {
-        let can = std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("bmi1")
-            && std::arch::is_x86_feature_detected!("bmi2")
-            && std::arch::is_x86_feature_detected!("lzcnt")
-            && std::arch::is_x86_feature_detected!("popcnt");
-        if can {
-            // SAFETY: every feature that `build_avx2` is compiled for was just found.
-            unsafe { build_avx2(index, text) };
-        }
-        can
+    #[inline(always)]
+    fn run(
+        self,
+        equal: impl Fn(&[u8; 64], u8) -> u64,
+        _: impl Fn(&Window, &Prints) -> u32,
+    ) -> Self::Output {
+        self.index.build_with(self.text, equal);
     }
 }
 
 impl Index {
     /// Indexes a text.
     pub(super) fn build(&mut self, text: &[u8]) {
-        #[cfg(target_arch = "x86_64")]
-        if vector::build(self, text) {
-            return;
-        }
-        self.build_plain(text);
-    }
-
-    fn build_plain(&mut self, text: &[u8]) {
-        self.build_with(text, equal_plain);
+        vector::run(Build { index: self, text });
     }
 
     #[inline(always)]
@@ -221,7 +173,7 @@ mod tests {
         fn both_ways_give_the_same(text in proptest::collection::vec(any::<u8>(), 0..400)) {
             let (mut fast, mut slow) = (Index::default(), Index::default());
             fast.build(&text);
-            slow.build_plain(&text);
+            vector::run_plain(Build { index: &mut slow, text: &text });
             prop_assert_eq!(fast.quotes(), slow.quotes());
             prop_assert_eq!(fast.backslashes, slow.backslashes);
             prop_assert_eq!(fast.has_unicode_escapes, slow.has_unicode_escapes);
