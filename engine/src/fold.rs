@@ -101,6 +101,15 @@ fn single(mut mapping: impl Iterator<Item = char>) -> Option<char> {
     mapping.next().is_none().then_some(first)
 }
 
+/// Whether a character beyond ASCII occurs that folds to an ASCII letter: U+212A (to `k`) or U+017F (to `s`).
+pub(crate) fn folds_to_ascii(bytes: &[u8]) -> bool {
+    // In UTF-8 they begin with these bytes, which hardly any log has.
+    memchr::memchr2_iter(0xE2, 0xC5, bytes).any(|at| {
+        bytes[at..].starts_with("\u{212A}".as_bytes())
+            || bytes[at..].starts_with("\u{17F}".as_bytes())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

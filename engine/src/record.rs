@@ -27,6 +27,8 @@ pub struct Record {
     /// Whether a JSON body may have `\uXXXX` escapes, so that its bytes do not show its text; parsers
     /// that know better say `false`.
     pub has_unicode_escapes: bool,
+    /// Whether the record's bytes are known to be ASCII; parsers that know better say `true`.
+    pub is_ascii: bool,
     /// Set by the parser if it was asked for, or had to read it anyway.
     pub time: Option<EventTime>,
     /// Whether the parser should read the time: off on the hot path, where only detections need it.
@@ -52,6 +54,7 @@ impl Record {
             route: None,
             body: Body::Text,
             has_unicode_escapes: true,
+            is_ascii: false,
             time: None,
             wants_time,
         }
@@ -63,6 +66,7 @@ impl Record {
         self.route = None;
         self.body = Body::Text;
         self.has_unicode_escapes = true;
+        self.is_ascii = false;
         self.time = None;
     }
 

@@ -1,12 +1,15 @@
 //! Buckets: the rules of one log source (and EventID), compiled together.
 
+use super::as_written::AsWritten;
 use super::expr::{Expr, KEYWORD, has_keywords, simplify};
 use super::literal_set::LiteralSet;
 use super::predicate::{Literal, Place, Predicates, Test};
 use super::program::Program;
 use super::trigger::{alternatives, necessary};
 use crate::Slot;
+use crate::fold::folds_to_ascii;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// A rule as its bucket sees it.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ pub(crate) struct Trigger {
 pub(crate) struct FieldTriggers {
     pub(crate) field: Slot,
     pub(crate) literals: LiteralSet,
+    /// The same for long values as they are written, made when the first one comes.
+    as_written: OnceLock<Option<AsWritten>>,
     /// For each literal its triggers.
     pub(crate) by_literal: Box<[Box<[u32]>]>,
     pub(crate) triggers: Box<[Trigger]>,
@@ -54,6 +59,18 @@ pub(crate) struct Bucket {
     pub(crate) always: Box<[u32]>,
     /// Literals of which a scalar of the event must contain one, and the rules they are for.
     pub(crate) keywords: Box<[KeywordLiteral]>,
+}
+
+impl FieldTriggers {
+    /// Whether a value, as it is written in JSON without `\u` escapes, certainly pulls nothing.
+    pub(crate) fn pulls_nothing(&self, written: &[u8]) -> bool {
+        self.always.is_empty()
+            && self
+                .as_written
+                .get_or_init(|| self.literals.as_written())
+                .as_ref()
+                .is_some_and(|literals| !folds_to_ascii(written) && literals.none_in(written))
+    }
 }
 
 #[derive(Default)]
@@ -167,6 +184,7 @@ impl Building {
         FieldTriggers {
             field,
             literals: LiteralSet::new(&self.literals),
+            as_written: OnceLock::new(),
             by_literal: self.by_literal.into_iter().map(Into::into).collect(),
             triggers: self.triggers.into(),
             always: self.always.into(),

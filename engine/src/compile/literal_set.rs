@@ -6,6 +6,7 @@
 //! literals are, the fewer positions need a look ([`STRIDES`]). Automata over thousands of
 //! literals were slower and larger in every measurement: their tables miss the caches once per byte.
 
+use super::as_written::AsWritten;
 use super::few::{FEW, FewLiterals};
 use super::grams::{Grams, counts};
 use super::predicate::{Literal, Place};
@@ -93,6 +94,14 @@ impl LiteralSet {
             }
         }
         Some(())
+    }
+
+    /// The same literals in JSON text as it is written, if they are few and may be anywhere.
+    pub(crate) fn as_written(&self) -> Option<AsWritten> {
+        let no_more =
+            self.front.ends.is_empty() && self.back.ends.is_empty() && self.tiny.is_empty();
+        let few = self.inner.is_empty() && no_more;
+        few.then(|| AsWritten::new(self.few.texts())).flatten()
     }
 
     /// Whether any literal holds.

@@ -3,6 +3,7 @@
 //! `Rule` → [`expr`] (boolean expression over interned [`predicate`]s) → [`bucket`] (the rules of one log source and
 //! EventID together) with [`trigger`]s (cheap necessary conditions), [`literal_set`]s and flat [`program`]s.
 
+pub(crate) mod as_written;
 pub(crate) mod bucket;
 pub(crate) mod expr;
 pub(crate) mod few;

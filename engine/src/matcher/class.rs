@@ -1,9 +1,8 @@
 //! What the matcher knows about one route: its buckets and where its fields come from.
 
 use crate::alias::{Pick, Source};
+use crate::compile::as_written::AsWritten;
 use crate::compile::bucket::Bucket;
-use crate::compile::few::{FEW, FewLiterals};
-use crate::compile::grams::{Grams, counts};
 use crate::compile::literal_set::LiteralSet;
 use crate::compile::predicate::{Literal, Place, folded};
 use crate::ruleset::{BucketRef, RuleSet};
@@ -28,58 +27,15 @@ pub(super) struct Keywords {
     /// For folded text.
     pub(super) folded: LiteralSet,
     /// For text as it is, if it has no character but ASCII letters that folds to one.
-    pub(super) plain: Option<Plain>,
+    pub(super) plain: Option<AsWritten>,
     /// Literals that may be in a number of which the record's bytes show another spelling (`1e3` is searched as `1000`).
     pub(super) numeric: Vec<u32>,
     /// For each literal the rules it is for: (bucket, rule).
     pub(super) rules: Vec<Vec<(u32, u32)>>,
 }
 
-/// Parts of literals that look the same in JSON text.
-pub(super) enum Plain {
-    Few(FewLiterals<true>),
-    Many(Grams<true>),
-}
-
-impl Plain {
-    /// From folded literals; `None` if too little of one of them looks the same.
-    fn new(literals: &[KeywordLiteral]) -> Option<Self> {
-        // Of each literal the longest part.
-        let parts: Vec<(&[u8], u32)> = literals
-            .iter()
-            .zip(0..)
-            .map(|((text, _), id)| {
-                let parts = text.split(|byte| !stands_for_itself(*byte));
-                (parts.max_by_key(|part| part.len()).unwrap_or_default(), id)
-            })
-            .collect();
-        let shortest = parts.iter().map(|(part, _)| part.len()).min()?;
-        let counts = counts(parts.iter().map(|(part, _)| *part));
-        match parts.len() {
-            ..=FEW if shortest >= 3 => Some(Self::Few(FewLiterals::new(&parts, &counts))),
-            _ if shortest >= 4 => {
-                Some(Self::Many(Grams::new(&parts, (shortest - 3).min(8), &counts)))
-            }
-            _ => None,
-        }
-    }
-
-    /// Reports the literals of which the part is in the text.
-    pub(super) fn scan(&self, text: &[u8], hit: &mut impl FnMut(u32) -> bool) {
-        let _ = match self {
-            Self::Few(few) => few.scan(text, hit),
-            Self::Many(grams) => grams.scan(text, hit),
-        };
-    }
-}
-
 /// A literal and the rules that it is for: (bucket, rule).
 type KeywordLiteral = (Box<[u8]>, Vec<(u32, u32)>);
-
-/// Whether a byte stands for itself in JSON text: no quote, backslash, slash, control or non-ASCII character.
-fn stands_for_itself(byte: u8) -> bool {
-    (b' '..0x7F).contains(&byte) && !matches!(byte, b'"' | b'\\' | b'/')
-}
 
 impl Keywords {
     fn new(literals: &[KeywordLiteral]) -> Self {
@@ -87,6 +43,7 @@ impl Keywords {
             .iter()
             .map(|(text, _)| Literal { place: Place::Anywhere, text: text.clone() })
             .collect();
+        let plain = AsWritten::new(literals.iter().map(|(text, _)| &**text));
         let rules = literals.iter().map(|(_, rules)| rules.clone()).collect();
         let numeric = literals
             .iter()
@@ -96,7 +53,7 @@ impl Keywords {
             })
             .map(|(_, id)| id)
             .collect();
-        Self { folded: LiteralSet::new(&whole), plain: Plain::new(literals), numeric, rules }
+        Self { folded: LiteralSet::new(&whole), plain, numeric, rules }
     }
 }
 

@@ -14,6 +14,7 @@ mod values;
 
 use crate::compile::bucket::{Bucket, FieldTriggers};
 use crate::compile::predicate::Test;
+use crate::fold::folds_to_ascii;
 use crate::ruleset::BucketRef;
 use crate::{Body, Event, Kind, Record, Route, RuleSet, Slot, tests_on_text};
 use class::{Class, Keywords};
@@ -156,7 +157,8 @@ impl Matcher {
                 .get_or_insert_with(|| Box::new(Class::new(&self.ruleset, route, true, numbers)))
         };
         state.begin();
-        let mut view = View { bytes, fields: &record.fields, class };
+        let is_written = record.body == Body::Json && !record.has_unicode_escapes;
+        let mut view = View { bytes, fields: &record.fields, class, is_written };
         if let Some(event_id) = &class.event_id
             && !state.is_only_value(view, self.ruleset.event_id(), event_id)
         {
@@ -342,6 +344,10 @@ impl State {
                 return result;
             }
         }
+        // Long texts are decoded and folded only if something may be in them.
+        if !remember && view.is_written && triggers.pulls_nothing(key) {
+            return 0;
+        }
         self.next_round(triggers.triggers.len());
         self.pull_literals(view, triggers, value);
         self.pulled.extend_from_slice(&triggers.always);
@@ -395,7 +401,7 @@ impl State {
         };
         if let Some(plain) = &keywords.plain
             && shows_text
-            && (view.bytes.is_ascii() || !folds_to_ascii(view.bytes))
+            && (record.is_ascii || !folds_to_ascii(view.bytes))
         {
             plain.scan(view.bytes, &mut nominate);
             if record.body == Body::Json
@@ -511,12 +517,6 @@ fn may_have_exponent(bytes: &[u8]) -> bool {
             && bytes[at - 1].is_ascii_digit()
             && bytes.get(at + 1).is_some_and(|next| matches!(next, b'0'..=b'9' | b'+' | b'-'))
     })
-}
-
-/// Whether a character beyond ASCII occurs that folds to an ASCII letter: U+212A (to `k`) or U+017F (to `s`).
-fn folds_to_ascii(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, "\u{212A}".as_bytes()).is_some()
-        || memchr::memmem::find(bytes, "\u{17F}".as_bytes()).is_some()
 }
 
 fn fold_lossy(bytes: &[u8], out: &mut Vec<u8>) {

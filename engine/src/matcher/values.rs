@@ -65,6 +65,8 @@ pub(super) struct View<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) fields: &'a Fields,
     pub(super) class: &'a Class,
+    /// It is JSON without escapes of characters by number.
+    pub(super) is_written: bool,
 }
 
 impl Values {
@@ -310,7 +312,38 @@ impl Values {
         &self.arena[start as usize..end as usize]
     }
 
+    /// Texts of ASCII, nearly all, are decoded and folded where they then stand.
+    fn fold_ascii(&mut self, view: View<'_>, value: u32) -> Option<Made> {
+        let Value { kind, place, start, end, text, .. } = self.values[value as usize];
+        let store = match place {
+            Place::Record => view.bytes,
+            Place::Scratch => view.fields.scratch_bytes(),
+            Place::Arena => return None,
+        };
+        if text != NOT_MADE || !matches!(kind, Kind::Text | Kind::JsonText) {
+            return None;
+        }
+        let bytes = store.get(start as usize..end as usize).unwrap_or_default();
+        let start = self.arena.len();
+        if kind == Kind::JsonText {
+            crate::escape::unescape_json(bytes, &mut self.arena);
+        } else {
+            self.arena.extend_from_slice(bytes);
+        }
+        let made = &mut self.arena[start..];
+        if !made.is_ascii() {
+            self.arena.truncate(start);
+            return None;
+        }
+        made.make_ascii_lowercase();
+        Some((start as u32, self.arena.len() as u32))
+    }
+
     fn fold(&mut self, view: View<'_>, value: u32) -> Made {
+        if let Some(made) = self.fold_ascii(view, value) {
+            self.values[value as usize].folded = made;
+            return made;
+        }
         let (from, to) = self.text_range(view, value);
         let (from, to) = (from as usize, to as usize);
         let start = self.arena.len();

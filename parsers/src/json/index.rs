@@ -13,6 +13,8 @@ pub(super) struct Index {
     len: usize,
     /// One bit for each byte that is a backslash.
     backslashes: Vec<u64>,
+    /// Whether all bytes are ASCII.
+    pub(super) is_ascii: bool,
     /// Whether a `\u` escape occurs.
     pub(super) has_unicode_escapes: bool,
     /// Scratch of the projection, kept with the index because both are reused together.
@@ -32,9 +34,10 @@ impl Pass for Build<'_> {
     fn run(
         self,
         equal: impl Fn(&[u8; 64], u8) -> u64,
+        beyond_ascii: impl Fn(&[u8; 64]) -> u64,
         _: impl Fn(&Window, &Prints) -> u32,
     ) -> Self::Output {
-        self.index.build_with(self.text, equal);
+        self.index.build_with(self.text, equal, beyond_ascii);
     }
 }
 
@@ -45,21 +48,30 @@ impl Index {
     }
 
     #[inline(always)]
-    fn build_with(&mut self, text: &[u8], equal: impl Fn(&[u8; 64], u8) -> u64) {
+    fn build_with(
+        &mut self,
+        text: &[u8],
+        equal: impl Fn(&[u8; 64], u8) -> u64,
+        beyond_ascii: impl Fn(&[u8; 64]) -> u64,
+    ) {
         self.len = 0;
         self.backslashes.clear();
         self.has_unicode_escapes = false;
         let mut carry = 0;
+        let mut beyond = 0;
         let (blocks, rest) = text.as_chunks::<64>();
         for (number, block) in blocks.iter().enumerate() {
+            beyond |= beyond_ascii(block);
             self.block(block, number * 64, u64::MAX, &mut carry, &equal);
         }
         if !rest.is_empty() {
             let mut last = [0; 64];
             last[..rest.len()].copy_from_slice(rest);
+            beyond |= beyond_ascii(&last);
             let valid = u64::MAX >> (64 - rest.len());
             self.block(&last, blocks.len() * 64, valid, &mut carry, &equal);
         }
+        self.is_ascii = beyond == 0;
     }
 
     #[inline(always)]
@@ -175,6 +187,8 @@ mod tests {
             fast.build(&text);
             vector::run_plain(Build { index: &mut slow, text: &text });
             prop_assert_eq!(fast.quotes(), slow.quotes());
+            prop_assert_eq!(fast.is_ascii, text.is_ascii());
+            prop_assert_eq!(slow.is_ascii, text.is_ascii());
             prop_assert_eq!(fast.backslashes, slow.backslashes);
             prop_assert_eq!(fast.has_unicode_escapes, slow.has_unicode_escapes);
         }

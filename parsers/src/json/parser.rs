@@ -97,6 +97,7 @@ impl JsonParser {
         record.route = Some(Arc::clone(self.router.route()));
         record.body = Body::Json;
         record.has_unicode_escapes = self.index.has_unicode_escapes;
+        record.is_ascii = self.index.is_ascii;
         true
     }
 }

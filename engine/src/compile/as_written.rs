@@ -1,0 +1,57 @@
+//! Literals in JSON text as it is written, without decoding or folding it first.
+
+use super::few::{FEW, FewLiterals};
+use super::grams::{Grams, counts};
+
+/// The longest part of each literal that looks the same in JSON text, but for the case of letters. Text without the part does not have the
+/// literal, unless it has escapes of characters (`\u0041`) or letters beyond ASCII that fold to it.
+#[derive(Debug)]
+pub(crate) enum AsWritten {
+    Few(FewLiterals<true>),
+    Many(Grams<true>),
+}
+
+/// Whether a byte stands for itself in JSON text: no quote, backslash, slash, control or non-ASCII character.
+fn stands_for_itself(byte: u8) -> bool {
+    (b' '..0x7F).contains(&byte) && !matches!(byte, b'"' | b'\\' | b'/')
+}
+
+impl AsWritten {
+    /// From folded literals; `None` if too little of one of them looks the same.
+    pub(crate) fn new<'a>(literals: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let parts: Vec<(&[u8], u32)> = literals
+            .zip(0..)
+            .map(|(text, id)| {
+                let parts = text.split(|byte| !stands_for_itself(*byte));
+                (parts.max_by_key(|part| part.len()).unwrap_or_default(), id)
+            })
+            .collect();
+        let shortest = parts.iter().map(|(part, _)| part.len()).min()?;
+        let counts = counts(parts.iter().map(|(part, _)| *part));
+        match parts.len() {
+            ..=FEW if shortest >= 3 => Some(Self::Few(FewLiterals::new(&parts, &counts))),
+            _ if shortest >= 4 => {
+                Some(Self::Many(Grams::new(&parts, (shortest - 3).min(8), &counts)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reports the literals of which the part is in the text.
+    pub(crate) fn scan(&self, text: &[u8], hit: &mut impl FnMut(u32) -> bool) {
+        let _ = match self {
+            Self::Few(few) => few.scan(text, hit),
+            Self::Many(grams) => grams.scan(text, hit),
+        };
+    }
+
+    /// Whether no literal can be in the text.
+    pub(crate) fn none_in(&self, text: &[u8]) -> bool {
+        let mut none = true;
+        self.scan(text, &mut |_| {
+            none = false;
+            false
+        });
+        none
+    }
+}
