@@ -1,24 +1,38 @@
 //! Where one text is in another.
 
-/// The first place of `needle` in `text`. In short texts by its rarest byte, because preparing a better search costs more than
-/// it saves there.
+/// The less a byte is used in names, paths and command lines, the lower.
+static COMMONNESS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = match byte as u8 {
+            b'e' | b's' | b't' | b'i' | b'o' | b'n' | b'r' | b'a' | b' ' | b'\\' => 3,
+            b'a'..=b'z' | b'.' | b'0'..=b'9' => 2,
+            0..0x80 => 1,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// The first place of `needle` in `text`. In short texts by the rarest of its first bytes, because preparing a better search costs
+/// more than it saves there.
 #[inline]
 pub(crate) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     if text.len() > 256 {
         return memchr::memmem::find(text, needle);
     }
-    // The less a byte is used in names, paths and command lines, the lower.
-    let commonness = |byte: &u8| match byte {
-        b'e' | b's' | b't' | b'i' | b'o' | b'n' | b'r' | b'a' | b' ' | b'\\' => 3,
-        b'a'..=b'z' | b'.' | b'0'..=b'9' => 2,
-        0..0x80 => 1,
-        _ => 0,
-    };
-    let Some(at) = (0..needle.len()).min_by_key(|at| commonness(&needle[*at])) else {
-        return Some(0);
-    };
     let last = text.len().checked_sub(needle.len())?;
-    memchr::memchr_iter(needle[at], &text[at..=last + at])
+    let firsts = &needle[..needle.len().min(12)];
+    let mut at = 0;
+    for (place, byte) in firsts.iter().enumerate().skip(1) {
+        if COMMONNESS[usize::from(*byte)] < COMMONNESS[usize::from(firsts[at])] {
+            at = place;
+        }
+    }
+    let Some(byte) = needle.get(at) else { return Some(0) };
+    memchr::memchr_iter(*byte, &text[at..=last + at])
         .find(|start| text[*start..start + needle.len()] == *needle)
 }
 

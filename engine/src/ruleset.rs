@@ -3,7 +3,8 @@
 use crate::alias::{AliasTable, Source};
 use crate::compile::bucket::{Bucket, bound_values};
 use crate::compile::expr::{Expr, Lowering, group_literals};
-use crate::compile::predicate::{Predicates, Test, compile_regex};
+use crate::compile::expression::compile_regex;
+use crate::compile::predicate::{Predicates, Test};
 use crate::oracle::Oracle;
 use crate::{FieldTable, Route, Slot};
 use sigmund_sigma::{Diagnostic, LogSource, Rule};

@@ -6,6 +6,7 @@
 pub(crate) mod as_written;
 pub(crate) mod bucket;
 pub(crate) mod expr;
+pub(crate) mod expression;
 pub(crate) mod few;
 pub(crate) mod grams;
 pub(crate) mod literal_set;

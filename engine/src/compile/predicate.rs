@@ -1,5 +1,6 @@
 //! Predicates: (field, test) pairs, interned so that each is decided at most once per event.
 
+use super::expression::Expression;
 use super::literal_set::LiteralSet;
 use super::wildcard::Wildcard;
 use crate::Slot;
@@ -8,7 +9,7 @@ use crate::fold::fold_char;
 use ipnet::IpNet;
 use sigmund_sigma::value::{Anchor, Comparison, DatePart, Matcher, Pattern, Regex, Token};
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
 
 /// Where a literal must stand in the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -82,7 +83,7 @@ pub(crate) struct Predicate {
 pub(crate) struct Predicates {
     all: Vec<Predicate>,
     index: HashMap<Predicate, u32, ahash::RandomState>,
-    regexes: Vec<OnceLock<Option<regex::Regex>>>,
+    regexes: Vec<OnceLock<Option<Expression>>>,
     sets: Vec<OnceLock<LiteralSet>>,
     witnesses: Vec<OnceLock<Option<Witness>>>,
 }
@@ -142,32 +143,15 @@ impl Predicates {
     }
 
     /// The compiled regular expression of a `Regex` predicate; compiled when the rule was checked.
-    /// `None` cannot happen for checked rules (see [`compile_regex`]) and never matches.
-    pub(crate) fn regex(&self, id: u32) -> Option<&regex::Regex> {
+    /// `None` cannot happen for checked rules (see [`super::expression::compile_regex`]) and never matches.
+    pub(crate) fn regex(&self, id: u32) -> Option<&Expression> {
         self.regexes[id as usize]
             .get_or_init(|| match &self.get(id).test {
-                Test::Regex(regex) => compile_regex(regex).ok(),
+                Test::Regex(regex) => Expression::new(regex).ok(),
                 _ => None,
             })
             .as_ref()
     }
-}
-
-/// Compiles a rule's regular expression (choice C14). Each is compiled once per process: the matcher, the
-/// plain evaluator and a reloaded rule set share it.
-pub(crate) fn compile_regex(regex: &Regex) -> Result<regex::Regex, regex::Error> {
-    static COMPILED: Mutex<Option<HashMap<Regex, regex::Regex>>> = Mutex::new(None);
-    let lock = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = lock().as_ref().and_then(|compiled| compiled.get(regex)) {
-        return Ok(known.clone());
-    }
-    let made = regex::RegexBuilder::new(&regex.pattern)
-        .case_insensitive(regex.ignore_case)
-        .multi_line(regex.multi_line)
-        .dot_matches_new_line(regex.dot_all)
-        .build()?;
-    lock().get_or_insert_default().insert(regex.clone(), made.clone());
-    Ok(made)
 }
 
 /// The folded bytes of a literal.

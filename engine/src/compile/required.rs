@@ -6,16 +6,21 @@ use sigmund_sigma::value::Regex;
 
 /// Alternatives of which (folded) the folded text of every match contains one; `None` if there is nothing useful.
 pub(crate) fn required_literals(regex: &Regex) -> Option<Vec<Box<[u8]>>> {
-    let hir = regex_syntax::ParserBuilder::new()
+    let hir = parse(regex)?;
+    let best = best(&hir)?;
+    let usable = best.iter().all(|literal| literal.len() >= 2) && best.len() <= 32;
+    usable.then(|| best.into_iter().map(|text| text.into_bytes().into_boxed_slice()).collect())
+}
+
+/// What a regular expression is made of; `None` if it is none.
+pub(crate) fn parse(regex: &Regex) -> Option<Hir> {
+    regex_syntax::ParserBuilder::new()
         .case_insensitive(regex.ignore_case)
         .multi_line(regex.multi_line)
         .dot_matches_new_line(regex.dot_all)
         .build()
         .parse(&regex.pattern)
-        .ok()?;
-    let best = best(&hir)?;
-    let usable = best.iter().all(|literal| literal.len() >= 2) && best.len() <= 32;
-    usable.then(|| best.into_iter().map(|text| text.into_bytes().into_boxed_slice()).collect())
+        .ok()
 }
 
 /// Ranks sets: by their shortest literal, then by how few they are.

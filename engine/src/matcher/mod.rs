@@ -50,6 +50,8 @@ struct State {
     /// By predicate: generation and verdict.
     decided: Vec<u32>,
     pulled: Vec<u32>,
+    /// The text that keywords were searched in, decoded and folded.
+    keyword_text: (Vec<u8>, Vec<u8>),
     /// By trigger of the field at hand: the round in which it was pulled.
     trigger_round: Vec<u32>,
     round: u32,
@@ -90,6 +92,7 @@ impl Matcher {
             candidates: Vec::new(),
             decided: vec![0; ruleset.predicates.len()],
             pulled: Vec::new(),
+            keyword_text: Default::default(),
             trigger_round: Vec::new(),
             round: 0,
             memo: Memo::default(),
@@ -388,6 +391,7 @@ impl State {
     /// Nominates keyword rules of which a literal is in the record.
     fn scan_keywords(&mut self, view: View<'_>, record: &Record, keywords: &Keywords) {
         let class = view.class;
+        let (mut decoded, mut text) = std::mem::take(&mut self.keyword_text);
         let mut nominate = |literal: u32| {
             for (bucket, rule) in &keywords.rules[literal as usize] {
                 self.nominate(*bucket, *rule, &class.buckets[*bucket as usize]);
@@ -412,15 +416,28 @@ impl State {
                     nominate(*literal);
                 });
             }
-        } else if record.body == Body::Text {
-            let mut text = Vec::new();
-            fold_lossy(view.bytes, &mut text);
-            keywords.folded.scan(&text, nominate);
+        } else if record.body != Body::Structured {
+            text.clear();
+            if record.body == Body::Json {
+                // Decoded as a whole: the text of every scalar is in it.
+                decoded.clear();
+                crate::escape::unescape_json(view.bytes, &mut decoded);
+                fold_lossy(&decoded, &mut text);
+                if may_have_exponent(view.bytes) {
+                    keywords.numeric.iter().for_each(|literal| {
+                        nominate(*literal);
+                    });
+                }
+            } else {
+                fold_lossy(view.bytes, &mut text);
+            }
+            keywords.folded.scan(&text, &mut nominate);
         } else {
             (0..keywords.rules.len() as u32).for_each(|literal| {
                 nominate(literal);
             });
         }
+        self.keyword_text = (decoded, text);
     }
 
     /// Decides a predicate, at most once per event.

@@ -234,7 +234,7 @@ impl Test {
             Matcher::Null => Self::Null,
             Matcher::Exists(present) => Self::Exists(*present),
             Matcher::Regex(regex) => {
-                Self::Regex(crate::compile::predicate::compile_regex(regex).map_err(|error| {
+                Self::Regex(crate::compile::expression::compile_regex(regex).map_err(|error| {
                     Error { pattern: regex.pattern.clone(), reason: error.to_string() }
                 })?)
             }

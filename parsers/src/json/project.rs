@@ -38,17 +38,24 @@ struct Entry {
     claims: Vec<Claim>,
 }
 
-/// The first and the last eight bytes of a key and its length: all of a key of up to 16 bytes.
+/// The first and the last eight bytes of a key, those between, and its length: all of a key of up to [`Ends::WHOLE`] bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Ends {
     first: u64,
     last: u64,
+    middle: u64,
     len: u32,
 }
 
 impl Ends {
+    const WHOLE: usize = 24;
+
     #[inline(always)]
     fn of(key: &[u8]) -> Self {
+        let middle = match key.get(8..16) {
+            Some(bytes) => bytes.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
+            None => 0,
+        };
         let (first, last) = match key.len() {
             8.. => (
                 key.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
@@ -63,7 +70,7 @@ impl Ends {
             }
             0 => (0, 0),
         };
-        Self { first, last, len: key.len() as u32 }
+        Self { first, last, middle, len: key.len() as u32 }
     }
 
     #[inline(always)]
@@ -281,7 +288,7 @@ impl Projection {
                 && let Some(entry) = self.entries.get(index as usize)
                 && entry.parent == parent
                 && entry.ends == ends
-                && (key.len() <= 16 || *entry.key == *key)
+                && (key.len() <= Ends::WHOLE || *entry.key == *key)
             {
                 return Some(index);
             }
@@ -467,7 +474,7 @@ impl Walk<'_> {
         let ends = Ends::of(&self.text[start..end]);
         if let Some((known, found)) = self.entered.hints.get(place)
             && *known == ends
-            && end - start <= 16
+            && end - start <= Ends::WHOLE
         {
             return *found;
         }
