@@ -3,7 +3,7 @@
 use crate::alias::{AliasTable, Source};
 use crate::compile::bucket::{Bucket, bound_values};
 use crate::compile::expr::{Expr, Lowering, group_literals};
-use crate::compile::expression::compile_regex;
+use crate::compile::expression;
 use crate::compile::predicate::{Predicates, Test};
 use crate::oracle::Oracle;
 use crate::{FieldTable, Route, Slot};
@@ -249,7 +249,7 @@ fn check_regexes(rule: &Rule) -> Option<Diagnostic> {
     for item in all {
         for matcher in &item.matchers {
             let Matcher::Regex(regex) = matcher else { continue };
-            if let Err(error) = compile_regex(regex) {
+            if let Err(error) = expression::compile(regex) {
                 let mut diagnostic = Diagnostic::error(
                     "bad-regex",
                     item.span,

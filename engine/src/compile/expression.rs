@@ -3,7 +3,7 @@
 use regex_syntax::hir::{Class, HirKind};
 use sigmund_sigma::value::Regex;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A regular expression that tests texts.
 #[derive(Debug)]
@@ -19,12 +19,10 @@ pub(crate) enum Expression {
 const LONG_RUN: u32 = 64;
 
 impl Expression {
-    /// Makes one ready.
-    pub(crate) fn new(regex: &Regex) -> Result<Self, regex::Error> {
-        match run(regex) {
-            Some(run) => Ok(run),
-            None => compile_regex(regex).map(Self::General),
-        }
+    fn new(regex: &Regex) -> Result<Self, regex::Error> {
+        // Also that of a run, for its limits.
+        let general = general(regex)?;
+        Ok(run(regex).unwrap_or(Self::General(general)))
     }
 
     /// Whether it matches anywhere in the text.
@@ -45,6 +43,14 @@ impl Expression {
     }
 }
 
+fn general(regex: &Regex) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(&regex.pattern)
+        .case_insensitive(regex.ignore_case)
+        .multi_line(regex.multi_line)
+        .dot_matches_new_line(regex.dot_all)
+        .build()
+}
+
 fn run(regex: &Regex) -> Option<Expression> {
     let hir = super::required::parse(regex)?;
     let HirKind::Repetition(repetition) = hir.kind() else { return None };
@@ -57,19 +63,15 @@ fn run(regex: &Regex) -> Option<Expression> {
 }
 
 /// Compiles a rule's regular expression (choice C14). Each is compiled once per process: the matcher, the
-/// plain evaluator and a reloaded rule set share it.
-pub(crate) fn compile_regex(regex: &Regex) -> Result<regex::Regex, regex::Error> {
-    static COMPILED: Mutex<Option<HashMap<Regex, regex::Regex>>> = Mutex::new(None);
+/// plain evaluator and a reloaded rule set share it, with all that it learns from texts.
+pub(crate) fn compile(regex: &Regex) -> Result<Arc<Expression>, regex::Error> {
+    static COMPILED: Mutex<Option<HashMap<Regex, Arc<Expression>>>> = Mutex::new(None);
     let lock = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = lock().as_ref().and_then(|compiled| compiled.get(regex)) {
-        return Ok(known.clone());
+        return Ok(Arc::clone(known));
     }
-    let made = regex::RegexBuilder::new(&regex.pattern)
-        .case_insensitive(regex.ignore_case)
-        .multi_line(regex.multi_line)
-        .dot_matches_new_line(regex.dot_all)
-        .build()?;
-    lock().get_or_insert_default().insert(regex.clone(), made.clone());
+    let made = Arc::new(Expression::new(regex)?);
+    lock().get_or_insert_default().insert(regex.clone(), Arc::clone(&made));
     Ok(made)
 }
 
@@ -84,7 +86,7 @@ mod tests {
                 Regex { pattern: pattern.into(), ignore_case: false, multi_line: false, dot_all };
             let run = Expression::new(&regex).unwrap();
             assert!(matches!(run, Expression::Run { .. }), "{pattern}");
-            let general = Expression::General(compile_regex(&regex).unwrap());
+            let general = Expression::General(general(&regex).unwrap());
             for length in [0, 63, 64, 69, 70, 71, 200] {
                 let line = "é".repeat(length);
                 let broken = format!("{}\n{}", "a".repeat(length / 2), "b".repeat(length / 2));

@@ -15,6 +15,8 @@ struct Entry {
     id: u32,
     /// Where in the literal the window is.
     offset: usize,
+    /// The bytes of the window, and which bits of them count.
+    window: (u32, u32),
 }
 
 /// A set of at most [`FEW`] literals, or somewhat more where each is rarely met. `IGNORE_CASE` ignores the case of ASCII letters in the text;
@@ -33,7 +35,10 @@ impl<const IGNORE_CASE: bool> FewLiterals<IGNORE_CASE> {
             .map(|(text, id)| {
                 let places = 0..=text.len().saturating_sub(Prints::LEN);
                 let offset = places.min_by_key(|at| counts.commonness(&text[*at..])).unwrap_or(0);
-                Entry { text: (*text).into(), id: *id, offset }
+                let window = word(&text[offset..]);
+                let known = (text.len() - offset).min(4) as u32;
+                let mask = u32::MAX >> (32 - 8 * known);
+                Entry { text: (*text).into(), id: *id, offset, window: (window, mask) }
             })
             .collect();
         // Literals with the same beginnings of windows in one group, so that groups stay narrow.
@@ -73,7 +78,14 @@ impl<const IGNORE_CASE: bool> FewLiterals<IGNORE_CASE> {
     /// Compares the literals whose window may be at `at`.
     #[cold]
     fn report(&self, text: &[u8], at: usize, hit: &mut impl FnMut(u32) -> bool) -> Option<()> {
+        let here = word(&text[at..]);
+        // Bytes that differ in this bit alone may be the same letter.
+        let case = if IGNORE_CASE { 0x2020_2020 } else { 0 };
         for entry in &self.entries {
+            let (window, mask) = entry.window;
+            if (here ^ window) & mask & !case != 0 {
+                continue;
+            }
             let there = at
                 .checked_sub(entry.offset)
                 .and_then(|start| text.get(start..start + entry.text.len()));
@@ -89,6 +101,14 @@ impl<const IGNORE_CASE: bool> FewLiterals<IGNORE_CASE> {
             }
         }
         Some(())
+    }
+}
+
+/// The first four bytes, with zeroes where there are less.
+fn word(text: &[u8]) -> u32 {
+    match text.first_chunk() {
+        Some(bytes) => u32::from_le_bytes(*bytes),
+        None => text.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte)),
     }
 }
 

@@ -242,6 +242,15 @@ impl<const IGNORE_CASE: bool> Grams<IGNORE_CASE> {
         table
     }
 
+    /// The literals.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &[u8]> {
+        let mut starts: Vec<(u32, u32)> =
+            self.entries.iter().map(|entry| (entry.start, entry.len)).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts.into_iter().map(|(start, len)| &self.slab[start as usize..(start + len) as usize])
+    }
+
     /// The form in which grams are indexed: without the bit that tells ASCII cases apart.
     #[inline(always)]
     fn key(gram: u32) -> u32 {

@@ -98,10 +98,11 @@ impl LiteralSet {
 
     /// The same literals in JSON text as it is written, if they are few and may be anywhere.
     pub(crate) fn as_written(&self) -> Option<AsWritten> {
-        let no_more =
-            self.front.ends.is_empty() && self.back.ends.is_empty() && self.tiny.is_empty();
-        let few = self.inner.is_empty() && no_more;
-        few.then(|| AsWritten::new(self.few.texts())).flatten()
+        let elsewhere =
+            !self.front.ends.is_empty() || !self.back.ends.is_empty() || !self.tiny.is_empty();
+        let texts: Vec<&[u8]> =
+            self.inner.iter().flat_map(Grams::texts).chain(self.few.texts()).collect();
+        (!elsewhere && texts.len() <= FEW).then(|| AsWritten::new(texts.into_iter())).flatten()
     }
 
     /// Whether any literal holds.

@@ -1,6 +1,6 @@
 //! Predicates: (field, test) pairs, interned so that each is decided at most once per event.
 
-use super::expression::Expression;
+use super::expression::{self, Expression};
 use super::literal_set::LiteralSet;
 use super::wildcard::Wildcard;
 use crate::Slot;
@@ -9,7 +9,7 @@ use crate::fold::fold_char;
 use ipnet::IpNet;
 use sigmund_sigma::value::{Anchor, Comparison, DatePart, Matcher, Pattern, Regex, Token};
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Where a literal must stand in the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,7 +83,7 @@ pub(crate) struct Predicate {
 pub(crate) struct Predicates {
     all: Vec<Predicate>,
     index: HashMap<Predicate, u32, ahash::RandomState>,
-    regexes: Vec<OnceLock<Option<Expression>>>,
+    regexes: Vec<OnceLock<Option<Arc<Expression>>>>,
     sets: Vec<OnceLock<LiteralSet>>,
     witnesses: Vec<OnceLock<Option<Witness>>>,
 }
@@ -143,14 +143,14 @@ impl Predicates {
     }
 
     /// The compiled regular expression of a `Regex` predicate; compiled when the rule was checked.
-    /// `None` cannot happen for checked rules (see [`super::expression::compile_regex`]) and never matches.
+    /// `None` cannot happen for checked rules (see [`expression::compile`]) and never matches.
     pub(crate) fn regex(&self, id: u32) -> Option<&Expression> {
         self.regexes[id as usize]
             .get_or_init(|| match &self.get(id).test {
-                Test::Regex(regex) => Expression::new(regex).ok(),
+                Test::Regex(regex) => expression::compile(regex).ok(),
                 _ => None,
             })
-            .as_ref()
+            .as_deref()
     }
 }
 

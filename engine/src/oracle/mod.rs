@@ -8,6 +8,7 @@ mod wildcard;
 
 pub use lookup::{Candidate, CandidateKind, Found, FoundSource, Lookup, Origin, resolve};
 
+use crate::compile::expression::{self, Expression};
 use crate::fold::folded;
 use crate::value::{Decimal, date_part};
 use crate::{Event, Route};
@@ -17,6 +18,7 @@ use sigmund_sigma::value::{Anchor, Comparison, DatePart};
 use sigmund_sigma::{Item, LogSource, Matcher, Rule, Search, Selection};
 use std::cmp::Ordering;
 use std::net::IpAddr;
+use std::sync::Arc;
 use wildcard::Wildcard;
 
 /// Whether a rule's search matches an event, whatever its log source. For many events use [`Oracle`].
@@ -96,7 +98,7 @@ pub(crate) enum Test {
     Text(Wildcard),
     Null,
     Exists(bool),
-    Regex(regex::Regex),
+    Regex(Arc<Expression>),
     Cidr(IpNet),
     Compare(Comparison, Box<str>),
     FieldRef(Box<str>, Anchor),
@@ -233,11 +235,9 @@ impl Test {
             Matcher::Text(pattern) => Self::Text(Wildcard::new(pattern)),
             Matcher::Null => Self::Null,
             Matcher::Exists(present) => Self::Exists(*present),
-            Matcher::Regex(regex) => {
-                Self::Regex(crate::compile::expression::compile_regex(regex).map_err(|error| {
-                    Error { pattern: regex.pattern.clone(), reason: error.to_string() }
-                })?)
-            }
+            Matcher::Regex(regex) => Self::Regex(expression::compile(regex).map_err(|error| {
+                Error { pattern: regex.pattern.clone(), reason: error.to_string() }
+            })?),
             Matcher::Cidr(network) => Self::Cidr(*network),
             Matcher::Compare(comparison, threshold) => {
                 Self::Compare(*comparison, threshold.clone())

@@ -8,7 +8,9 @@
 
 use super::index::Index;
 use super::lift::{LIFTS, Lift, Step};
+use ahash::RandomState;
 use sigmund_engine::{FieldTable, Fields, Kind, Slot, Store};
+use std::collections::HashMap;
 
 /// The slow way must be taken.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,7 +41,7 @@ struct Entry {
 }
 
 /// The first and the last eight bytes of a key, those between, and its length: all of a key of up to [`Ends::WHOLE`] bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Ends {
     first: u64,
     last: u64,
@@ -94,8 +96,8 @@ const NONE: u32 = u32::MAX;
 const ROOT: u32 = 0;
 /// Levels of one way that a rank has room for.
 const LEVELS: usize = 7;
-/// So many places of the outermost object are remembered.
-const MOST_HINTS: usize = 256;
+/// So many keys of the outermost object are remembered.
+const MOST_KEYS: usize = 1024;
 
 /// The trie of the wanted fields.
 #[derive(Clone, Debug)]
@@ -348,9 +350,74 @@ pub(super) struct Entered {
     nodes: Vec<u32>,
     /// Members of containers that take any key.
     any: Vec<(u32, Box<[u8]>)>,
-    /// What the keys of the outermost object were in the record before, by their place: programs write their
-    /// members in the same order again and again. Only keys that [`Ends`] tell apart. Belongs to one projection.
-    hints: Vec<(Ends, Found)>,
+    /// Belongs to one projection.
+    order: Order,
+}
+
+/// Which key of the outermost object came after which: programs write their members in the same order again and again.
+/// Only keys that [`Ends`] tell apart.
+#[derive(Debug)]
+struct Order {
+    keys: Vec<Member>,
+    known: HashMap<Ends, u32, RandomState>,
+    /// The key before.
+    last: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    ends: Ends,
+    found: Found,
+    /// Those that came after it the last times; the likelier first.
+    next: [u32; 2],
+}
+
+/// Stands before the first key, and for keys that are not kept.
+const BEGINNING: u32 = 0;
+
+impl Default for Order {
+    fn default() -> Self {
+        let beginning = Member { ends: Ends::of(b""), found: Found::Odd, next: [BEGINNING; 2] };
+        Self { keys: vec![beginning], known: HashMap::default(), last: BEGINNING }
+    }
+}
+
+impl Order {
+    /// What the key is, if it is one of those that came here before.
+    #[inline(always)]
+    fn guess(&mut self, ends: Ends) -> Option<Found> {
+        let [first, second] = self.keys.get(self.last as usize)?.next;
+        let likely = self.keys.get(first as usize)?;
+        if likely.ends == ends && first != BEGINNING {
+            self.last = first;
+            return Some(likely.found);
+        }
+        let other = self.keys.get(second as usize)?;
+        if other.ends == ends && second != BEGINNING {
+            let found = other.found;
+            self.keys[self.last as usize].next = [second, first];
+            self.last = second;
+            return Some(found);
+        }
+        None
+    }
+
+    /// Remembers what a key is that came here for the first time.
+    fn learn(&mut self, ends: Ends, found: Found) {
+        let next = match self.known.get(&ends) {
+            Some(known) => *known,
+            None if self.keys.len() < MOST_KEYS => {
+                let new = self.keys.len() as u32;
+                self.keys.push(Member { ends, found, next: [BEGINNING; 2] });
+                self.known.insert(ends, new);
+                new
+            }
+            None => BEGINNING,
+        };
+        let last = &mut self.keys[self.last as usize].next;
+        *last = [next, last[0]];
+        self.last = next;
+    }
 }
 
 impl Entered {
@@ -361,6 +428,7 @@ impl Entered {
         }
         self.generation += 1;
         self.any.clear();
+        self.order.last = BEGINNING;
     }
 
     #[inline]
@@ -429,16 +497,11 @@ impl Walk<'_> {
         if self.byte(at) == b'}' {
             return Ok(at + 1);
         }
-        let mut place = 0;
         loop {
             let end = self.string(at)?;
             let start = at + 1;
-            let entry = if node == ROOT {
-                self.outermost(start, end, place)
-            } else {
-                self.key(start, end, node)
-            };
-            place += 1;
+            let entry =
+                if node == ROOT { self.outermost(start, end) } else { self.key(start, end, node) };
             at = self.blanks(end + 1);
             if self.byte(at) != b':' {
                 return Err(Refused);
@@ -468,23 +531,19 @@ impl Walk<'_> {
         }
     }
 
-    /// The key of the outermost object at this place: probably the one that was there in the record before.
+    /// A key of the outermost object: probably one that came after the key before it in an earlier record.
     #[inline(always)]
-    fn outermost(&mut self, start: usize, end: usize, place: usize) -> Found {
+    fn outermost(&mut self, start: usize, end: usize) -> Found {
+        if end - start > Ends::WHOLE {
+            self.entered.order.last = BEGINNING;
+            return self.key(start, end, ROOT);
+        }
         let ends = Ends::of(&self.text[start..end]);
-        if let Some((known, found)) = self.entered.hints.get(place)
-            && *known == ends
-            && end - start <= Ends::WHOLE
-        {
-            return *found;
+        if let Some(found) = self.entered.order.guess(ends) {
+            return found;
         }
         let found = self.key(start, end, ROOT);
-        let hints = &mut self.entered.hints;
-        if place < hints.len() {
-            hints[place] = (ends, found);
-        } else if place < MOST_HINTS && place == hints.len() {
-            hints.push((ends, found));
-        }
+        self.entered.order.learn(ends, found);
         found
     }
 
