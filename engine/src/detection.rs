@@ -157,6 +157,9 @@ fn add_item(selection: &str, test: &ItemTest, lookup: &Lookup<'_>, matched: &mut
     let start = matched.len();
     let asks_presence = item.modifiers.contains(&Modifier::Exists);
     for (index, one) in test.tests.iter().enumerate() {
+        if field.is_none() && !test.test_holds(one, lookup) {
+            continue;
+        }
         let by = match &field {
             Some(found) => found
                 .candidates()

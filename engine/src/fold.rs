@@ -44,6 +44,12 @@ fn fold_wide(c: char) -> char {
 /// Appends the folded text.
 pub fn fold_str(text: &str, out: &mut String) {
     out.reserve(text.len());
+    if text.is_ascii() {
+        let start = out.len();
+        out.push_str(text);
+        out[start..].make_ascii_lowercase();
+        return;
+    }
     let mut rest = text;
     while !rest.is_empty() {
         let ascii = rest.bytes().position(|byte| !byte.is_ascii()).unwrap_or(rest.len());

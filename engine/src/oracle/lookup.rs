@@ -4,6 +4,7 @@
 //! alias of the route; an alias that widens the native field of its own name stands for it.
 
 use crate::alias::{Alias, Pick, Source};
+use crate::find::find;
 use crate::fold::folded;
 use crate::{Event, Object, Value};
 use std::borrow::Cow;
@@ -17,6 +18,8 @@ pub struct Lookup<'e> {
     event: &'e Event,
     found: RefCell<HashMap<Box<str>, Rc<Found<'e>>, ahash::RandomState>>,
     searched: OnceCell<Vec<Candidate<'e>>>,
+    /// All of them in one folded text.
+    searched_text: OnceCell<String>,
 }
 
 /// Where a field was found.
@@ -133,7 +136,12 @@ impl<'e> Lookup<'e> {
     /// For one event.
     #[must_use]
     pub fn new(event: &'e Event) -> Self {
-        Self { event, found: RefCell::default(), searched: OnceCell::new() }
+        Self {
+            event,
+            found: RefCell::default(),
+            searched: OnceCell::new(),
+            searched_text: OnceCell::new(),
+        }
     }
 
     /// The event.
@@ -166,6 +174,19 @@ impl<'e> Lookup<'e> {
             }
             scalars
         })
+    }
+
+    /// Whether a folded text may be in one of the values that keywords search: quick to deny.
+    pub(super) fn may_be_searched(&self, wanted: &str) -> bool {
+        let all = self.searched_text.get_or_init(|| {
+            let mut all = String::new();
+            for text in self.searched().iter().filter_map(Candidate::text) {
+                all.push_str(text);
+                all.push('\n');
+            }
+            folded(&all)
+        });
+        find(all.as_bytes(), wanted.as_bytes()).is_some()
     }
 
     fn find(&self, name: &str) -> Found<'e> {

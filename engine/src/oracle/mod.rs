@@ -268,6 +268,13 @@ impl Test {
     }
 
     fn holds_for_any(&self, candidates: &[Candidate<'_>], lookup: &Lookup<'_>) -> bool {
+        // A keyword that is nowhere in the event need not be looked for value by value.
+        if let Self::Text(wildcard) = self
+            && !wildcard.cased
+            && wildcard.longest_literal().is_some_and(|text| !lookup.may_be_searched(text))
+        {
+            return false;
+        }
         candidates.iter().any(|candidate| self.holds_for(candidate, lookup))
     }
 

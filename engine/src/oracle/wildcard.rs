@@ -38,6 +38,15 @@ impl Wildcard {
         wildcard
     }
 
+    /// The longest text that is in everything that matches.
+    pub(super) fn longest_literal(&self) -> Option<&str> {
+        let literals = self.pieces.iter().flatten().filter_map(|token| match token {
+            Token::Literal(text) => Some(&**text),
+            Token::Any | Token::One | Token::Dash => None,
+        });
+        literals.max_by_key(|text| text.len())
+    }
+
     /// `text` is folded unless the pattern is cased.
     pub(super) fn matches(&self, text: &str) -> bool {
         let Some((first, rest)) = self.pieces.split_first() else {

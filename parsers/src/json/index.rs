@@ -98,12 +98,20 @@ impl Index {
             self.quotes.resize((self.len + 64).next_power_of_two().max(1024), 0);
         }
         let out = &mut self.quotes[self.len..self.len + 64];
-        self.len += quotes.count_ones() as usize;
+        let count = quotes.count_ones() as usize;
+        self.len += count;
+        // Four at a time whether they are there or not: what is written in vain is overwritten or behind the end, and
+        // how many there are cannot be foretold.
         let mut at = 0;
-        while quotes != 0 {
-            out[at & 63] = base as u32 + quotes.trailing_zeros();
-            quotes &= quotes - 1;
-            at += 1;
+        loop {
+            for place in 0..4 {
+                out[(at + place) & 63] = base as u32 + (quotes.trailing_zeros() & 63);
+                quotes &= quotes.wrapping_sub(1);
+            }
+            at += 4;
+            if at >= count {
+                break;
+            }
         }
     }
 
