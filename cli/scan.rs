@@ -61,7 +61,7 @@ impl<'a> Scan<'a> {
         if outside {
             return;
         }
-        let digest = OnceCell::new();
+        let (digest, json) = (OnceCell::new(), OnceCell::new());
         for &rule in &self.hits {
             let Some(encoder) = &self.hunt.encoder else {
                 self.buffer.count(event.time, rule, field(event, HOST_FIELDS));
@@ -71,7 +71,15 @@ impl<'a> Scan<'a> {
             let matched = oracle.map(|oracle| matched(oracle, event)).unwrap_or_default();
             let card = &self.hunt.rules.cards[rule as usize];
             let (path, record) = (&*self.path, self.number);
-            let hit = Hit { rule: card, event, digest: &digest, matched: &matched, path, record };
+            let hit = Hit {
+                rule: card,
+                event,
+                digest: &digest,
+                json: &json,
+                matched: &matched,
+                path,
+                record,
+            };
             encoder.detection(&hit, rule, &mut self.buffer);
         }
     }

@@ -44,8 +44,9 @@ fn all(criterion: &mut Criterion<CpuTime>) {
             bench.iter(|| {
                 for (record, (rule, event, matched)) in (1..).zip(&hits) {
                     let card = &cards[*rule as usize];
-                    let (path, digest) = ("logs/a.ndjson", &OnceCell::new());
-                    let hit = Hit { rule: card, event, digest, matched, path, record };
+                    let (path, digest, json) =
+                        ("logs/a.ndjson", &OnceCell::new(), &OnceCell::new());
+                    let hit = Hit { rule: card, event, digest, json, matched, path, record };
                     encoder.detection(&hit, *rule, &mut buffer);
                 }
                 let mut written = 0;

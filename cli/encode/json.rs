@@ -5,12 +5,26 @@ use sigmund_engine::{Object, Value};
 /// Deeper records are written as text.
 const MAX_DEPTH: usize = 128;
 
+/// Bytes that stand for themselves in what is written, wherever they are.
+static PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = !matches!(byte as u8, 0..=0x1f | b'"' | b'\\' | 0x7f | 0xc2);
+        byte += 1;
+    }
+    plain
+};
+
 /// Appends a JSON string.
 pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut from = 0;
     let bytes = text.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {
+        if PLAIN[usize::from(byte)] {
+            continue;
+        }
         let escape: &[u8] = match byte {
             b'"' => b"\\\"",
             b'\\' => b"\\\\",
@@ -221,6 +235,13 @@ impl<'a> Copy<'a> {
         }
         self.at += 1;
         loop {
+            let rest = self.bytes.get(self.at..)?;
+            let plain = memchr::memchr2(b'"', b'\\', rest)?;
+            // Without a way out in the middle, so that many bytes are compared at once.
+            if rest[..plain].iter().fold(false, |any, byte| any | (*byte < 0x20)) {
+                return None;
+            }
+            self.at += plain;
             match self.bytes.get(self.at)? {
                 b'"' => {
                     self.at += 1;
@@ -238,8 +259,7 @@ impl<'a> Copy<'a> {
                     };
                     self.at += length;
                 }
-                0..=0x1f => return None,
-                _ => self.at += 1,
+                _ => return None,
             }
         }
     }

@@ -68,9 +68,9 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::key("matched", bytes);
     matched(hit, bytes);
     json::key("event", bytes);
-    let start = bytes.len();
-    json::record(&hit.event.raw, bytes);
-    if bytes.get(start) == Some(&b'"') && !hit.event.object.0.is_empty() {
+    let record = hit.record_json();
+    bytes.extend_from_slice(record);
+    if record.first() == Some(&b'"') && !hit.event.object.0.is_empty() {
         json::key("fields", bytes);
         json::object(&hit.event.object, bytes);
     }

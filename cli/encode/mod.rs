@@ -96,6 +96,8 @@ pub(crate) struct Hit<'a> {
     pub(crate) event: &'a Event,
     /// Of the event, computed when the first of its detections needs it.
     pub(crate) digest: &'a OnceCell<EventDigest>,
+    /// The event as JSON, written when the first of its detections needs it.
+    pub(crate) json: &'a OnceCell<Vec<u8>>,
     pub(crate) matched: &'a [Matched],
     pub(crate) path: &'a str,
     /// From 1, counted from the beginning of what is read as one part; headers and empty lines count.
@@ -107,6 +109,15 @@ impl Hit<'_> {
     fn id(&self) -> DetectionId {
         let digest = self.digest.get_or_init(|| EventDigest::of(&self.event.raw));
         DetectionId::new(&self.rule.rule, digest)
+    }
+
+    /// The record as it came, as JSON.
+    fn record_json(&self) -> &[u8] {
+        self.json.get_or_init(|| {
+            let mut out = Vec::new();
+            json::record(&self.event.raw, &mut out);
+            out
+        })
     }
 
     /// The log source of the event through which the rule saw it.

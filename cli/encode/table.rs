@@ -200,6 +200,7 @@ mod tests {
             rule: &RuleCard::new(Arc::new(rule)),
             event: &event,
             digest: &OnceCell::new(),
+            json: &OnceCell::new(),
             matched: &matched,
             path: "a/very/long/path/to/a/folder/with/logs/of/the/month/of/march/security.log",
             record: 123_456,

@@ -6,14 +6,17 @@
 //! In collecting mode ([`Fields::collecting`]) every name gets a slot, so that the same parser
 //! code yields the whole event.
 
+use std::any::Any;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The names that are wanted, in a dense numbering.
 #[derive(Debug, Default)]
 pub struct FieldTable {
     names: Vec<Box<str>>,
     index: HashMap<Box<str>, Slot, ahash::RandomState>,
+    /// What parsers made of the names (see [`FieldTable::prepare`]), one of each type.
+    prepared: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
 
 /// A wanted field.
@@ -38,6 +41,17 @@ impl FieldTable {
         self.names.push(name.into());
         self.index.insert(name.into(), slot);
         slot
+    }
+
+    /// What a parser needs for these names, made at the first call: all streams and threads share it.
+    pub fn prepare<T: Any + Send + Sync>(&self, make: impl FnOnce(&Self) -> T) -> Arc<T> {
+        let mut prepared = self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = prepared.iter().find_map(|one| Arc::clone(one).downcast().ok()) {
+            return known;
+        }
+        let made = Arc::new(make(self));
+        prepared.push(Arc::clone(&made) as Arc<dyn Any + Send + Sync>);
+        made
     }
 
     /// The slot of a name, if it is wanted.

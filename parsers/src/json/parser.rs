@@ -23,7 +23,7 @@ pub(crate) struct JsonParser {
 /// The way of nearly all records: the projection, made for one table of wanted fields.
 struct Fast {
     table: Arc<FieldTable>,
-    projection: Projection,
+    projection: Arc<Projection>,
     /// The slots of the discriminators; `None` if one is not wanted, then routes need the whole object.
     discriminators: Option<Vec<Slot>>,
 }
@@ -68,7 +68,7 @@ impl JsonParser {
             self.index = Index::default();
             self.fast = Some(Fast {
                 table: Arc::clone(table),
-                projection: Projection::new(table),
+                projection: table.prepare(Projection::new),
                 discriminators: self.router.names().map(|name| table.get(name)).collect(),
             });
         }
