@@ -11,9 +11,11 @@ pub mod schema;
 pub mod write;
 
 mod index;
+mod order;
 mod parser;
 mod project;
 mod time;
+mod ways;
 
 use crate::{Format, Framing, Head, Parser, Score, StreamInfo};
 use parser::JsonParser;

@@ -2,8 +2,8 @@
 
 use super::index::Index;
 use super::lift::lifted;
-use super::project::Projection;
 use super::schema::Router;
+use super::ways::Projection;
 use super::{read, time};
 use crate::{Outcome, Parser, StreamInfo};
 use sigmund_engine::oracle::resolve;

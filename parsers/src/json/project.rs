@@ -1,303 +1,19 @@
 //! The projection: one walk over a JSON object that keeps the spans of the wanted fields and skips everything else.
 //!
-//! The wanted names become a trie of keys, so that nested members, flat keys with dots, and the known containers of
-//! [`super::lift`] all lead to their slots. Each way to a slot has a rank: the longest key wins at each
-//! level (choice C10), and a field of the object wins over a lifted one; a better way that turns up later
-//! replaces what a worse one had filled. The walk accepts only what [`super::read`] accepts too; whatever else there is
-//! (deep nesting, lists of objects on the way, odd texts) is refused here and read by the slow and general way.
+//! Where a better way to a slot (see [`super::ways`]) turns up later, it replaces what a worse one had filled. The walk accepts only what
+//! [`super::read`] accepts too; whatever else there is (deep nesting, lists of objects on the way, odd texts) is refused here and read by
+//! the slow and general way.
 
 use super::index::Index;
-use super::lift::{LIFTS, Lift, Step};
-use ahash::RandomState;
-use sigmund_engine::{FieldTable, Fields, Kind, Slot, Store};
-use std::collections::HashMap;
+use super::order::{Ends, Found, Order};
+use super::ways::{Claim, Entry, NONE, Projection, ROOT};
+use sigmund_engine::{Fields, Kind, Store};
 
 /// The slow way must be taken.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refused;
 
-/// A way to a slot, as far as one key.
-#[derive(Clone, Debug)]
-struct Claim {
-    slot: Slot,
-    rank: u32,
-    mask: u32,
-    /// The way goes on below this key.
-    goes_on: bool,
-    /// It leads through a known container: objects are not values there.
-    lifted: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    ends: Ends,
-    /// The node of the object in which the key is.
-    parent: u32,
-    /// The node of the key's own object, if any way goes on there.
-    child: u32,
-    has_blank: bool,
-    key: Box<[u8]>,
-    claims: Vec<Claim>,
-}
-
-/// The first and the last eight bytes of a key, those between, and its length: all of a key of up to [`Ends::WHOLE`] bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Ends {
-    first: u64,
-    last: u64,
-    middle: u64,
-    len: u32,
-}
-
-impl Ends {
-    const WHOLE: usize = 24;
-
-    #[inline(always)]
-    fn of(key: &[u8]) -> Self {
-        let middle = match key.get(8..16) {
-            Some(bytes) => bytes.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
-            None => 0,
-        };
-        let (first, last) = match key.len() {
-            8.. => (
-                key.first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
-                key.last_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes)),
-            ),
-            4.. => (
-                key.first_chunk::<4>().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes))),
-                key.last_chunk::<4>().map_or(0, |bytes| u64::from(u32::from_le_bytes(*bytes))),
-            ),
-            len @ 1.. => {
-                (u64::from(key[0]) | u64::from(key[len / 2]) << 8, u64::from(key[len - 1]))
-            }
-            0 => (0, 0),
-        };
-        Self { first, last, middle, len: key.len() as u32 }
-    }
-
-    #[inline(always)]
-    fn hash(self, parent: u32) -> u32 {
-        let mixed = (self.first ^ u64::from(self.len) << 56 ^ u64::from(parent) << 40)
-            .wrapping_mul(0x9E37_79B9_7F4A_7C15)
-            ^ self.last.wrapping_mul(0xC2B2_AE3D_27D4_EB4F).rotate_left(23);
-        (mixed ^ mixed >> 32) as u32
-    }
-}
-
-#[derive(Clone, Debug, Default)]
-struct Node {
-    /// Where unknown keys lead.
-    any: u32,
-    /// Names are compared without their blanks.
-    strips_blanks: bool,
-}
-
-const NONE: u32 = u32::MAX;
-const ROOT: u32 = 0;
-/// Levels of one way that a rank has room for.
-const LEVELS: usize = 7;
-/// So many keys of the outermost object are remembered.
-const MOST_KEYS: usize = 1024;
-
-/// The trie of the wanted fields.
-#[derive(Clone, Debug)]
-pub(super) struct Projection {
-    nodes: Vec<Node>,
-    entries: Vec<Entry>,
-    /// For keys of the outermost object, which every record asks for, and for all others: the first must stay in the nearest cache.
-    outermost: Table,
-    inner: Table,
-    /// A name has more levels than ranks have room for: always take the slow way.
-    too_deep: bool,
-}
-
-/// Open addressing: hash and index in the entries, whose `NONE` is an empty place.
-#[derive(Clone, Debug, Default)]
-struct Table {
-    places: Vec<(u32, u32)>,
-    indices: Vec<u32>,
-}
-
-impl Table {
-    fn insert(&mut self, index: u32, entries: &[Entry]) {
-        self.indices.push(index);
-        if self.indices.len() * 4 > self.places.len() {
-            self.places = vec![(0, NONE); (self.places.len() * 2).max(64)];
-            for index in 0..self.indices.len() {
-                self.place(self.indices[index], entries);
-            }
-        } else {
-            self.place(index, entries);
-        }
-    }
-
-    fn place(&mut self, index: u32, entries: &[Entry]) {
-        let mask = self.places.len() - 1;
-        let entry = &entries[index as usize];
-        let hash = entry.ends.hash(entry.parent);
-        let mut at = hash as usize & mask;
-        while self.places[at].1 != NONE {
-            at = (at + 1) & mask;
-        }
-        self.places[at] = (hash, index);
-    }
-}
-
 impl Projection {
-    pub(super) fn new(table: &FieldTable) -> Self {
-        let mut projection = Self {
-            nodes: vec![Node { any: NONE, strips_blanks: false }],
-            entries: Vec::new(),
-            outermost: Table::default(),
-            inner: Table::default(),
-            too_deep: false,
-        };
-        for (number, name) in (0u32..).zip(table.names()) {
-            let slot = Slot(number);
-            let parts: Vec<&str> = name.split('.').collect();
-            if parts.len() > LEVELS {
-                projection.too_deep = true;
-                continue;
-            }
-            projection.add_direct(slot, &parts);
-            for (index, lift) in LIFTS.iter().enumerate() {
-                // Direct ways use the rank's upper digits; of lifted ones the earlier wins.
-                let rank = (LIFTS.len() - index) as u32;
-                projection.add_lifted(slot, name, lift, rank);
-            }
-        }
-        projection
-    }
-
-    /// All ways to read a dotted name: each level takes one or more parts as one key.
-    fn add_direct(&mut self, slot: Slot, parts: &[&str]) {
-        // (node, parts used, level, rank)
-        let mut open = vec![(ROOT, 0, 0, 0u32)];
-        while let Some((node, used, level, rank)) = open.pop() {
-            for taken in 1..=parts.len() - used {
-                let key = parts[used..used + taken].join(".");
-                let shift = 28 - 4 * level as u32;
-                let rank = rank | (taken as u32) << shift;
-                let mask = u32::MAX << shift;
-                let goes_on = used + taken < parts.len();
-                let claim = Claim { slot, rank, mask, goes_on, lifted: false };
-                let child = self.insert(node, key.as_bytes(), Some(claim), goes_on);
-                if goes_on {
-                    open.push((child, used + taken, level + 1, rank));
-                }
-            }
-        }
-    }
-
-    /// The ways on which a known container has the name.
-    fn add_lifted(&mut self, slot: Slot, name: &str, lift: &Lift, rank: u32) {
-        let names = lift.steps.iter().filter(|step| matches!(step, Step::Name)).count();
-        let splits: Vec<Vec<&str>> = match lift.name {
-            Some(fixed) if fixed == name => vec![vec![]],
-            Some(_) => vec![],
-            // Lifting removes blanks: no name with one comes of it.
-            None if name.contains(' ') => vec![],
-            None if names == 1 => vec![vec![name]],
-            None => name
-                .match_indices('_')
-                .map(|(at, _)| vec![&name[..at], &name[at + 1..]])
-                .filter(|parts| names == 2 && parts.iter().all(|part| !part.is_empty()))
-                .collect(),
-        };
-        for split in splits {
-            let mut node = ROOT;
-            let mut parts = split.iter();
-            for (index, step) in lift.steps.iter().enumerate() {
-                let last = index + 1 == lift.steps.len();
-                let key = match step {
-                    Step::AnyKey => {
-                        if self.nodes[node as usize].any == NONE {
-                            self.nodes[node as usize].any = self.new_node();
-                        }
-                        node = self.nodes[node as usize].any;
-                        continue;
-                    }
-                    Step::Key(key) => key,
-                    Step::Name => {
-                        self.nodes[node as usize].strips_blanks = true;
-                        *parts.next().unwrap_or(&"")
-                    }
-                };
-                let claim = last.then_some(Claim {
-                    slot,
-                    rank,
-                    mask: u32::MAX,
-                    goes_on: false,
-                    lifted: true,
-                });
-                node = self.insert(node, key.as_bytes(), claim, !last);
-            }
-        }
-    }
-
-    fn new_node(&mut self) -> u32 {
-        self.nodes.push(Node { any: NONE, strips_blanks: false });
-        self.nodes.len() as u32 - 1
-    }
-
-    fn insert(&mut self, parent: u32, key: &[u8], claim: Option<Claim>, with_child: bool) -> u32 {
-        let index = match self.find(parent, key) {
-            Some(index) => index as usize,
-            None => {
-                self.entries.push(Entry {
-                    ends: Ends::of(key),
-                    parent,
-                    child: NONE,
-                    has_blank: key.contains(&b' '),
-                    key: key.into(),
-                    claims: Vec::new(),
-                });
-                let index = self.entries.len() as u32 - 1;
-                let table = if parent == ROOT { &mut self.outermost } else { &mut self.inner };
-                table.insert(index, &self.entries);
-                self.entries.len() - 1
-            }
-        };
-        if let Some(claim) = claim {
-            let known = self.entries[index].claims.iter().any(|known| {
-                known.slot == claim.slot
-                    && known.rank == claim.rank
-                    && known.goes_on == claim.goes_on
-            });
-            if !known {
-                self.entries[index].claims.push(claim);
-            }
-        }
-        if with_child && self.entries[index].child == NONE {
-            self.entries[index].child = self.new_node();
-        }
-        self.entries[index].child
-    }
-
-    #[inline(always)]
-    fn find(&self, parent: u32, key: &[u8]) -> Option<u32> {
-        let ends = Ends::of(key);
-        let hash = ends.hash(parent);
-        let table = if parent == ROOT { &self.outermost } else { &self.inner };
-        let mask = table.places.len().wrapping_sub(1);
-        let mut at = hash as usize & mask;
-        loop {
-            let (known, index) = *table.places.get(at)?;
-            if index == NONE {
-                return None;
-            }
-            if known == hash
-                && let Some(entry) = self.entries.get(index as usize)
-                && entry.parent == parent
-                && entry.ends == ends
-                && (key.len() <= Ends::WHOLE || *entry.key == *key)
-            {
-                return Some(index);
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
     /// Fills the slots of one JSON object. After a refusal the fields must be cleared.
     pub(super) fn project(
         &self,
@@ -354,72 +70,6 @@ pub(super) struct Entered {
     order: Order,
 }
 
-/// Which key of the outermost object came after which: programs write their members in the same order again and again.
-/// Only keys that [`Ends`] tell apart.
-#[derive(Debug)]
-struct Order {
-    keys: Vec<Member>,
-    known: HashMap<Ends, u32, RandomState>,
-    /// The key before.
-    last: u32,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Member {
-    ends: Ends,
-    found: Found,
-    /// Those that came after it the last times; the likelier first.
-    next: [u32; 2],
-}
-
-/// Stands before the first key, and for keys that are not kept.
-const BEGINNING: u32 = 0;
-
-impl Default for Order {
-    fn default() -> Self {
-        let beginning = Member { ends: Ends::of(b""), found: Found::Odd, next: [BEGINNING; 2] };
-        Self { keys: vec![beginning], known: HashMap::default(), last: BEGINNING }
-    }
-}
-
-impl Order {
-    /// What the key is, if it is one of those that came here before.
-    #[inline(always)]
-    fn guess(&mut self, ends: Ends) -> Option<Found> {
-        let [first, second] = self.keys.get(self.last as usize)?.next;
-        let likely = self.keys.get(first as usize)?;
-        if likely.ends == ends && first != BEGINNING {
-            self.last = first;
-            return Some(likely.found);
-        }
-        let other = self.keys.get(second as usize)?;
-        if other.ends == ends && second != BEGINNING {
-            let found = other.found;
-            self.keys[self.last as usize].next = [second, first];
-            self.last = second;
-            return Some(found);
-        }
-        None
-    }
-
-    /// Remembers what a key is that came here for the first time.
-    fn learn(&mut self, ends: Ends, found: Found) {
-        let next = match self.known.get(&ends) {
-            Some(known) => *known,
-            None if self.keys.len() < MOST_KEYS => {
-                let new = self.keys.len() as u32;
-                self.keys.push(Member { ends, found, next: [BEGINNING; 2] });
-                self.known.insert(ends, new);
-                new
-            }
-            None => BEGINNING,
-        };
-        let last = &mut self.keys[self.last as usize].next;
-        *last = [next, last[0]];
-        self.last = next;
-    }
-}
-
 impl Entered {
     fn begin(&mut self, nodes: usize) {
         if self.nodes.len() != nodes || self.generation == u32::MAX {
@@ -428,7 +78,7 @@ impl Entered {
         }
         self.generation += 1;
         self.any.clear();
-        self.order.last = BEGINNING;
+        self.order.begin();
     }
 
     #[inline]
@@ -535,7 +185,7 @@ impl Walk<'_> {
     #[inline(always)]
     fn outermost(&mut self, start: usize, end: usize) -> Found {
         if end - start > Ends::WHOLE {
-            self.entered.order.last = BEGINNING;
+            self.entered.order.begin();
             return self.key(start, end, ROOT);
         }
         let ends = Ends::of(&self.text[start..end]);
@@ -824,16 +474,6 @@ impl Walk<'_> {
     }
 }
 
-/// What a key is.
-#[derive(Clone, Copy, Debug)]
-enum Found {
-    Unknown,
-    /// A wanted name that is written with blanks: it may stand beside the one without.
-    Odd,
-    Any(u32),
-    Entry(u32),
-}
-
 /// The length of the number at the beginning.
 fn number(text: &[u8]) -> Option<usize> {
     let digits = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -869,6 +509,7 @@ mod tests {
     use crate::json::read;
     use proptest::prelude::*;
     use sigmund_engine::Value;
+    use sigmund_engine::{FieldTable, Slot};
     use std::sync::Arc;
 
     /// (kind, text) of all scalars of a field, by the general way.
