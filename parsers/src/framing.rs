@@ -211,8 +211,17 @@ impl Framer {
             // The stream was cut off within the frame.
             None => return self.line(block, last, Piece::Record),
             Some([]) => true,
-            Some([b'\n' | b'\r' | 0 | b'0'..=b'9', ..]) => true,
-            Some(_) => false,
+            Some([b'\n' | b'\r' | 0, ..]) => true,
+            // A wrong count ends at any character, often at a digit.
+            Some(rest) => {
+                octet_count(rest).is_some() || {
+                    let may_be_count = is_count_begun(rest);
+                    if may_be_count && !last {
+                        return Step::More;
+                    }
+                    may_be_count
+                }
+            }
         };
         if !fits {
             return self.line(block, last, Piece::Record);
@@ -439,6 +448,12 @@ pub(crate) fn octet_count(bytes: &[u8]) -> Option<(usize, usize)> {
     }
     let length = std::str::from_utf8(&bytes[..digits]).ok()?.parse().ok()?;
     Some((length, digits + 1))
+}
+
+/// Whether more bytes may make an octet count of these.
+fn is_count_begun(bytes: &[u8]) -> bool {
+    let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (1..=8).contains(&digits) && bytes[0] != b'0' && matches!(&bytes[digits..], [] | [b' '])
 }
 
 /// What the first key of an object tells about framing.

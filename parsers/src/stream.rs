@@ -445,6 +445,11 @@ mod tests {
                 "syslog:99 <1>short"
             ]
         );
+        // Counts that are wrong, as after names were replaced: what follows is no count.
+        assert_eq!(
+            read("6 <1>a 2345 x\n9 <1>b\n20 <1>c\n6 <1>abc12"),
+            ["syslog:6 <1>a 2345 x", "syslog:9 <1>b", "syslog:20 <1>c", "syslog:<1>abc", "text:12"]
+        );
     }
 
     #[test]
