@@ -1,5 +1,6 @@
 //! Logs: files, directories, globs and stdin, in a stable order.
 
+use crate::printer::Printer;
 use crate::sources::partitioned_entries;
 use globset::{Glob, GlobBuilder};
 use std::fs::File;
@@ -82,6 +83,22 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
+    /// Says what was left out and why. Whether there are logs and all can be read, as far as is known before.
+    pub(crate) fn report(&self, printer: &Printer) -> bool {
+        for (path, reason) in &self.unreadable {
+            printer.error(&format!("cannot read `{}`: {reason}", path.display()));
+        }
+        if self.hidden > 0 {
+            let count = self.hidden;
+            printer
+                .say(&format!("hidden files and folders left out: {count}; name those to be read"));
+        }
+        if self.logs.is_empty() && self.unreadable.is_empty() {
+            printer.error("there are no logs in what was named");
+        }
+        self.unreadable.is_empty() && !self.logs.is_empty()
+    }
+
     /// Finds the logs. One that is named twice is read twice only if it was named so.
     pub(crate) fn find(paths: &[PathBuf]) -> Self {
         let mut inputs = Self::default();

@@ -69,14 +69,11 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
     let archive = log.ancestors().skip(1).find(|path| !log.exists() && path.is_file());
     let member = archive.map(|_| log.to_string_lossy());
     let inputs = Inputs::find(&[archive.unwrap_or(log).to_owned()]);
-    for (path, reason) in &inputs.unreadable {
-        printer.error(&format!("cannot read `{}`: {reason}", path.display()));
-    }
+    let mut readable = inputs.report(printer);
 
     let mut out = BufWriter::new(printer.stdout());
     let mut explained = 0u64;
     let mut matched = 0u64;
-    let mut readable = inputs.unreadable.is_empty();
     for input in &inputs.logs {
         let mut written = Ok(());
         let read = each_event(&reading, input, &mut |position, framed| {

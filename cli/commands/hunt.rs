@@ -35,19 +35,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         printer.say("reading logs from the terminal; end with Ctrl-D");
     }
     let inputs = Inputs::find(&args.logs);
-    for (path, reason) in &inputs.unreadable {
-        printer.error(&format!("cannot read `{}`: {reason}", path.display()));
-    }
-
-    let nothing = inputs.logs.is_empty() && inputs.unreadable.is_empty();
-    if nothing {
-        printer.error("there are no logs in what was named");
-    }
-
-    if inputs.hidden > 0 {
-        let count = inputs.hidden;
-        printer.say(&format!("hidden files and folders left out: {count}; name those to be read"));
-    }
+    let found = inputs.report(printer);
 
     let to_terminal = args.output.is_none() && printer.stdout_is_terminal();
     let format = args.format.unwrap_or(if to_terminal {
@@ -107,10 +95,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     say_summary(printer, &hunt.rules, &inputs, &totals, output.detections, seconds);
     printer.detail(&format!("{:.2} s to load the rules", loaded.as_secs_f64()));
 
-    let unread = nothing
-        || !inputs.unreadable.is_empty()
-        || !totals.problems.is_empty()
-        || !hunt.rules.sources.unreadable.is_empty();
+    let unread = !found || !totals.problems.is_empty() || !hunt.rules.sources.unreadable.is_empty();
     let fails = args.fail_on.map(plan::level).is_some_and(|least| output.highest >= Some(least));
     Ok(if (unread || hunt.rules.is_broken()) && !args.keep_going {
         Status::Failure

@@ -21,14 +21,7 @@ pub(super) fn run(args: &Parse, printer: &Printer) -> anyhow::Result<Status> {
     let reading = Reading::new(&args.log_options)?;
     let rules = Rules::load(&args.rules, &RuleFilter::default(), &reading.routing)?;
     let inputs = Inputs::find(&args.logs);
-    for (path, reason) in &inputs.unreadable {
-        printer.error(&format!("cannot read `{}`: {reason}", path.display()));
-    }
-    let nothing = inputs.logs.is_empty() && inputs.unreadable.is_empty();
-    if nothing {
-        printer.error("there are no logs in what was named");
-    }
-    let mut failed = nothing || !inputs.unreadable.is_empty();
+    let mut failed = !inputs.report(printer);
     let width = printer.width().unwrap_or(100).clamp(60, 100);
     let mut out = BufWriter::new(printer.stdout());
     let mut reader = Reader::new(Record::collecting());
