@@ -39,6 +39,6 @@ fn the_table_is_up_to_date() {
     assert!(
         written == table,
         "docs/rules.md has not the table of the starter pack; write it with \
-         `SIGMUND_WRITE_DOCS=1 cargo test starter_pack`"
+         `SIGMUND_WRITE_DOCS=1 cargo test --test tests starter_pack`"
     );
 }
