@@ -36,21 +36,21 @@ impl Prints {
     }
 }
 
-/// 32 places and the three bytes behind them.
-pub type Window = [u8; 35];
+/// 64 places and the three bytes behind them.
+pub type Window = [u8; 67];
 
 /// Work that is done in blocks of bytes.
 pub trait Pass {
     /// What it gives.
     type Output;
 
-    /// Does it; to be inlined. `equal` says which bytes of a block equal one, `beyond_ascii` which are not ASCII, `may_start` at which of 32 places a
+    /// Does it; to be inlined. `equal` says which bytes of a block equal one, `beyond_ascii` which are not ASCII, `may_start` at which of 64 places a
     /// literal may start; bit 0 is the first byte.
     fn run(
         self,
         equal: impl Fn(&[u8; 64], u8) -> u64,
         beyond_ascii: impl Fn(&[u8; 64]) -> u64,
-        may_start: impl Fn(&Window, &Prints) -> u32,
+        may_start: impl Fn(&Window, &Prints) -> u64,
     ) -> Self::Output;
 }
 
@@ -58,8 +58,13 @@ pub trait Pass {
 #[inline]
 pub fn run<P: Pass>(pass: P) -> P::Output {
     #[cfg(target_arch = "x86_64")]
-    if avx2::is_there() {
-        return avx2::run(pass);
+    {
+        if x86::has_avx512() {
+            return x86::run_with_avx512(pass);
+        }
+        if x86::has_avx2() {
+            return x86::run_with_avx2(pass);
+        }
     }
     run_plain(pass)
 }
@@ -87,25 +92,29 @@ fn beyond_ascii_plain(block: &[u8; 64]) -> u64 {
 }
 
 #[inline(always)]
-fn may_start_plain(window: &Window, prints: &Prints) -> u32 {
-    (0..32).fold(0, |bits, at| {
+fn may_start_plain(window: &Window, prints: &Prints) -> u64 {
+    (0..64).fold(0, |bits, at| {
         let groups = (0..Prints::LEN).fold(0xFF, |groups, place| {
             let byte = window[at + place];
             groups
                 & prints.low[place][usize::from(byte & 15)]
                 & prints.high[place][usize::from(byte >> 4)]
         });
-        bits | u32::from(groups != 0) << at
+        bits | u64::from(groups != 0) << at
     })
 }
 
 #[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "loads of whole vectors, and the call after asking the processor")]
-mod avx2 {
+#[expect(unsafe_code, reason = "loads of whole vectors, and the calls after asking the processor")]
+mod x86 {
     use super::{Pass, Prints, Window};
+    use std::arch::is_x86_feature_detected as has;
     use std::arch::x86_64::{
-        __m256i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8,
-        _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16,
+        __m256i, __m512i, _mm_loadu_si128, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+        _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8,
+        _mm256_srli_epi16, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_cmpeq_epi8_mask,
+        _mm512_loadu_si512, _mm512_movepi8_mask, _mm512_set1_epi8, _mm512_shuffle_epi8,
+        _mm512_srli_epi16, _mm512_test_epi8_mask,
     };
 
     #[inline]
@@ -139,24 +148,58 @@ mod avx2 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn may_start(window: &Window, prints: &Prints) -> u32 {
-        let half = _mm256_set1_epi8(15);
-        let mut groups = _mm256_set1_epi8(-1);
+    fn may_start(window: &Window, prints: &Prints) -> u64 {
+        let nibble = _mm256_set1_epi8(15);
+        let bits = |half: usize| {
+            let mut groups = _mm256_set1_epi8(-1);
+            for place in 0..Prints::LEN {
+                let Some(bytes) = window[half * 32 + place..].first_chunk() else { continue };
+                let bytes = lane(bytes);
+                let low = _mm256_and_si256(bytes, nibble);
+                let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble);
+                let low = _mm256_shuffle_epi8(lane(&prints.low[place]), low);
+                let high = _mm256_shuffle_epi8(lane(&prints.high[place]), high);
+                groups = _mm256_and_si256(groups, _mm256_and_si256(low, high));
+            }
+            let none = _mm256_cmpeq_epi8(groups, _mm256_setzero_si256());
+            u64::from(!_mm256_movemask_epi8(none).cast_unsigned())
+        };
+        bits(0) | bits(1) << 32
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn wide_lane(bytes: &[u8; 64]) -> __m512i {
+        // SAFETY: all 64 bytes are there, and this load asks for no alignment.
+        unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn wide_table(table: &[u8; 32]) -> __m512i {
+        // SAFETY: the first 16 of 32 bytes, without alignment.
+        _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn wide_may_start(window: &Window, prints: &Prints) -> u64 {
+        let nibble = _mm512_set1_epi8(15);
+        let mut groups = _mm512_set1_epi8(-1);
         for place in 0..Prints::LEN {
             let Some(bytes) = window[place..].first_chunk() else { continue };
-            let bytes = lane(bytes);
-            let low = _mm256_and_si256(bytes, half);
-            let high = _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), half);
-            let low = _mm256_shuffle_epi8(lane(&prints.low[place]), low);
-            let high = _mm256_shuffle_epi8(lane(&prints.high[place]), high);
-            groups = _mm256_and_si256(groups, _mm256_and_si256(low, high));
+            let bytes = wide_lane(bytes);
+            let low = _mm512_and_si512(bytes, nibble);
+            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble);
+            let low = _mm512_shuffle_epi8(wide_table(&prints.low[place]), low);
+            let high = _mm512_shuffle_epi8(wide_table(&prints.high[place]), high);
+            groups = _mm512_and_si512(groups, _mm512_and_si512(low, high));
         }
-        let none = _mm256_cmpeq_epi8(groups, _mm256_setzero_si256());
-        !_mm256_movemask_epi8(none).cast_unsigned()
+        _mm512_test_epi8_mask(groups, groups)
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    fn run_avx2<P: Pass>(pass: P) -> P::Output {
+    fn with_avx2<P: Pass>(pass: P) -> P::Output {
         pass.run(
             |block, wanted| equal(block, wanted),
             |block| beyond_ascii(block),
@@ -164,22 +207,44 @@ mod avx2 {
         )
     }
 
-    /// Whether the processor has what [`run`] is compiled for.
-    #[inline]
-    pub(super) fn is_there() -> bool {
-        std::arch::is_x86_feature_detected!("avx2")
-            && std::arch::is_x86_feature_detected!("bmi1")
-            && std::arch::is_x86_feature_detected!("bmi2")
-            && std::arch::is_x86_feature_detected!("lzcnt")
-            && std::arch::is_x86_feature_detected!("popcnt")
+    #[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
+    fn with_avx512<P: Pass>(pass: P) -> P::Output {
+        pass.run(
+            |block, wanted| {
+                _mm512_cmpeq_epi8_mask(wide_lane(block), _mm512_set1_epi8(wanted.cast_signed()))
+            },
+            |block| _mm512_movepi8_mask(wide_lane(block)),
+            |window, prints| wide_may_start(window, prints),
+        )
     }
 
-    /// Only where [`is_there`] says so.
+    /// Whether the processor has what [`run_with_avx2`] is compiled for.
     #[inline]
-    pub(super) fn run<P: Pass>(pass: P) -> P::Output {
-        assert!(is_there(), "the caller asks first");
-        // SAFETY: every feature that `run_avx2` is compiled for was just found.
-        unsafe { run_avx2(pass) }
+    pub(super) fn has_avx2() -> bool {
+        has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt")
+    }
+
+    /// Whether the processor has what [`run_with_avx512`] is compiled for. The first ones with AVX-512 lower their clock for it; those that also
+    /// have its byte permutations do not.
+    #[inline]
+    pub(super) fn has_avx512() -> bool {
+        has!("avx512bw") && has!("avx512f") && has!("avx512vbmi") && has_avx2()
+    }
+
+    /// Only where [`has_avx2`] says so.
+    #[inline]
+    pub(super) fn run_with_avx2<P: Pass>(pass: P) -> P::Output {
+        assert!(has_avx2(), "the caller asks first");
+        // SAFETY: every feature that `with_avx2` is compiled for was just found.
+        unsafe { with_avx2(pass) }
+    }
+
+    /// Only where [`has_avx512`] says so.
+    #[inline]
+    pub(super) fn run_with_avx512<P: Pass>(pass: P) -> P::Output {
+        assert!(has_avx512(), "the caller asks first");
+        // SAFETY: every feature that `with_avx512` is compiled for was just found.
+        unsafe { with_avx512(pass) }
     }
 }
 
@@ -188,33 +253,31 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    struct Both<'a>(&'a [u8; 64], u8, &'a Prints);
+    #[derive(Clone, Copy)]
+    struct All<'a>(&'a [u8; 67], u8, &'a Prints);
 
-    impl Pass for Both<'_> {
-        type Output = (u64, u64, u32);
+    impl Pass for All<'_> {
+        type Output = (u64, u64, u64);
 
         fn run(
             self,
             equal: impl Fn(&[u8; 64], u8) -> u64,
             beyond_ascii: impl Fn(&[u8; 64]) -> u64,
-            may_start: impl Fn(&Window, &Prints) -> u32,
+            may_start: impl Fn(&Window, &Prints) -> u64,
         ) -> Self::Output {
-            (
-                equal(self.0, self.1),
-                beyond_ascii(self.0),
-                may_start(self.0.first_chunk().unwrap(), self.2),
-            )
+            let block = self.0.first_chunk().unwrap();
+            (equal(block, self.1), beyond_ascii(block), may_start(self.0, self.2))
         }
     }
 
     proptest! {
         #[test]
-        fn both_ways_do_what_the_definition_says(
-            block in prop::collection::vec(prop_oneof![any::<u8>(), 0x40u8..0x44], 64),
+        fn all_ways_do_what_the_definition_says(
+            block in prop::collection::vec(prop_oneof![any::<u8>(), 0x40u8..0x44], 67),
             wanted in prop_oneof![any::<u8>(), 0x40u8..0x44],
             literals in prop::collection::vec(prop::collection::vec(0x3Fu8..0x54, 0..=4), 0..12),
         ) {
-            let block: [u8; 64] = block.try_into().unwrap();
+            let block: [u8; 67] = block.try_into().unwrap();
             let mut prints = Prints::default();
             for (literal, number) in literals.iter().zip(0u8..) {
                 for place in 0..Prints::LEN {
@@ -224,13 +287,18 @@ mod tests {
                     }
                 }
             }
-            let found = run_plain(Both(&block, wanted, &prints));
-            prop_assert_eq!(found, run(Both(&block, wanted, &prints)));
+            let all = All(&block, wanted, &prints);
+            let found = run_plain(all);
+            prop_assert_eq!(found, run(all));
+            #[cfg(target_arch = "x86_64")]
+            if x86::has_avx2() {
+                prop_assert_eq!(found, x86::run_with_avx2(all));
+            }
             let equal = (0..64).filter(|at| block[*at] == wanted).fold(0, |bits, at| bits | 1 << at);
             prop_assert_eq!(found.0, equal);
             let beyond = (0..64).filter(|at| !block[*at].is_ascii()).fold(0, |bits, at| bits | 1 << at);
             prop_assert_eq!(found.1, beyond);
-            for at in (0..32).filter(|at| literals.iter().any(|text| block[*at..].starts_with(text))) {
+            for at in (0..64).filter(|at| literals.iter().any(|text| block[*at..].starts_with(text))) {
                 prop_assert!(found.2 >> at & 1 != 0, "place {}", at);
             }
         }

@@ -126,11 +126,11 @@ impl<const IGNORE_CASE: bool, H: FnMut(u32) -> bool> Pass for Search<'_, IGNORE_
         self,
         _: impl Fn(&[u8; 64], u8) -> u64,
         _: impl Fn(&[u8; 64]) -> u64,
-        may_start: impl Fn(&Window, &Prints) -> u32,
+        may_start: impl Fn(&Window, &Prints) -> u64,
     ) -> Self::Output {
         let Self { literals, text, hit } = self;
         let mut at = 0;
-        let mut report = |at: usize, mut places: u32| -> Option<()> {
+        let mut report = |at: usize, mut places: u64| -> Option<()> {
             while places != 0 {
                 literals.report(text, at + places.trailing_zeros() as usize, hit)?;
                 places &= places - 1;
@@ -142,17 +142,17 @@ impl<const IGNORE_CASE: bool, H: FnMut(u32) -> bool> Pass for Search<'_, IGNORE_
             if places != 0 {
                 report(at, places)?;
             }
-            at += 32;
+            at += 64;
         }
         // What is left is shorter than a window; the bytes behind the text make no literal longer, since it is compared in full.
         while at < text.len() {
             let rest = &text[at..];
-            let mut window: Window = [0; 35];
+            let mut window: Window = [0; 67];
             let len = rest.len().min(window.len());
             window[..len].copy_from_slice(&rest[..len]);
-            let valid = u32::MAX >> (32 - len.min(32));
+            let valid = u64::MAX >> (64 - len.min(64));
             report(at, may_start(&window, &literals.prints) & valid)?;
-            at += 32;
+            at += 64;
         }
         Some(())
     }

@@ -35,7 +35,7 @@ impl Pass for Build<'_> {
         self,
         equal: impl Fn(&[u8; 64], u8) -> u64,
         beyond_ascii: impl Fn(&[u8; 64]) -> u64,
-        _: impl Fn(&Window, &Prints) -> u32,
+        _: impl Fn(&Window, &Prints) -> u64,
     ) -> Self::Output {
         self.index.build_with(self.text, equal, beyond_ascii);
     }
