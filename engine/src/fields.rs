@@ -326,6 +326,25 @@ impl Fields {
         true
     }
 
+    /// Claims a slot for a way that ends here and pushes its value, if no better one was there.
+    #[inline]
+    pub fn fill(&mut self, slot: Slot, (rank, mask): (u32, u32), kind: Kind, span: (usize, usize)) {
+        let (start, end) = span;
+        let state = &mut self.slots[slot.0 as usize];
+        if state.generation != self.generation {
+            // The first value of the record for this slot, as nearly always.
+            let index = self.values.len() as u32;
+            let begun = if rank >= OWN_WAY { rank } else { 0 };
+            let generation = self.generation;
+            *state = SlotState { generation, first: index, last: index, rank: begun, filled: rank };
+            self.order.push(slot);
+            let (start, end) = (start as u32, end as u32);
+            self.values.push(ValueSpan { kind, store: Store::Record, start, end, next: NONE });
+        } else if self.claim(slot, rank, mask, true) {
+            self.push(slot, kind, Store::Record, start, end);
+        }
+    }
+
     /// Whether a way that begins here without filling takes away what another own way has filled in.
     #[inline]
     #[must_use]

@@ -1,5 +1,6 @@
 //! The order of keys from record to record.
 
+use super::ways::Claim;
 use ahash::RandomState;
 use std::collections::HashMap;
 
@@ -14,6 +15,8 @@ pub(super) enum Found {
     Odd,
     Any(u32),
     Entry(u32),
+    /// An entry of the outermost object to which only this way comes.
+    Field(u32, Claim),
 }
 
 /// The first and the last eight bytes of a key, those between, and its length: all of a key of up to [`Ends::WHOLE`] bytes.

@@ -160,6 +160,7 @@ impl Walk<'_> {
             at = match entry {
                 Found::Unknown => self.skip(at)?,
                 Found::Odd => return Err(Refused),
+                Found::Field(entry, claim) => self.field(at, entry, claim)?,
                 Found::Any(child) => {
                     self.entered.any(child, &self.text[start..end])?;
                     if self.byte(at) == b'{' { self.object(at, child)? } else { self.skip(at)? }
@@ -192,7 +193,13 @@ impl Walk<'_> {
         if let Some(found) = self.entered.order.guess(ends) {
             return found;
         }
-        let found = self.key(start, end, ROOT);
+        let mut found = self.key(start, end, ROOT);
+        if let Found::Entry(index) = found
+            && self.projection.nodes[ROOT as usize].any == NONE
+            && let Some(claim) = self.projection.entries[index as usize].only_claim()
+        {
+            found = Found::Field(index, claim);
+        }
         self.entered.order.learn(ends, found);
         found
     }
@@ -234,6 +241,25 @@ impl Walk<'_> {
             }
         }
         found.map_or_else(|| self.any(node), Found::Entry)
+    }
+
+    /// A value to whose key only one way comes, and ends there.
+    #[inline(always)]
+    fn field(&mut self, at: usize, entry: u32, claim: Claim) -> Result<usize, Refused> {
+        let (kind, span, after) = match self.byte(at) {
+            b'"' => {
+                let end = self.string(at)?;
+                let escaped = self.index.has_backslash(at + 1, end);
+                (if escaped { Kind::JsonText } else { Kind::Text }, (at + 1, end), end + 1)
+            }
+            b'{' | b'[' => return self.value(at, entry),
+            _ => {
+                let (end, kind) = self.scalar(at)?;
+                (kind, (at, end), end)
+            }
+        };
+        self.fields.fill(claim.slot, (claim.rank, claim.mask), kind, span);
+        Ok(after)
     }
 
     /// A value whose key some way names.

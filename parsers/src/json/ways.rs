@@ -8,7 +8,7 @@ use super::order::Ends;
 use sigmund_engine::{FieldTable, Slot};
 
 /// A way to a slot, as far as one key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Claim {
     pub(super) slot: Slot,
     pub(super) rank: u32,
@@ -29,6 +29,16 @@ pub(super) struct Entry {
     pub(super) has_blank: bool,
     pub(super) key: Box<[u8]>,
     pub(super) claims: Vec<Claim>,
+}
+
+impl Entry {
+    /// The only way that comes to this key, if it ends here: whatever is no container fills its slot.
+    pub(super) fn only_claim(&self) -> Option<Claim> {
+        match &*self.claims {
+            [claim] if !claim.goes_on && self.child == NONE => Some(*claim),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default)]
