@@ -74,12 +74,13 @@ pub(crate) fn run(
         let (job_sender, jobs) = sync_channel::<Job>(2 * threads);
         let (order_sender, order) = sync_channel::<Ordered>(4 * threads);
         let jobs = Arc::new(Mutex::new(jobs));
+        let spare = Arc::new(Spare::default());
         for _ in 0..threads {
-            let jobs = Arc::clone(&jobs);
-            scope.spawn(move || work(hunt, inputs, &jobs, progress));
+            let (jobs, spare) = (Arc::clone(&jobs), Arc::clone(&spare));
+            scope.spawn(move || work(hunt, inputs, &jobs, &spare, progress));
         }
         drop(jobs);
-        scope.spawn(move || schedule(hunt, inputs, &job_sender, &order_sender));
+        scope.spawn(move || schedule(hunt, inputs, &spare, &job_sender, &order_sender));
         collect(inputs, &order, sink)
     })
 }
@@ -119,6 +120,26 @@ fn read_log(
     reader.log(opened, &hunt.reading, &mut Scan::new(hunt, matcher, emit))
 }
 
+/// Buffers of chunks that are read, for the next ones: fresh memory costs as much as reading into it.
+#[derive(Default)]
+struct Spare(Mutex<Vec<Vec<u8>>>);
+
+impl Spare {
+    /// An empty buffer with room for a chunk and the line that it ends in.
+    fn take(&self) -> Vec<u8> {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        known.unwrap_or_else(|| Vec::with_capacity(CHUNK + CHUNK / 4))
+    }
+
+    fn give(&self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        // One that an endless line has made large is not kept.
+        if buffer.capacity() <= 2 * CHUNK {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        }
+    }
+}
+
 /// A part of the input for a worker.
 struct Job {
     part: Part,
@@ -155,7 +176,13 @@ struct Ordered {
 }
 
 /// Sends the parts of all logs to the workers, in order. Ends early when nobody listens any more.
-fn schedule(hunt: &Hunt, inputs: &[Input], jobs: &SyncSender<Job>, order: &SyncSender<Ordered>) {
+fn schedule(
+    hunt: &Hunt,
+    inputs: &[Input],
+    spare: &Spare,
+    jobs: &SyncSender<Job>,
+    order: &SyncSender<Ordered>,
+) {
     let send = |input: usize, continues: bool, part: Part| -> Option<()> {
         let (results, pieces) = sync_channel(WAITING);
         order.send(Ordered { input, continues, pieces }).ok()?;
@@ -163,7 +190,7 @@ fn schedule(hunt: &Hunt, inputs: &[Input], jobs: &SyncSender<Job>, order: &SyncS
     };
     for (index, input) in inputs.iter().enumerate() {
         let sent = match cuttable(hunt, input) {
-            Some((reader, begin)) => cut(reader, &begin, &mut |lines, first| {
+            Some((reader, begin)) => cut(reader, &begin, spare, &mut |lines, first| {
                 let begin = Arc::clone(&begin);
                 let part = match lines {
                     Ok(bytes) => Part::Lines { input: index, bytes, begin, first },
@@ -202,12 +229,14 @@ fn cuttable(hunt: &Hunt, input: &Input) -> Option<(File, Arc<Begin>)> {
 fn cut(
     mut reader: File,
     begin: &Begin,
+    spare: &Spare,
     send: &mut dyn FnMut(Result<Vec<u8>, String>, bool) -> Option<()>,
 ) -> Option<()> {
     // A pretty-printed object among lines of JSON stays whole if only lines that begin an object are borders.
     let json =
         format_named(begin.split.format()).is_some_and(|format| format.framing() == Framing::Json);
-    let mut bytes = begin.head.clone();
+    let mut bytes = spare.take();
+    bytes.extend_from_slice(&begin.head);
     let mut first = true;
     loop {
         let wanted = CHUNK.saturating_sub(bytes.len()).max(CHUNK / 4);
@@ -228,7 +257,9 @@ fn cut(
         };
         match border {
             Some(border) => {
-                let rest = bytes.split_off(border);
+                let mut rest = spare.take();
+                rest.extend_from_slice(&bytes[border..]);
+                bytes.truncate(border);
                 send(Ok(std::mem::replace(&mut bytes, rest)), first)?;
                 first = false;
             }
@@ -248,6 +279,7 @@ fn work(
     hunt: &Hunt,
     inputs: &[Input],
     jobs: &Mutex<Receiver<Job>>,
+    spare: &Spare,
     progress: &(dyn Fn(usize) + Sync),
 ) {
     let (mut reader, mut matcher) = (hunt.reader(), hunt.matcher());
@@ -280,7 +312,9 @@ fn work(
                 let path = inputs[input].name();
                 let mut scan = Scan::new(hunt, &mut matcher, &mut emit);
                 scan.stream(&path);
-                reader.bytes(stream, &bytes, &mut scan).map(|()| Report {
+                let read = reader.bytes(stream, &bytes, &mut scan);
+                spare.give(bytes);
+                read.map(|()| Report {
                     counts: stream.counts().clone(),
                     format: first.then_some(begin.split.format()),
                     ..Report::default()
