@@ -8,6 +8,7 @@
 
 pub mod alias;
 mod compile;
+pub mod correlation;
 pub mod detection;
 pub mod escape;
 mod event;

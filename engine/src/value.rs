@@ -127,13 +127,18 @@ impl<'a> Decimal<'a> {
         })
     }
 
+    /// Whether it is written with a minus.
+    pub(crate) fn is_negative(&self) -> bool {
+        self.negative
+    }
+
     /// The digits that count, most significant first.
-    fn significant(&self) -> impl Iterator<Item = u8> + '_ {
+    pub(crate) fn significant(&self) -> impl Iterator<Item = u8> + '_ {
         self.whole.iter().chain(self.fraction).copied().skip_while(|&digit| digit == b'0')
     }
 
     /// The power of ten of the first significant digit; `None` for zero.
-    fn magnitude(&self) -> Option<i64> {
+    pub(crate) fn magnitude(&self) -> Option<i64> {
         let place = if self.whole.is_empty() {
             -1 - self.fraction.iter().position(|&digit| digit != b'0')? as i64
         } else {

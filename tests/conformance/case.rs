@@ -20,16 +20,21 @@ pub(crate) struct Case {
     pub(crate) load_error: bool,
     /// Rule name and the indices of its events.
     pub(crate) matches: Option<Vec<(String, Vec<usize>)>>,
-    pub(crate) has_alerts: bool,
+    /// The alerts of correlations.
+    pub(crate) alerts: Option<Vec<ExpectedAlert>>,
+    /// The field that holds the time of an event.
+    pub(crate) time_field: Option<String>,
+}
+
+/// An alert: the correlation's name, the index of the event that makes it, the values of the group by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ExpectedAlert {
+    pub(crate) rule: String,
+    pub(crate) at: usize,
+    pub(crate) group: Vec<(String, String)>,
 }
 
 impl Case {
-    /// Topics 20 and up are about correlations.
-    pub(crate) fn is_correlation(&self) -> bool {
-        let topic = self.name.split('_').next().and_then(|topic| topic.parse::<u32>().ok());
-        self.has_alerts || topic.is_some_and(|topic| topic >= 20)
-    }
-
     fn read(case: &Object) -> Result<Self, String> {
         let name = text(member(case, "name")?)?;
         Self::read_named(name.clone(), case).map_err(|error| format!("{name}: {error}"))
@@ -68,7 +73,8 @@ impl Case {
                 None => false,
             },
             matches,
-            has_alerts: expect.get("alerts").is_some(),
+            alerts: expect.get("alerts").map(|alerts| list_of(alerts, alert)).transpose()?,
+            time_field: case.get("time_field").map(text).transpose()?,
         })
     }
 }
@@ -164,6 +170,21 @@ fn list_of<T>(value: &Value, read: impl Fn(&Value) -> Result<T, String>) -> Resu
         Value::Array(elements) => elements.iter().map(read).collect(),
         other => Err(format!("{other:?} is no list")),
     }
+}
+
+fn alert(value: &Value) -> Result<ExpectedAlert, String> {
+    let value = object(value)?;
+    let mut group = object(member(value, "group")?)?
+        .0
+        .iter()
+        .map(|(name, value)| Ok((name.to_string(), text(value)?)))
+        .collect::<Result<Vec<_>, String>>()?;
+    group.sort();
+    Ok(ExpectedAlert {
+        rule: text(member(value, "rule")?)?,
+        at: index(member(value, "at")?)?,
+        group,
+    })
 }
 
 fn one_or_many(value: Option<&Value>) -> Result<Vec<(String, Vec<String>)>, String> {

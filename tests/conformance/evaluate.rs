@@ -1,5 +1,6 @@
 //! Evaluates a case: by the plain evaluator, by `explain`, by the compiled matcher.
 
+use super::alerts;
 use super::case::Case;
 use sigmund_engine::detection;
 use sigmund_engine::oracle::Oracle;
@@ -32,14 +33,17 @@ pub(crate) fn differences(case: &Case) -> Vec<String> {
     if !errors.is_empty() {
         return vec![format!("does not load: {}", errors.join("; "))];
     }
-    if case.has_alerts {
-        return vec!["correlations are not executed yet".to_owned()];
-    }
-    let Some(expected) = &case.matches else {
-        return vec!["the case expects nothing that is known here".to_owned()];
-    };
     let events = events(case);
     let mut found = Vec::new();
+    if let Some(expected) = &case.alerts {
+        found.extend(alerts::differences(case, &collection, &events, expected));
+    }
+    let Some(expected) = &case.matches else {
+        if case.alerts.is_none() {
+            found.push("the case expects nothing that is known here".to_owned());
+        }
+        return found;
+    };
     match by_oracle(&collection.rules, &events) {
         Ok(got) => found.extend(compare("plain evaluator", expected, &got)),
         Err(error) => found.push(error),
@@ -49,13 +53,6 @@ pub(crate) fn differences(case: &Case) -> Vec<String> {
         Err(error) => found.push(error),
     }
     found
-}
-
-/// The errors of a case that must not have any.
-pub(crate) fn load_differences(case: &Case) -> Vec<String> {
-    let without_expectations =
-        Case { matches: Some(Vec::new()), has_alerts: false, events: Vec::new(), ..case.clone() };
-    differences(&without_expectations)
 }
 
 fn load(case: &Case) -> Collection {
@@ -76,6 +73,10 @@ fn name(rule: &Rule) -> String {
 fn by_oracle(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
     let mut matches = Vec::new();
     for rule in rules {
+        if rule.silent {
+            matches.push((name(rule), Vec::new()));
+            continue;
+        }
         let oracle = Oracle::new(rule).map_err(|error| error.to_string())?;
         let mut hits = Vec::new();
         for (at, event) in events.iter().enumerate() {
@@ -99,13 +100,26 @@ fn by_oracle(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
 
 /// The compiled matcher, on what the JSON parser makes of the events.
 fn by_matcher(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
-    let (ruleset, diagnostics) = RuleSet::compile(rules.to_vec(), &[], &[]);
+    let reporting: Vec<Rule> = rules.iter().filter(|rule| !rule.silent).cloned().collect();
+    let mut matches: Matches = reporting.iter().map(|rule| (name(rule), Vec::new())).collect();
+    for (at, rules) in matched(reporting, events)?.into_iter().enumerate() {
+        for rule in rules {
+            matches[rule as usize].1.push(at);
+        }
+    }
+    let silent = rules.iter().filter(|rule| rule.silent);
+    matches.extend(silent.map(|rule| (name(rule), Vec::new())));
+    Ok(matches)
+}
+
+/// The rules that match each event.
+pub(super) fn matched(rules: Vec<Rule>, events: &[Event]) -> Result<Vec<Vec<u32>>, String> {
+    let (ruleset, diagnostics) = RuleSet::compile(rules, &[], &[]);
     if let Some(diagnostic) = diagnostics.first() {
         return Err(format!("compiled matcher: {}", diagnostic.message));
     }
     let ruleset = Arc::new(ruleset);
-    let mut matches: Matches =
-        ruleset.rules().iter().map(|rule| (name(rule), Vec::new())).collect();
+    let mut matches = Vec::new();
     let mut matcher = Matcher::new(Arc::clone(&ruleset));
     let mut record = Record::new(Arc::clone(ruleset.field_table()));
     let mut parser = Json.open(&StreamInfo::new("events.json", 0));
@@ -118,9 +132,7 @@ fn by_matcher(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
         }
         record.route = Some(Arc::clone(&event.route));
         matcher.matches(&bytes, &record, &mut || event.clone(), &mut hits);
-        for rule in &hits {
-            matches[*rule as usize].1.push(at);
-        }
+        matches.push(hits.clone());
     }
     Ok(matches)
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "the result is the printed report")]
 
+mod alerts;
 mod case;
 mod evaluate;
 
@@ -12,28 +13,18 @@ use std::path::{Path, PathBuf};
 
 #[test]
 fn all_cases_agree() {
-    match std::env::var_os("SIGMUND_CONFORMANCE") {
+    let cases = match std::env::var_os("SIGMUND_CONFORMANCE") {
         Some(directory) => {
             let cases = cases(Path::new(&directory));
             assert!(!cases.is_empty(), "no case in {}", PathBuf::from(directory).display());
-            run(&cases);
+            cases
         }
-        None => {
-            let Some(directory) = crate::shared::shared("conformance/open") else {
-                return;
-            };
-            let (correlations, cases): (Vec<Case>, Vec<Case>) =
-                cases(&directory).into_iter().partition(Case::is_correlation);
-            let differing = report(&correlations, evaluate::load_differences);
-            println!(
-                "conformance of correlation documents (loading only): {} of {} load as expected",
-                correlations.len() - differing,
-                correlations.len()
-            );
-            run(&cases);
-            assert_eq!(differing, 0, "correlation documents do not load as expected");
-        }
-    }
+        None => match crate::shared::shared("conformance/open") {
+            Some(directory) => cases(&directory),
+            None => return,
+        },
+    };
+    run(&cases);
 }
 
 /// Runs the cases and ends with the line that tools look for.

@@ -3,6 +3,7 @@
 //!
 //! Semantics: the Sigma specification 2.1.0; where it is silent, the choices named at each place.
 
+pub mod correlation;
 mod lookup;
 mod wildcard;
 

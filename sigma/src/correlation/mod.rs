@@ -7,6 +7,7 @@ mod timespan;
 
 pub(crate) use legacy::parse_legacy;
 pub(crate) use parse::parse;
+pub use timespan::parse as parse_timespan;
 
 use crate::Span;
 use crate::rule::Metadata;

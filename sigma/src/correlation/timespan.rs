@@ -14,8 +14,11 @@ const UNITS: [(char, i64); 7] = [
     ('y', 31_556_952),
 ];
 
-/// `5m` as nanoseconds; otherwise what is wrong and what to do.
-pub(crate) fn parse(text: &str) -> Result<i64, (String, String)> {
+/// `5m` as nanoseconds.
+///
+/// # Errors
+/// What is wrong, and what to do.
+pub fn parse(text: &str) -> Result<i64, (String, String)> {
     let units = || "units are `s`, `m`, `h`, `d`, `w`, `M` (month) and `y`".to_owned();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (count, unit) = text.split_at(digits);

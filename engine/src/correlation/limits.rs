@@ -1,0 +1,147 @@
+//! How much state there may be, and what happened when there was more.
+//!
+//! When a limit is reached the groups that would expire first are given up, with all their hits; a single group that has too many hits
+//! loses its oldest. Both are counted, and a `state overflow` alert says so at most once for each timespan of the rule.
+
+use super::rule::Correlations;
+
+/// Limits, in total and for one correlation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Groups of one correlation.
+    pub groups_per_rule: usize,
+    /// About how much memory the state of one correlation may take.
+    pub bytes_per_rule: usize,
+    /// Hits that one group keeps.
+    pub hits_per_group: usize,
+    /// Groups of all correlations.
+    pub groups: usize,
+    /// Hits of all groups.
+    pub hits: usize,
+    /// About how much memory all state may take.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            groups_per_rule: 1_000_000,
+            bytes_per_rule: 1 << 30,
+            hits_per_group: 5_000_000,
+            groups: 4_000_000,
+            hits: 20_000_000,
+            bytes: 2 << 30,
+        }
+    }
+}
+
+/// How much state one correlation has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RuleUsage {
+    /// Groups with state.
+    pub groups: usize,
+    /// Hits that are kept.
+    pub hits: usize,
+    /// About how much memory.
+    pub bytes: usize,
+    /// Groups that were given up.
+    pub lost_groups: u64,
+    /// Hits that were given up.
+    pub lost_hits: u64,
+    /// Of those, what no alert told of yet.
+    untold: (u64, u64),
+    /// When that was last told.
+    told: Option<i64>,
+}
+
+/// How much state there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// By correlation.
+    pub rules: Vec<RuleUsage>,
+    /// Of all.
+    pub total: RuleUsage,
+    lost: bool,
+    /// The correlation that changed last.
+    grown: Option<u32>,
+}
+
+/// What is too much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Excess {
+    /// The state of one correlation.
+    Of(u32),
+    Total,
+}
+
+impl Usage {
+    pub(crate) fn new(rules: usize) -> Self {
+        Self { rules: vec![RuleUsage::default(); rules], ..Self::default() }
+    }
+
+    pub(crate) fn changed(
+        &mut self,
+        at: u32,
+        new: bool,
+        bytes: (usize, usize),
+        hits: (usize, usize),
+    ) {
+        self.grown = Some(at);
+        for usage in [&mut self.rules[at as usize], &mut self.total] {
+            usage.groups += usize::from(new);
+            usage.bytes = usage.bytes + bytes.1 - bytes.0;
+            usage.hits = usage.hits + hits.1 - hits.0;
+        }
+    }
+
+    pub(crate) fn removed(&mut self, at: u32, bytes: usize, hits: usize) {
+        for usage in [&mut self.rules[at as usize], &mut self.total] {
+            usage.groups -= 1;
+            usage.bytes -= bytes;
+            usage.hits -= hits;
+        }
+    }
+
+    pub(crate) fn gave_up(&mut self, at: u32, groups: u64, hits: u64) {
+        for usage in [&mut self.rules[at as usize], &mut self.total] {
+            usage.lost_groups += groups;
+            usage.lost_hits += hits;
+            usage.untold.0 += groups;
+            usage.untold.1 += hits;
+        }
+        self.lost = true;
+    }
+
+    /// Where there is too much.
+    pub(crate) fn excess(&self, limits: &Limits) -> Option<Excess> {
+        let total = &self.total;
+        if total.groups > limits.groups || total.hits > limits.hits || total.bytes > limits.bytes {
+            return Some(Excess::Total);
+        }
+        let crowded = self.grown.filter(|at| {
+            let rule = &self.rules[*at as usize];
+            rule.groups > limits.groups_per_rule || rule.bytes > limits.bytes_per_rule
+        });
+        crowded.map(Excess::Of)
+    }
+
+    /// Correlations that lost state of which nothing was told for a timespan: groups and hits.
+    pub(crate) fn overflows(&mut self, now: i64, set: &Correlations) -> Vec<(u32, u64, u64)> {
+        if !self.lost {
+            return Vec::new();
+        }
+        self.lost = false;
+        let mut found = Vec::new();
+        for ((at, usage), node) in (0u32..).zip(&mut self.rules).zip(&set.nodes) {
+            let span = node.rule.timespan.unwrap_or(i64::MAX);
+            let quiet = usage.told.is_some_and(|told| now.saturating_sub(told) < span);
+            if usage.untold == (0, 0) || quiet {
+                continue;
+            }
+            usage.told = Some(now);
+            let (groups, hits) = std::mem::take(&mut usage.untold);
+            found.push((at, groups, hits));
+        }
+        found
+    }
+}

@@ -1,0 +1,38 @@
+//! Correlation: windowed aggregation over the hits of rules, in event time.
+//!
+//! [`Correlations`] are compiled rules. A hit is a [`Sighting`]: an event that rules matched, reduced to the fields that
+//! correlations read. [`Windows`] takes sightings in order of time and says, exactly, which conditions hold.
+//!
+//! Nothing here reads a clock or does I/O; the same sightings give the same alerts, byte for byte.
+
+mod alert;
+mod condition;
+mod limits;
+mod number;
+mod order_statistics;
+mod rule;
+pub(crate) mod semantic;
+mod sighting;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod window;
+mod windows;
+
+pub use alert::{Alert, Policy, Reason};
+pub use condition::Decided;
+pub use limits::{Limits, RuleUsage, Usage};
+pub use number::{Fixed, Measure, Wide};
+pub use rule::{Correlations, used_rules};
+pub use semantic::SemanticHash;
+pub use sighting::{EventRef, Sighting};
+pub use window::{Contributions, Entry, SHOWN};
+pub use windows::Windows;
+
+/// What the plain model in [`crate::oracle::correlation`] shares with the engine: the compiled rules, and what identifies groups and alerts.
+pub(crate) mod compiled {
+    pub(crate) use super::condition::holds as holds_for;
+    pub(crate) use super::rule::Node;
+    pub(crate) use super::window::{Value, rule_bit};
+    pub(crate) use super::windows::{alert_id, group_key, key_texts, rules_of, value};
+}
