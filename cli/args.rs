@@ -1,6 +1,7 @@
 //! What was typed. What it means is in [`crate::plan`].
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use sigmund_engine::correlation::Policy;
 use std::path::PathBuf;
 
 /// Runs Sigma rules over logs: real logs in, true detections out.
@@ -160,6 +161,10 @@ pub(crate) struct Hunt {
     /// Counts per rule instead of single detections
     #[arg(long, help_heading = "Detections", conflicts_with = "timeline")]
     pub(crate) summary: bool,
+    /// Which true evaluations of a correlation make an alert: `once` until the condition was false
+    /// again, `every` one, or with a quiet period in each group, e.g. `quiet=10m`
+    #[arg(long, value_name = "WHEN", default_value = "once", help_heading = "Correlations")]
+    pub(crate) alert: Policy,
     /// Exit with 1 if a rule of at least this level matched
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Detections")]
     pub(crate) fail_on: Option<Level>,

@@ -5,8 +5,10 @@
 
 mod args;
 mod commands;
+mod correlate;
 mod encode;
 mod events;
+mod evidence;
 mod input;
 mod plan;
 mod printer;

@@ -1,19 +1,23 @@
 //! What the arguments mean: collaborators made from what was typed.
 
 use crate::args::{self, LogOptions, RuleFilter, RuleOptions};
-use crate::encode::RuleCard;
+use crate::encode::{AlertCard, RuleCard, Subject};
 use crate::printer::Printer;
 use crate::render::{self, Texts};
 use crate::sources::Sources;
 use anyhow::{Context as _, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use jiff::tz::TimeZone;
+use sigmund_engine::correlation::{Correlations, used_rules};
 use sigmund_engine::{AddedLogSource, AliasTable, Routing, RuleSet};
 use sigmund_parsers::{FORMATS, Format, StreamInfo, format_named};
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
-use sigmund_sigma::rule::{Level, Status};
-use sigmund_sigma::{Diagnostic, Loader, LogSource, Rule, Severity, Source, lint};
+use sigmund_sigma::rule::{Level, Metadata, Status};
+use sigmund_sigma::{
+    Collection, Correlation, Diagnostic, Loader, LogSource, Severity, Source, lint,
+};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -211,7 +215,7 @@ pub(crate) fn check(loader: &Loader, options: &lint::Options, sources: &Sources)
     let mut diagnostics = collection.diagnostics;
     diagnostics.extend(linted);
     let rules = collection.rules.len();
-    let (_, refused) = RuleSet::compile(collection.rules, &[], &[]);
+    let (_, refused) = RuleSet::compile(collection.rules, &[], &[], &[]);
     diagnostics.extend(refused);
     in_source_order(&mut diagnostics, &sources.texts);
     Checked {
@@ -254,10 +258,14 @@ pub(crate) struct Rules {
     pub(crate) set: Arc<RuleSet>,
     /// By the index that the matcher reports.
     pub(crate) cards: Vec<RuleCard>,
+    /// By the same index: whether the rule's detections go out. Others are matched for the correlations that use them.
+    pub(crate) reports: Vec<bool>,
+    /// The correlations over these rules.
+    pub(crate) correlations: Arc<Correlations>,
+    /// By the index that alerts carry.
+    pub(crate) alert_cards: Vec<AlertCard>,
     /// Rules that the filter does not want.
     pub(crate) left_out: usize,
-    /// Correlation rules, which are checked but not executed yet.
-    pub(crate) correlations: usize,
     /// Why documents did not load.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The texts the rules came from.
@@ -288,26 +296,70 @@ impl Rules {
         routing: &Routing,
     ) -> anyhow::Result<Self> {
         let filter = Wanted::new(filter)?;
-        let collection = loader.load(&sources.texts);
-        let mut diagnostics = collection.diagnostics;
-        // A silent rule reports nothing itself; its correlation will.
+        let Collection { rules, correlations, mut diagnostics, .. } = loader.load(&sources.texts);
         let mut left_out = 0;
-        let mut wants = |rule: &Rule| {
-            let wanted = filter.wants(rule);
+        let mut wants = |metadata: &Metadata| {
+            let wanted = filter.wants(metadata);
             left_out += usize::from(!wanted);
             wanted
         };
-        let rules =
-            collection.rules.into_iter().filter(|rule| !rule.silent && wants(rule)).collect();
+        let wanted: Vec<bool> =
+            correlations.iter().map(|correlation| wants(&correlation.metadata)).collect();
+        let is_wanted = |correlation: &Correlation| {
+            let at = correlations.iter().position(|one| std::ptr::eq(one, correlation));
+            at.is_some_and(|at| wanted[at])
+        };
+        let used = used_rules(&correlations, &is_wanted);
+        let mut kept = Vec::new();
+        let mut reporting = HashSet::new();
+        for rule in rules {
+            let metadata = &rule.metadata;
+            let reports = !rule.silent && wants(metadata);
+            let names = metadata.id.iter().chain(&metadata.name);
+            if reports {
+                reporting.insert((Arc::clone(&metadata.source), metadata.span));
+            }
+            if reports || names.into_iter().any(|name| used.contains(name.as_str())) {
+                kept.push(rule);
+            }
+        }
         let aliases: Vec<Arc<AliasTable>> =
             FORMATS.iter().flat_map(|format| format.aliases()).collect();
-        let (set, refused) = RuleSet::compile(rules, &aliases, &extra_fields(routing));
+        let read = Correlations::field_names(&correlations);
+        let (set, refused) = RuleSet::compile(kept, &aliases, &extra_fields(routing), &read);
         set.warm();
         diagnostics.extend(refused);
+        let cards: Vec<RuleCard> =
+            set.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();
+        let reports = set
+            .rules()
+            .iter()
+            .map(|rule| {
+                let metadata = &rule.metadata;
+                !rule.silent && reporting.contains(&(Arc::clone(&metadata.source), metadata.span))
+            })
+            .collect();
+        let (compiled, refused) = Correlations::compile(&correlations, set.rules(), &is_wanted);
+        diagnostics.extend(refused);
         in_source_order(&mut diagnostics, &sources.texts);
-        let cards = set.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();
-        let correlations = collection.correlations.len();
-        Ok(Self { set: Arc::new(set), cards, left_out, correlations, diagnostics, sources })
+        let alert_cards = AlertCard::all(&compiled, &cards);
+        let correlations = Arc::new(compiled);
+        let set = Arc::new(set);
+        Ok(Self { set, cards, reports, correlations, alert_cards, left_out, diagnostics, sources })
+    }
+
+    /// What marks of detections mean: rules first, then correlations.
+    pub(crate) fn subject(&self, index: u32) -> Subject<'_> {
+        match self.cards.get(index as usize) {
+            Some(card) => Subject::Rule(card),
+            None => Subject::Correlation(&self.alert_cards[index as usize - self.cards.len()]),
+        }
+    }
+
+    /// The rules whose detections go out, with their indices.
+    pub(crate) fn reporting(&self) -> impl Iterator<Item = (u32, &RuleCard)> {
+        let cards = (0u32..).zip(&self.cards).zip(&self.reports);
+        cards.filter(|(_, reports)| **reports).map(|(card, _)| card)
     }
 
     /// Whether some rules are broken; those that only lack the value of a placeholder are not.
@@ -380,8 +432,7 @@ impl Wanted {
         })
     }
 
-    fn wants(&self, rule: &Rule) -> bool {
-        let metadata = &rule.metadata;
+    fn wants(&self, metadata: &Metadata) -> bool {
         self.level.is_none_or(|least| metadata.level.is_some_and(|level| level >= least))
             && (self.status.is_empty()
                 || metadata.status.is_some_and(|status| self.status.contains(&status)))

@@ -1,13 +1,16 @@
 //! From the records of a log to encoded detections.
 
-use crate::encode::{Buffer, Encoder, HOST_FIELDS, Hit, field};
+use crate::encode::{Buffer, Encoder, HOST_FIELDS, Hit, Subject, field};
+use crate::evidence::Evidence;
 use crate::plan::{Reading, Rules};
 use crate::read::{Consumer, Reader};
+use sigmund_engine::correlation::EventRef;
 use sigmund_engine::detection::matched;
-use sigmund_engine::{Event, Matcher, Record};
+use sigmund_engine::{Event, Matcher, Record, Slot};
 use sigmund_parsers::{Framed, Outcome};
 use std::cell::OnceCell;
 use std::io;
+use std::sync::Arc;
 
 /// What a hunt knows before it reads the first log. Shared by all threads.
 pub(crate) struct Hunt {
@@ -22,7 +25,23 @@ pub(crate) struct Hunt {
 impl Hunt {
     /// The buffers for reading with the fields that the rules read.
     pub(crate) fn reader(&self) -> Reader {
-        Reader::new(Record::new(self.rules.set.field_table().clone()))
+        let mut record = Record::new(self.rules.set.field_table().clone());
+        // Correlations are about time.
+        record.wants_time = !self.rules.correlations.is_empty();
+        Reader::new(record)
+    }
+
+    /// The slots of the fields that correlations read.
+    fn slots(&self) -> Vec<Option<Slot>> {
+        let table = self.rules.set.field_table();
+        self.rules.correlations.fields().iter().map(|name| table.get(name)).collect()
+    }
+
+    /// Whether detections of that time are wanted.
+    pub(crate) fn is_within(&self, time: Option<i64>) -> bool {
+        let (from, to) = self.window;
+        from.is_none_or(|from| time.is_some_and(|time| time >= from))
+            && to.is_none_or(|to| time.is_some_and(|time| time < to))
     }
 
     /// A matcher with empty memories.
@@ -31,40 +50,81 @@ impl Hunt {
     }
 }
 
-/// Gets the detections of a block and the number of its bytes.
-pub(crate) type Emit<'a> = dyn FnMut(&mut Buffer, usize) -> io::Result<()> + 'a;
+/// What was found in some records.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) detections: Buffer,
+    /// Hits for correlations.
+    pub(crate) evidence: Vec<Evidence>,
+    /// The largest event time, where there are correlations.
+    pub(crate) latest: Option<i64>,
+    /// Hits for correlations without a time.
+    pub(crate) untimed: u64,
+}
+
+impl Found {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.detections.is_empty()
+            && self.evidence.is_empty()
+            && self.latest.is_none()
+            && self.untimed == 0
+    }
+}
+
+/// Gets what was found in a block and the number of its bytes.
+pub(crate) type Emit<'a> = dyn FnMut(&mut Found, usize) -> io::Result<()> + 'a;
 
 /// Matches the records of one part of the input.
 pub(crate) struct Scan<'a> {
     pub(crate) hunt: &'a Hunt,
     pub(crate) matcher: &'a mut Matcher,
-    path: String,
+    path: Arc<str>,
+    slots: Vec<Option<Slot>>,
     pub(crate) emit: &'a mut Emit<'a>,
     hits: Vec<u32>,
-    buffer: Buffer,
+    found: Found,
     /// Records so far.
     number: u64,
 }
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(hunt: &'a Hunt, matcher: &'a mut Matcher, emit: &'a mut Emit<'a>) -> Self {
-        let (hits, buffer, path) = (Vec::new(), Buffer::default(), String::new());
-        Self { hunt, matcher, path, emit, hits, buffer, number: 0 }
+        let (hits, found, slots) = (Vec::new(), Found::default(), hunt.slots());
+        Self { hunt, matcher, path: Arc::default(), slots, emit, hits, found, number: 0 }
+    }
+
+    /// Keeps what correlations need of an event.
+    fn correlate(&mut self, bytes: &[u8], record: &Record, whole: &mut dyn FnMut() -> Event) {
+        let Some(time) = record.time else {
+            self.found.untimed += 1;
+            return;
+        };
+        let place = EventRef { source: 0, record: self.number };
+        let (matcher, slots) = (&mut *self.matcher, &self.slots);
+        let read = |field: u32| {
+            let slot = slots[field as usize]?;
+            matcher.first_text(bytes, record, slot).map(Box::from)
+        };
+        let correlations = &self.hunt.rules.correlations;
+        let sighting = correlations.sighting_with(&self.hits, time.nanos, place, read);
+        let evidence =
+            sighting.and_then(|sighting| Evidence::new(sighting, &self.path, bytes, record, whole));
+        self.found.evidence.extend(evidence);
     }
 
     /// Encodes what rules matched in an event.
     fn detect(&mut self, event: &Event) {
         let time = event.time.map(|time| time.nanos);
-        let (from, to) = self.hunt.window;
-        let outside = from.is_some_and(|from| time.is_none_or(|time| time < from))
-            || to.is_some_and(|to| time.is_none_or(|time| time >= to));
-        if outside {
+        if !self.hunt.is_within(time) {
             return;
         }
         let (digest, json) = (OnceCell::new(), OnceCell::new());
         for &rule in &self.hits {
+            if !self.hunt.rules.reports[rule as usize] {
+                continue;
+            }
             let Some(encoder) = &self.hunt.encoder else {
-                self.buffer.count(event.time, rule, field(event, HOST_FIELDS));
+                self.found.detections.count(time, rule, field(event, HOST_FIELDS));
                 continue;
             };
             let oracle = self.hunt.rules.set.oracle(rule);
@@ -72,7 +132,8 @@ impl<'a> Scan<'a> {
             let card = &self.hunt.rules.cards[rule as usize];
             let (path, record) = (&*self.path, self.number);
             let hit = Hit {
-                rule: card,
+                rule: Subject::Rule(card),
+                alert: None,
                 event,
                 digest: &digest,
                 json: &json,
@@ -80,14 +141,14 @@ impl<'a> Scan<'a> {
                 path,
                 record,
             };
-            encoder.detection(&hit, rule, &mut self.buffer);
+            encoder.detection(&hit, rule, &mut self.found.detections);
         }
     }
 }
 
 impl Consumer for Scan<'_> {
     fn stream(&mut self, name: &str) {
-        name.clone_into(&mut self.path);
+        self.path = name.into();
         self.number = 0;
     }
 
@@ -99,13 +160,24 @@ impl Consumer for Scan<'_> {
         let bytes = framed.bytes;
         let (record, mut whole) = framed.parts();
         self.matcher.matches(bytes, record, &mut whole, &mut self.hits);
-        if !self.hits.is_empty() {
-            let event = self.matcher.take_event().unwrap_or_else(whole);
+        if let Some(time) = record.time {
+            self.found.latest = self.found.latest.max(Some(time.nanos));
+        }
+        if self.hits.is_empty() {
+            return;
+        }
+        let mut event = self.matcher.take_event();
+        let rules = &self.hunt.rules;
+        if self.hits.iter().any(|rule| rules.correlations.uses(*rule)) {
+            self.correlate(bytes, record, &mut || event.get_or_insert_with(&mut whole).clone());
+        }
+        if self.hits.iter().any(|rule| rules.reports[*rule as usize]) {
+            let event = event.unwrap_or_else(whole);
             self.detect(&event);
         }
     }
 
     fn block(&mut self, bytes: usize) -> io::Result<()> {
-        (self.emit)(&mut self.buffer, bytes)
+        (self.emit)(&mut self.found, bytes)
     }
 }

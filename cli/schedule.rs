@@ -4,10 +4,9 @@
 //! read the parts. Each part has a channel of its own, and the caller's thread empties the channels in order.
 //! All channels are bounded, so memory does not grow with the input. With one thread none of this is used.
 
-use crate::encode::Buffer;
 use crate::input::{Content, Input, Opened};
 use crate::read::{Consumer as _, Reader, Report, head};
-use crate::scan::{Emit, Hunt, Scan};
+use crate::scan::{Emit, Found, Hunt, Scan};
 use sigmund_engine::Matcher;
 use sigmund_parsers::decompress::is_plain;
 use sigmund_parsers::{Counts, Framing, Split, Stream, format_named};
@@ -56,8 +55,8 @@ impl Totals {
     }
 }
 
-/// Gets encoded detections, with the number of records before their part, in input order.
-pub(crate) type Sink<'a> = dyn FnMut(u64, &mut Buffer) -> io::Result<()> + 'a;
+/// Gets what was found, with the number of records before its part, in input order.
+pub(crate) type Sink<'a> = dyn FnMut(u64, &mut Found) -> io::Result<()> + 'a;
 
 /// Reads all logs. `progress` is told of bytes as they are read.
 pub(crate) fn run(
@@ -94,9 +93,9 @@ fn one_thread(
     let mut totals = Totals::default();
     let (mut reader, mut matcher) = (hunt.reader(), hunt.matcher());
     for input in inputs {
-        let report = read_log(hunt, &mut reader, &mut matcher, input, &mut |buffer, bytes| {
+        let report = read_log(hunt, &mut reader, &mut matcher, input, &mut |found, bytes| {
             progress(bytes);
-            if buffer.is_empty() { Ok(()) } else { sink(0, buffer) }
+            if found.is_empty() { Ok(()) } else { sink(0, found) }
         })?;
         totals.add(&input.name(), &report);
     }
@@ -163,7 +162,7 @@ struct Begin {
 
 /// What a worker sends.
 enum Piece {
-    Detections(Buffer),
+    Found(Found),
     Done(Report),
 }
 
@@ -288,12 +287,12 @@ fn work(
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { part, results }) = job else { return };
-        let mut emit = |buffer: &mut Buffer, bytes: usize| {
+        let mut emit = |found: &mut Found, bytes: usize| {
             progress(bytes);
-            if buffer.is_empty() {
+            if found.is_empty() {
                 return Ok(());
             }
-            let piece = Piece::Detections(std::mem::take(buffer));
+            let piece = Piece::Found(std::mem::take(found));
             results.send(piece).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
         };
         let report = match part {
@@ -339,7 +338,7 @@ fn collect(inputs: &[Input], order: &Receiver<Ordered>, sink: &mut Sink<'_>) -> 
         }
         loop {
             match part.pieces.recv() {
-                Ok(Piece::Detections(mut buffer)) => sink(base, &mut buffer)?,
+                Ok(Piece::Found(mut found)) => sink(base, &mut found)?,
                 Ok(Piece::Done(report)) => {
                     base += report.counts.records;
                     totals.add(&inputs[part.input].name(), &report);

@@ -1,4 +1,4 @@
-//! Detections in order of time, in bounded memory: so many are sorted at once, sorted runs go to temporary files, and the
+//! Texts, of detections for example, in order of time, in bounded memory: so many are sorted at once, sorted runs go to temporary files, and the
 //! runs are merged when all detections are there. What has the same time stays in input order; what has none comes last.
 
 use crate::temporary;
@@ -16,9 +16,6 @@ const MERGED: usize = 16;
 /// What a detection takes besides its text.
 const OVERHEAD: usize = size_of::<Timed>();
 
-/// What temporary files are for.
-const PURPOSE: &str = "sorting detections by time";
-
 /// When a detection's event happened, and its text.
 type Timed = (i64, Box<[u8]>);
 
@@ -28,6 +25,8 @@ pub(crate) type Each<'a> = dyn FnMut(&[u8]) -> io::Result<()> + 'a;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Timeline {
+    /// What temporary files are for.
+    purpose: &'static str,
     limit: usize,
     /// In input order, later than all runs.
     held: Vec<Timed>,
@@ -45,12 +44,13 @@ struct Run {
 }
 
 impl Timeline {
-    pub(crate) fn new() -> Self {
-        Self::with_limit(HELD)
+    /// `purpose` is what temporary files are for, if there is no room for them.
+    pub(crate) fn new(purpose: &'static str) -> Self {
+        Self::with_limit(purpose, HELD)
     }
 
-    fn with_limit(limit: usize) -> Self {
-        Self { limit, held: Vec::new(), held_bytes: 0, runs: Vec::new() }
+    fn with_limit(purpose: &'static str, limit: usize) -> Self {
+        Self { purpose, limit, held: Vec::new(), held_bytes: 0, runs: Vec::new() }
     }
 
     /// Takes the next detection in input order.
@@ -70,7 +70,8 @@ impl Timeline {
             each(text)?;
         }
         let mut text = Vec::new();
-        merge(&mut self.runs, &mut |_, length, reader| {
+        let failed = |error| temporary::failed(self.purpose, &error);
+        merge(self.purpose, &mut self.runs, &mut |_, length, reader| {
             text.clear();
             reader.take(length).read_to_end(&mut text).map_err(failed)?;
             each(&text)
@@ -80,7 +81,9 @@ impl Timeline {
     /// Writes what is in memory to a run.
     fn spill(&mut self) -> io::Result<()> {
         self.held.sort_by_key(|(time, _)| *time);
-        let file = written(&mut |out| {
+        let purpose = self.purpose;
+        let failed = |error| temporary::failed(purpose, &error);
+        let file = written(purpose, &mut |out| {
             for (time, text) in &self.held {
                 head(*time, text.len() as u64, out).map_err(failed)?;
                 out.write_all(text).map_err(failed)?;
@@ -97,8 +100,8 @@ impl Timeline {
                 return Ok(());
             }
             let mut runs = self.runs.split_off(self.runs.len() - same);
-            let file = written(&mut |out| {
-                merge(&mut runs, &mut |time, length, reader| {
+            let file = written(purpose, &mut |out| {
+                merge(purpose, &mut runs, &mut |time, length, reader| {
                     head(time, length, out).map_err(failed)?;
                     io::copy(&mut reader.take(length), out).map(|_| ()).map_err(failed)
                 })
@@ -108,27 +111,27 @@ impl Timeline {
     }
 }
 
-fn failed(error: io::Error) -> io::Error {
-    temporary::failed(PURPOSE, &error)
-}
-
 fn head(time: i64, length: u64, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(&time.to_le_bytes())?;
     out.write_all(&length.to_le_bytes())
 }
 
 /// A temporary file with what `write` writes.
-fn written(write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<File> {
-    let mut out = BufWriter::with_capacity(64 << 10, temporary::file(PURPOSE)?);
+fn written(
+    purpose: &str,
+    write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<File> {
+    let mut out = BufWriter::with_capacity(64 << 10, temporary::file(purpose)?);
     write(&mut out)?;
-    out.into_inner().map_err(|error| failed(error.into_error()))
+    out.into_inner().map_err(|error| temporary::failed(purpose, &error.into_error()))
 }
 
 /// Gets a detection's time, the length of its text, and where to read it.
 type EachHead<'a> = dyn FnMut(i64, u64, &mut dyn Read) -> io::Result<()> + 'a;
 
 /// Gives the detections of all runs in order of time, those of earlier runs first.
-fn merge(runs: &mut [Run], each: &mut EachHead<'_>) -> io::Result<()> {
+fn merge(purpose: &str, runs: &mut [Run], each: &mut EachHead<'_>) -> io::Result<()> {
+    let failed = |error| temporary::failed(purpose, &error);
     let mut readers = Vec::new();
     let mut next = BinaryHeap::new();
     for (index, run) in runs.iter_mut().enumerate() {
@@ -178,7 +181,7 @@ mod tests {
     }
 
     fn sorted(limit: usize, detections: &[(Option<i64>, String)]) -> (Vec<String>, usize) {
-        let mut timeline = Timeline::with_limit(limit);
+        let mut timeline = Timeline::with_limit("testing", limit);
         let mut most = 0;
         for (time, text) in detections {
             timeline.push(*time, text.as_bytes()).expect("room for temporary files");
@@ -220,7 +223,7 @@ mod tests {
 
     #[test]
     fn an_error_of_the_output_is_passed_on() {
-        let mut timeline = Timeline::with_limit(0);
+        let mut timeline = Timeline::with_limit("testing", 0);
         timeline.push(None, b"a").expect("room for temporary files");
         let result = timeline.finish(&mut |_| Err(std::io::ErrorKind::BrokenPipe.into()));
         assert_eq!(

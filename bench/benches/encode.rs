@@ -13,7 +13,7 @@ mod printer;
 use args::DetectionFormat;
 use clock::{CpuTime, in_cpu_time};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use encode::{Buffer, Encoder, Hit, RuleCard, Style};
+use encode::{Buffer, Encoder, Hit, RuleCard, Style, Subject};
 use sigmund_bench::stage::Matching;
 use sigmund_engine::detection::matched;
 use std::cell::OnceCell;
@@ -43,11 +43,13 @@ fn all(criterion: &mut Criterion<CpuTime>) {
         group.bench_function(name, |bench| {
             bench.iter(|| {
                 for (record, (rule, event, matched)) in (1..).zip(&hits) {
-                    let card = &cards[*rule as usize];
+                    let subject = Subject::Rule(&cards[*rule as usize]);
                     let (path, digest, json) =
                         ("logs/a.ndjson", &OnceCell::new(), &OnceCell::new());
-                    let hit = Hit { rule: card, event, digest, json, matched, path, record };
-                    encoder.detection(&hit, *rule, &mut buffer);
+                    let (rule_index, alert) = (*rule, None);
+                    let hit =
+                        Hit { rule: subject, alert, event, digest, json, matched, path, record };
+                    encoder.detection(&hit, rule_index, &mut buffer);
                 }
                 let mut written = 0;
                 let drained = buffer.drain(0, &mut |_, bytes| {

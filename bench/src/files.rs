@@ -43,7 +43,7 @@ pub fn compile(sources: &[Source]) -> RuleSet {
     let rules = Loader::default().load(sources).rules;
     let aliases: Vec<_> = FORMATS.iter().flat_map(|format| format.aliases()).collect();
     let routed: Vec<&str> = sigmund_parsers::json::schema::discriminators().collect();
-    RuleSet::compile(rules, &aliases, &routed).0
+    RuleSet::compile(rules, &aliases, &routed, &[]).0
 }
 
 /// The shared reference material beside the repository (`../shared`, or where `SIGMUND_SHARED` says), if it is there.

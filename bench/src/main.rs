@@ -40,7 +40,7 @@ fn report(log: &Path, rules: &[PathBuf]) -> std::io::Result<()> {
     let (time, ruleset) = measured(|| {
         let aliases: Vec<_> = FORMATS.iter().flat_map(|format| format.aliases()).collect();
         let extra: Vec<&str> = sigmund_parsers::json::schema::discriminators().collect();
-        Arc::new(RuleSet::compile(collection.rules, &aliases, &extra).0)
+        Arc::new(RuleSet::compile(collection.rules, &aliases, &extra, &[]).0)
     });
     println!(
         "compile rules  {:>8.1} ms  {:?} predicates, {} fields",

@@ -2,11 +2,12 @@
 
 use super::Status;
 use crate::args::{DetectionFormat, Hunt as Args};
+use crate::correlate::Correlating;
 use crate::encode::{Buffer, Encoder, Mark, Style, Summary};
 use crate::input::{Input, Inputs};
 use crate::plan::{self, Reading, Rules};
 use crate::printer::{Printer, grouped, plural};
-use crate::scan::Hunt;
+use crate::scan::{Found, Hunt};
 use crate::schedule::{self, Totals};
 use crate::timeline::Timeline;
 use anyhow::{Context as _, bail};
@@ -54,12 +55,16 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         ),
         None => Box::new(io::stdout()),
     };
+    let encoder_of_output = encoder.clone();
+    let encoder = (!args.summary).then_some(encoder);
+    let hunt = Hunt { rules, reading, encoder, window };
     let mut output = Output {
         out: BufWriter::with_capacity(64 << 10, out),
-        encoder: encoder.clone(),
+        encoder: encoder_of_output,
         format,
         style,
-        timeline: args.timeline.then(Timeline::new),
+        timeline: args.timeline.then(|| Timeline::new("sorting detections by time")),
+        correlating: Correlating::new(&hunt, args.alert),
         summary: args.summary.then(Summary::default),
         detections: 0,
         highest: None,
@@ -67,8 +72,6 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         flushes: to_terminal,
     };
     let loaded = start.elapsed();
-    let encoder = (!args.summary).then_some(encoder);
-    let hunt = Hunt { rules, reading, encoder, window };
     let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
     let threads = threads.map_or(1, NonZeroUsize::get);
 
@@ -79,11 +82,11 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         &inputs.logs,
         threads,
         &|bytes| bar.inc(bytes as u64),
-        &mut |base, buffer| bar.suspend(|| output.detections(&hunt, base, buffer)),
+        &mut |base, found| bar.suspend(|| output.found(&hunt, base, found)),
     );
     bar.finish_and_clear();
     let totals = totals?;
-    output.end(&hunt)?;
+    let correlated = output.end(&hunt)?;
 
     for (path, problem) in &totals.problems {
         printer.error(&format!("cannot read `{path}`: {problem}"));
@@ -92,6 +95,10 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         printer.warn(&format!("`{path}`: {damage}"));
     }
     let seconds = start.elapsed().as_secs_f64();
+    if correlated.untimed > 0 {
+        let hits = plural(correlated.untimed, "hit");
+        printer.warn(&format!("{hits} in events without a time: correlations do not see them"));
+    }
     say_summary(printer, &hunt.rules, &inputs, &totals, output.detections, seconds);
     printer.detail(&format!("{:.2} s to load the rules", loaded.as_secs_f64()));
 
@@ -114,6 +121,7 @@ struct Output {
     style: Style,
     /// Where detections are ordered by time.
     timeline: Option<Timeline>,
+    correlating: Option<Correlating>,
     summary: Option<Summary>,
     detections: u64,
     highest: Option<Level>,
@@ -128,11 +136,18 @@ impl Output {
         }
     }
 
+    fn found(&mut self, hunt: &Hunt, base: u64, found: &mut Found) -> io::Result<()> {
+        if let Some(correlating) = &mut self.correlating {
+            correlating.take(base, found)?;
+        }
+        self.detections(hunt, base, &mut found.detections)
+    }
+
     fn detections(&mut self, hunt: &Hunt, base: u64, buffer: &mut Buffer) -> io::Result<()> {
         buffer.drain(base, &mut |mark: &Mark, text: &[u8]| {
             let first = self.detections == 0;
             self.detections += 1;
-            self.highest = self.highest.max(hunt.rules.cards[mark.rule as usize].level());
+            self.highest = self.highest.max(hunt.rules.subject(mark.rule).level());
             if let Some(summary) = &mut self.summary {
                 summary.add(mark.rule, mark.time, mark.host.as_deref());
             } else if let Some(timeline) = &mut self.timeline {
@@ -146,10 +161,23 @@ impl Output {
         if self.flushes { self.out.flush() } else { Ok(()) }
     }
 
-    fn end(&mut self, hunt: &Hunt) -> io::Result<()> {
+    fn end(&mut self, hunt: &Hunt) -> io::Result<Correlated> {
+        let mut correlated = Correlated::default();
+        if let Some(correlating) = self.correlating.take() {
+            correlated.untimed = correlating.untimed;
+            let before = self.detections;
+            correlating.finish(hunt, &mut |buffer| self.detections(hunt, 0, buffer))?;
+            correlated.alerts = self.detections - before;
+        }
         if let Some(summary) = &self.summary {
-            summary.write(self.format, &self.style, &hunt.rules.cards, &mut self.out)?;
-            return self.out.flush();
+            summary.write(
+                self.format,
+                &self.style,
+                &|rule| hunt.rules.subject(rule),
+                &mut self.out,
+            )?;
+            self.out.flush()?;
+            return Ok(correlated);
         }
         if let Some(timeline) = self.timeline.take() {
             let mut first = true;
@@ -159,8 +187,17 @@ impl Output {
             })?;
         }
         self.encoder.end(self.detections > 0, &mut self.out)?;
-        self.out.flush()
+        self.out.flush()?;
+        Ok(correlated)
     }
+}
+
+/// What correlations had to do with.
+#[derive(Clone, Copy, Debug, Default)]
+struct Correlated {
+    alerts: u64,
+    /// Hits that have no place in time.
+    untimed: u64,
 }
 
 /// Smaller hunts are over before a bar could be read.
@@ -206,7 +243,7 @@ fn say_summary(
     if counts.truncated > 0 {
         parts.push(format!("{} cut at the size limit", grouped(counts.truncated)));
     }
-    parts.push(plural(rules.cards.len() as u64, "rule"));
+    parts.push(plural(rules.reporting().count() as u64, "rule"));
     let failed = rules
         .diagnostics
         .iter()
@@ -215,9 +252,8 @@ fn say_summary(
     if failed > 0 {
         parts.push(format!("{} in rules", plural(failed as u64, "error")));
     }
-    if rules.correlations > 0 {
-        let count = plural(rules.correlations as u64, "correlation");
-        parts.push(format!("{count} not run (checked only)"));
+    if !rules.alert_cards.is_empty() {
+        parts.push(plural(rules.alert_cards.len() as u64, "correlation"));
     }
     parts.push(plural(detections, "detection"));
     let rate = grouped((counts.events as f64 / seconds.max(1e-9)) as u64);

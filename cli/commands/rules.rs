@@ -2,7 +2,7 @@
 
 use super::Status;
 use crate::args::{ListFormat, RuleFilter, RulesCommand, RulesList, RulesShow};
-use crate::encode::{RuleCard, csv, level_name, shortened, status_name};
+use crate::encode::{RuleCard, Subject, csv, level_name, shortened, status_name};
 use crate::plan::Rules;
 use crate::printer::{Printer, visible};
 use crate::{rule_fields, rule_text};
@@ -34,12 +34,11 @@ fn status(rules: &Rules) -> Status {
 fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
     let rules = load(args, printer)?;
     let rows: Vec<Vec<String>> = rules
-        .cards
-        .iter()
-        .map(|card| {
+        .reporting()
+        .map(|(_, card)| {
             let metadata = &card.rule.metadata;
             vec![
-                card.id().to_owned(),
+                Subject::Rule(card).id().to_owned(),
                 metadata.level.map_or("", level_name).to_owned(),
                 metadata.status.map_or("", status_name).to_owned(),
                 card.rule.logsource.to_string(),
@@ -53,14 +52,14 @@ fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
     let mut out = BufWriter::new(printer.stdout());
     write_rows(&mut out, args.format, &header, &rows, printer.width())?;
     out.flush()?;
-    printer.say(&format!("{} rules", rules.cards.len()));
+    printer.say(&format!("{} rules", rules.reporting().count()));
     Ok(status(&rules))
 }
 
 fn fields(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
     let rules = load(args, printer)?;
     let mut counts: BTreeMap<&str, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
-    for card in &rules.cards {
+    for (_, card) in rules.reporting() {
         for field in rule_fields::of(&card.rule) {
             let (count, sources) = counts.entry(field).or_default();
             *count += 1;

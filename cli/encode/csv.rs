@@ -7,10 +7,10 @@ pub(crate) const HEADER: &[u8] =
     b"time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event\n";
 
 pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
-    let metadata = &hit.rule.rule.metadata;
+    let metadata = hit.rule.metadata();
     let source = hit.log_source();
     let bytes = &mut out.bytes;
-    cell(&hit.event.time.map(|time| rfc3339(time.nanos)).unwrap_or_default(), bytes);
+    cell(&hit.time().map(rfc3339).unwrap_or_default(), bytes);
     bytes.push(b',');
     cell(metadata.level.map_or("", level_name), bytes);
     bytes.push(b',');

@@ -1,7 +1,7 @@
 //! Elastic Common Schema: one object per line, the detection as an alert.
 
 use super::{
-    Buffer, DESTINATION_IP_FIELDS, HOST_FIELDS, Hit, SOURCE_IP_FIELDS, USER_FIELDS, json,
+    Buffer, DESTINATION_IP_FIELDS, HOST_FIELDS, Hit, SOURCE_IP_FIELDS, Subject, USER_FIELDS, json,
     level_name, rfc3339,
 };
 use sigmund_sigma::rule::Level;
@@ -38,11 +38,11 @@ const FIELDS: &[(&[&str], &[&str])] = &[
 ];
 
 pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
-    let metadata = &hit.rule.rule.metadata;
+    let metadata = hit.rule.metadata();
     let bytes = &mut out.bytes;
     bytes.push(b'{');
-    if let Some(time) = hit.event.time {
-        json::text("@timestamp", &rfc3339(time.nanos), bytes);
+    if let Some(time) = hit.time() {
+        json::text("@timestamp", &rfc3339(time), bytes);
     }
     json::key("ecs", bytes);
     bytes.extend_from_slice(b"{\"version\":\"8.17.0\"}");
@@ -64,7 +64,9 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::optional("author", metadata.author.as_deref(), bytes);
     json::optional("license", metadata.license.as_deref(), bytes);
     json::optional("reference", metadata.references.first().map(String::as_str), bytes);
-    json::text("category", &hit.rule.rule.logsource.to_string(), bytes);
+    if let Subject::Rule(card) = hit.rule {
+        json::text("category", &card.rule.logsource.to_string(), bytes);
+    }
     bytes.push(b'}');
     json::texts("tags", metadata.tags.iter().map(String::as_str), bytes);
     techniques(hit, bytes);
@@ -110,6 +112,9 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     super::jsonl::log_source(hit.log_source(), bytes);
     json::key("matched", bytes);
     super::jsonl::matched(hit, bytes);
+    if let Some(alert) = hit.alert {
+        alert.write(bytes);
+    }
     bytes.extend_from_slice(b"}}\n");
 }
 
@@ -138,7 +143,7 @@ fn member(name: &str, value: &str, out: &mut Vec<u8>) {
 
 /// `threat.technique.id` from the rule's ATT&CK tags.
 fn techniques(hit: &Hit<'_>, out: &mut Vec<u8>) {
-    let ids: Vec<String> = super::techniques(hit.rule).collect();
+    let ids: Vec<String> = super::techniques(hit.rule.metadata()).collect();
     if !ids.is_empty() {
         json::key("threat", out);
         out.extend_from_slice(b"{\"framework\":\"MITRE ATT&CK\",\"technique\":{");

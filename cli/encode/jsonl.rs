@@ -2,11 +2,11 @@
 
 use super::{Buffer, Hit, json, level_name, rfc3339, status_name};
 use sigmund_engine::TimeSource;
-use sigmund_sigma::{LogSource, Rule};
+use sigmund_sigma::LogSource;
+use sigmund_sigma::rule::Metadata;
 
 /// The value of `rule`, which is the same in all detections of a rule.
-pub(super) fn rule(rule: &Rule) -> Vec<u8> {
-    let metadata = &rule.metadata;
+pub(super) fn rule(metadata: &Metadata) -> Vec<u8> {
     let mut out = vec![b'{'];
     json::key("id", &mut out);
     match &metadata.id {
@@ -33,29 +33,39 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     bytes.push(b'{');
     json::text("id", &hit.id().to_string(), bytes);
     json::key("time", bytes);
-    match hit.event.time {
-        Some(time) => {
-            json::string(&rfc3339(time.nanos), bytes);
-            json::key("time_source", bytes);
-            bytes.push(b'{');
-            match time.source {
-                TimeSource::Field(name) => json::text("field", name, bytes),
-                TimeSource::Header => json::text("field", "header", bytes),
-            }
-            for (name, assumed) in
-                [("year_inferred", time.year_inferred), ("zone_assumed", time.zone_assumed)]
-            {
-                if assumed {
-                    json::key(name, bytes);
-                    bytes.extend_from_slice(b"true");
-                }
-            }
-            bytes.push(b'}');
-        }
+    match hit.time() {
+        Some(time) => json::string(&rfc3339(time), bytes),
         None => bytes.extend_from_slice(b"null"),
+    }
+    if let (Some(time), None) = (hit.event.time, hit.alert) {
+        json::key("time_source", bytes);
+        bytes.push(b'{');
+        match time.source {
+            TimeSource::Field(name) => json::text("field", name, bytes),
+            TimeSource::Header => json::text("field", "header", bytes),
+        }
+        for (name, assumed) in
+            [("year_inferred", time.year_inferred), ("zone_assumed", time.zone_assumed)]
+        {
+            if assumed {
+                json::key(name, bytes);
+                bytes.extend_from_slice(b"true");
+            }
+        }
+        bytes.push(b'}');
     }
     json::key("rule", bytes);
     bytes.extend_from_slice(hit.rule.json());
+    if let Some(alert) = hit.alert {
+        alert.write(bytes);
+    }
+    if !hit.has_event() {
+        bytes.extend_from_slice(b",\"source\":null,\"log_source\":{}");
+        json::key("matched", bytes);
+        matched(hit, bytes);
+        bytes.extend_from_slice(b",\"event\":null}");
+        return;
+    }
     json::key("source", bytes);
     bytes.push(b'{');
     json::text("path", hit.path, bytes);

@@ -3,6 +3,7 @@
 //! A record's number within its file is not known while a part of the file is read on its own, so encoders
 //! leave places for numbers in a [`Buffer`], which are filled when the part is written out in its turn.
 
+mod alert;
 pub(crate) mod csv;
 mod ecs;
 pub(crate) mod json;
@@ -13,13 +14,14 @@ mod table;
 
 use crate::args::DetectionFormat;
 use sigmund_engine::detection::Matched;
-use sigmund_engine::{DetectionId, Event, EventDigest, EventTime};
-use sigmund_sigma::rule::Level;
+use sigmund_engine::{DetectionId, Event, EventDigest};
+use sigmund_sigma::rule::{Level, Metadata};
 use sigmund_sigma::{LogSource, Rule};
 use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
+pub(crate) use alert::{AlertCard, AlertView, Contribution};
 pub(crate) use summary::Summary;
 pub(crate) use table::{Style, shortened};
 
@@ -36,32 +38,61 @@ impl RuleCard {
         Self { rule, json: OnceLock::new() }
     }
 
-    fn json(&self) -> &[u8] {
-        self.json.get_or_init(|| jsonl::rule(&self.rule))
-    }
-
     pub(crate) fn title(&self) -> &str {
         &self.rule.metadata.title
     }
 
-    pub(crate) fn level(&self) -> Option<Level> {
-        self.rule.metadata.level
-    }
-
     /// Whether this is its id, name, title or the stem of its file.
     pub(crate) fn is_called(&self, name: &str) -> bool {
-        let metadata = &self.rule.metadata;
-        let file = std::path::Path::new(&*metadata.source);
-        metadata.id.as_deref() == Some(name)
-            || metadata.name.as_deref() == Some(name)
-            || metadata.title == name
-            || *metadata.source == *name
-            || file.file_stem().is_some_and(|stem| stem == name)
+        is_called(&self.rule.metadata, name)
+    }
+}
+
+/// Whether this is the id, name, title or the stem of the file of a rule.
+pub(crate) fn is_called(metadata: &Metadata, name: &str) -> bool {
+    let file = std::path::Path::new(&*metadata.source);
+    metadata.id.as_deref() == Some(name)
+        || metadata.name.as_deref() == Some(name)
+        || metadata.title == name
+        || *metadata.source == *name
+        || file.file_stem().is_some_and(|stem| stem == name)
+}
+
+/// What made a detection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    Rule(&'a RuleCard),
+    Correlation(&'a AlertCard),
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn metadata(self) -> &'a Metadata {
+        match self {
+            Self::Rule(card) => &card.rule.metadata,
+            Self::Correlation(card) => &card.correlation.metadata,
+        }
+    }
+
+    /// The value of `rule` in jsonl.
+    fn json(self) -> &'a [u8] {
+        let made = match self {
+            Self::Rule(card) => &card.json,
+            Self::Correlation(card) => &card.json,
+        };
+        made.get_or_init(|| jsonl::rule(self.metadata()))
+    }
+
+    pub(crate) fn title(self) -> &'a str {
+        &self.metadata().title
+    }
+
+    pub(crate) fn level(self) -> Option<Level> {
+        self.metadata().level
     }
 
     /// The id, or where there is none the name or the title.
-    pub(crate) fn id(&self) -> &str {
-        let metadata = &self.rule.metadata;
+    pub(crate) fn id(self) -> &'a str {
+        let metadata = self.metadata();
         metadata.id.as_deref().or(metadata.name.as_deref()).unwrap_or(&metadata.title)
     }
 }
@@ -89,10 +120,11 @@ pub(crate) fn status_name(status: sigmund_sigma::rule::Status) -> &'static str {
     }
 }
 
-/// A rule that matched an event, and where that was.
+/// A rule that matched an event, and where that was; or an alert of a correlation, with the event that caused it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hit<'a> {
-    pub(crate) rule: &'a RuleCard,
+    pub(crate) rule: Subject<'a>,
+    pub(crate) alert: Option<&'a AlertView<'a>>,
     pub(crate) event: &'a Event,
     /// Of the event, computed when the first of its detections needs it.
     pub(crate) digest: &'a OnceCell<EventDigest>,
@@ -107,8 +139,27 @@ pub(crate) struct Hit<'a> {
 impl Hit<'_> {
     /// The same in every run, wherever the log lies.
     fn id(&self) -> DetectionId {
-        let digest = self.digest.get_or_init(|| EventDigest::of(&self.event.raw));
-        DetectionId::new(&self.rule.rule, digest)
+        match (self.alert, self.rule) {
+            (Some(view), _) => view.alert.id,
+            (None, Subject::Rule(card)) => {
+                let digest = self.digest.get_or_init(|| EventDigest::of(&self.event.raw));
+                DetectionId::new(&card.rule, digest)
+            }
+            (None, Subject::Correlation(_)) => unreachable!("a correlation has an alert"),
+        }
+    }
+
+    /// When it happened.
+    fn time(&self) -> Option<i64> {
+        match self.alert {
+            Some(view) => Some(view.alert.time),
+            None => self.event.time.map(|time| time.nanos),
+        }
+    }
+
+    /// What rules of several log sources made has none.
+    fn has_event(&self) -> bool {
+        self.alert.is_none_or(|view| !view.events.is_empty())
     }
 
     /// The record as it came, as JSON.
@@ -122,9 +173,12 @@ impl Hit<'_> {
 
     /// The log source of the event through which the rule saw it.
     fn log_source(&self) -> Option<&LogSource> {
-        let wanted = &self.rule.rule.logsource;
         let have = &self.event.route.log_sources;
-        have.iter().find(|have| wanted.covers(have)).or(have.first())
+        let through = match self.rule {
+            Subject::Rule(card) => have.iter().find(|have| card.rule.logsource.covers(have)),
+            Subject::Correlation(_) => None,
+        };
+        through.or(have.first())
     }
 
     /// `field=value` of all that matched, each once.
@@ -227,14 +281,12 @@ impl Buffer {
     }
 
     /// Ends a detection.
-    fn mark(&mut self, time: Option<EventTime>, rule: u32) {
-        let time = time.map(|time| time.nanos);
+    fn mark(&mut self, time: Option<i64>, rule: u32) {
         self.marks.push(Mark { end: self.bytes.len(), time, rule, host: None });
     }
 
     /// A detection that is only counted.
-    pub(crate) fn count(&mut self, time: Option<EventTime>, rule: u32, host: Option<String>) {
-        let time = time.map(|time| time.nanos);
+    pub(crate) fn count(&mut self, time: Option<i64>, rule: u32, host: Option<String>) {
         let host = host.map(String::into_boxed_str);
         self.marks.push(Mark { end: self.bytes.len(), time, rule, host });
     }
@@ -322,13 +374,13 @@ impl Encoder {
             DetectionFormat::Ecs => ecs::object(hit, out),
             DetectionFormat::Ocsf => ocsf::object(hit, out),
         }
-        out.mark(hit.event.time, rule);
+        out.mark(hit.time(), rule);
     }
 }
 
 /// The ATT&CK technique ids among a rule's tags: `attack.t1059.001` → `T1059.001`.
-fn techniques(rule: &RuleCard) -> impl Iterator<Item = String> + '_ {
-    rule.rule.metadata.tags.iter().filter_map(|tag| {
+fn techniques(metadata: &Metadata) -> impl Iterator<Item = String> + '_ {
+    metadata.tags.iter().filter_map(|tag| {
         let id = tag.strip_prefix("attack.t")?;
         id.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("T{id}"))
     })

@@ -15,7 +15,7 @@ const OBSERVABLES: &[(&str, u8, &[&str])] = &[
 ];
 
 pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
-    let metadata = &hit.rule.rule.metadata;
+    let metadata = hit.rule.metadata();
     let bytes = &mut out.bytes;
     bytes.push(b'{');
     // 2 Findings, 2004 Detection Finding, 1 Create.
@@ -32,7 +32,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::text("severity", metadata.level.map_or("unknown", level_name), bytes);
     json::key("status_id", bytes);
     bytes.push(b'1');
-    let millis = hit.event.time.map(|time| time.nanos.div_euclid(1_000_000).to_string());
+    let millis = hit.time().map(|time| time.div_euclid(1_000_000).to_string());
     if let Some(millis) = &millis {
         json::key("time", bytes);
         bytes.extend_from_slice(millis.as_bytes());
@@ -54,16 +54,23 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::text("uid", &hit.id().to_string(), bytes);
     json::text("title", &metadata.title, bytes);
     json::optional("desc", metadata.description.as_deref(), bytes);
-    if let Some(millis) = &millis {
-        json::key("first_seen_time", bytes);
-        bytes.extend_from_slice(millis.as_bytes());
+    let millis = |time: i64| time.div_euclid(1_000_000).to_string();
+    let (first, last) = match hit.alert {
+        Some(view) => (Some(view.alert.first()), Some(view.alert.last())),
+        None => (hit.time(), None),
+    };
+    for (name, time) in [("first_seen_time", first), ("last_seen_time", last)] {
+        if let Some(time) = time {
+            json::key(name, bytes);
+            bytes.extend_from_slice(millis(time).as_bytes());
+        }
     }
     json::key("analytic", bytes);
     bytes.extend_from_slice(b"{\"type_id\":1,\"type\":\"Rule\"");
     json::text("uid", hit.rule.id(), bytes);
     json::text("name", &metadata.title, bytes);
     bytes.push(b'}');
-    let techniques: Vec<String> = super::techniques(hit.rule).collect();
+    let techniques: Vec<String> = super::techniques(hit.rule.metadata()).collect();
     if !techniques.is_empty() {
         json::key("attacks", bytes);
         bytes.push(b'[');
@@ -99,6 +106,9 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     super::jsonl::log_source(hit.log_source(), bytes);
     json::key("matched", bytes);
     super::jsonl::matched(hit, bytes);
+    if let Some(alert) = hit.alert {
+        alert.write(bytes);
+    }
     bytes.extend_from_slice(b"}}]");
     json::text("raw_data", &String::from_utf8_lossy(&hit.event.raw), bytes);
     bytes.extend_from_slice(b"}\n");

@@ -1,7 +1,7 @@
 //! Counts per rule and per host instead of single detections.
 
 use super::table::shortened;
-use super::{RuleCard, Style, csv, json, level_name, rfc3339};
+use super::{Style, Subject, csv, json, level_name, rfc3339};
 use crate::args::DetectionFormat;
 use crate::printer::{plural, visible};
 use std::collections::BTreeMap;
@@ -47,15 +47,15 @@ impl Summary {
     }
 
     /// Writes the counts, the most severe and frequent rules first.
-    pub(crate) fn write(
+    pub(crate) fn write<'s>(
         &self,
         format: DetectionFormat,
         style: &Style,
-        cards: &[RuleCard],
+        subject: &dyn Fn(u32) -> Subject<'s>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let mut rows: Vec<(&RuleCard, &Count)> =
-            self.rules.iter().map(|(rule, count)| (&cards[*rule as usize], count)).collect();
+        let mut rows: Vec<(Subject<'_>, &Count)> =
+            self.rules.iter().map(|(rule, count)| (subject(*rule), count)).collect();
         rows.sort_by_key(|(card, count)| {
             (std::cmp::Reverse(card.level()), std::cmp::Reverse(count.detections))
         });
@@ -82,7 +82,7 @@ impl Summary {
             }
             DetectionFormat::Json => {
                 let objects: Vec<Vec<u8>> =
-                    rows.iter().map(|(card, count)| object(card, count)).collect();
+                    rows.iter().map(|(card, count)| object(*card, count)).collect();
                 out.write_all(b"[\n")?;
                 out.write_all(&objects.join(&b",\n"[..]))?;
                 out.write_all(b"\n]\n")
@@ -100,7 +100,7 @@ impl Summary {
     fn table(
         &self,
         style: &Style,
-        rows: &[(&RuleCard, &Count)],
+        rows: &[(Subject<'_>, &Count)],
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let seconds = |time: Option<i64>| {
@@ -150,7 +150,7 @@ impl Summary {
     }
 }
 
-fn object(card: &RuleCard, count: &Count) -> Vec<u8> {
+fn object(card: Subject<'_>, count: &Count) -> Vec<u8> {
     let mut out = b"{\"rule\":".to_vec();
     out.extend_from_slice(card.json());
     json::key("count", &mut out);

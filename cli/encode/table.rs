@@ -78,7 +78,7 @@ pub(super) fn header(style: &Style, out: &mut dyn Write) -> io::Result<()> {
 }
 
 pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
-    let time = hit.event.time.map(|time| super::rfc3339(time.nanos)).unwrap_or_default();
+    let time = hit.time().map(super::rfc3339).unwrap_or_default();
     let time = time.get(..TIME).unwrap_or("-").replace('T', " ");
     let level = style.level(hit.rule.level());
     let title = visible(hit.rule.title(), false);
@@ -166,7 +166,7 @@ fn shortened_left(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Style, fitted, header, row, shortened, shortened_left};
-    use crate::encode::{Buffer, Hit, RuleCard};
+    use crate::encode::{Buffer, Hit, RuleCard, Subject};
     use sigmund_engine::detection::Matched;
     use sigmund_engine::{Event, Object, Routing};
     use sigmund_sigma::{Loader, Source};
@@ -197,7 +197,8 @@ mod tests {
             source: None,
         }];
         let hit = Hit {
-            rule: &RuleCard::new(Arc::new(rule)),
+            rule: Subject::Rule(&RuleCard::new(Arc::new(rule))),
+            alert: None,
             event: &event,
             digest: &OnceCell::new(),
             json: &OnceCell::new(),

@@ -52,13 +52,14 @@ pub(crate) enum BucketRef {
 
 impl RuleSet {
     /// Compiles rules. `aliases` are all alias tables that events may come with, so that the fields they read are wanted too; `extra`
-    /// names further fields that parsers need. Rules that cannot be compiled (a regular expression beyond the
+    /// names further fields that parsers need, `read` fields that are read like those of rules, through aliases. Rules that cannot be compiled (a regular expression beyond the
     /// size limit) are left out and reported.
     #[must_use]
     pub fn compile(
         rules: Vec<Rule>,
         aliases: &[Arc<AliasTable>],
         extra: &[&str],
+        read: &[&str],
     ) -> (Self, Vec<Diagnostic>) {
         let mut names: Vec<Box<str>> = Vec::new();
         let mut index: HashMap<Box<str>, Slot, ahash::RandomState> = HashMap::default();
@@ -80,6 +81,9 @@ impl RuleSet {
             }
             exprs.push(group_literals(expr, &mut predicates));
             kept.push(Arc::new(rule));
+        }
+        for name in read {
+            slot(name);
         }
         let mut groups: BTreeMap<LogSource, Group> = BTreeMap::new();
         for (number, (rule, expr)) in kept.iter().zip(&exprs).enumerate() {

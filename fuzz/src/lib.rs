@@ -148,7 +148,7 @@ impl Both {
     pub fn new(rules: Vec<Rule>) -> Self {
         let tables: Vec<_> = FORMATS.iter().flat_map(|format| format.aliases()).collect();
         let extra: Vec<&str> = sigmund_parsers::json::schema::discriminators().collect();
-        let ruleset = Arc::new(RuleSet::compile(rules, &tables, &extra).0);
+        let ruleset = Arc::new(RuleSet::compile(rules, &tables, &extra, &[]).0);
         let mut routing = Routing::default();
         routing.unfiltered = true;
         let matcher = Matcher::new(Arc::clone(&ruleset));

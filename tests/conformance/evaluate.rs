@@ -114,7 +114,7 @@ fn by_matcher(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
 
 /// The rules that match each event.
 pub(super) fn matched(rules: Vec<Rule>, events: &[Event]) -> Result<Vec<Vec<u32>>, String> {
-    let (ruleset, diagnostics) = RuleSet::compile(rules, &[], &[]);
+    let (ruleset, diagnostics) = RuleSet::compile(rules, &[], &[], &[]);
     if let Some(diagnostic) = diagnostics.first() {
         return Err(format!("compiled matcher: {}", diagnostic.message));
     }

@@ -71,7 +71,7 @@ impl Round {
         if !dice.once_in(4) {
             extra.extend(sigmund_parsers::json::schema::discriminators());
         }
-        let (ruleset, refused) = RuleSet::compile(collection.rules, &tables, &extra);
+        let (ruleset, refused) = RuleSet::compile(collection.rules, &tables, &extra, &[]);
         assert!(refused.is_empty(), "seed {seed}: {refused:?}");
         let ruleset = Arc::new(ruleset);
         let mut routing = Routing::default();

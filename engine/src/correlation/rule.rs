@@ -341,20 +341,52 @@ impl Correlations {
         time: i64,
         event: EventRef,
     ) -> Option<Sighting> {
+        let read = |field: u32| first_text(lookup, &self.fields[field as usize]);
+        self.sighting_with(rules, time, event, read)
+    }
+
+    /// The same with another way to read the value of a field, given by its index in [`fields`](Self::fields): its first text.
+    pub fn sighting_with(
+        &self,
+        rules: &[u32],
+        time: i64,
+        event: EventRef,
+        mut read: impl FnMut(u32) -> Option<Box<str>>,
+    ) -> Option<Sighting> {
         let rules: Box<[u32]> = rules.iter().copied().filter(|rule| self.uses(*rule)).collect();
-        if rules.is_empty() {
-            return None;
-        }
-        let mut wanted: Vec<u32> =
-            rules.iter().flat_map(|rule| &self.wanted[*rule as usize]).copied().collect();
-        wanted.sort_unstable();
-        wanted.dedup();
-        let values = wanted
-            .into_iter()
-            .filter_map(|field| Some((field, first_text(lookup, &self.fields[field as usize])?)))
-            .collect();
+        let mut value = |field: u32| Some((field, read(field)?));
+        let values = match &*rules {
+            [] => return None,
+            [rule] => {
+                self.wanted[*rule as usize].iter().filter_map(|field| value(*field)).collect()
+            }
+            rules => {
+                let wanted = rules.iter().flat_map(|rule| &self.wanted[*rule as usize]);
+                let mut wanted: Vec<u32> = wanted.copied().collect();
+                wanted.sort_unstable();
+                wanted.dedup();
+                wanted.into_iter().filter_map(value).collect()
+            }
+        };
         Some(Sighting { time, event, rules, values })
     }
+
+    /// Every field that these correlations may read, in no order and some twice: parsers must be asked for them.
+    #[must_use]
+    pub fn field_names(correlations: &[Correlation]) -> Vec<&str> {
+        correlations
+            .iter()
+            .flat_map(|correlation| {
+                let own = correlation.group_by.iter().chain(&correlation.fields);
+                own.chain(aliased_fields(correlation))
+            })
+            .map(String::as_str)
+            .collect()
+    }
+}
+
+fn aliased_fields(correlation: &Correlation) -> impl Iterator<Item = &String> {
+    correlation.aliases.iter().flat_map(|(_, fields)| fields).map(|(_, field)| field)
 }
 
 /// The ids and names of correlations; the first one counts.

@@ -129,6 +129,25 @@ impl Matcher {
         self.event.take()
     }
 
+    /// The first text of a field of the record that [`matches`](Self::matches) was just called with, through the aliases of its
+    /// route; `None` if the field is missing, null or has no scalar.
+    pub fn first_text(&mut self, bytes: &[u8], record: &Record, field: Slot) -> Option<&str> {
+        let route = record.route.as_ref()?;
+        // All classes of a route have the same aliases.
+        let class = if route.id == Route::TRANSIENT {
+            self.transient.as_ref().map(|(_, class)| class)
+        } else {
+            self.classes.get(route.id as usize)?.as_ref()
+        };
+        let view = View { bytes, fields: &record.fields, class: class?, is_written: false };
+        let value = match self.state.values.shape(view, field) {
+            Shape::One(value) => value,
+            Shape::Many { start, end, .. } if start < end => start,
+            _ => return None,
+        };
+        std::str::from_utf8(self.state.values.text(view, value)).ok()
+    }
+
     /// Finds the rules that match: their indices in [`RuleSet::rules`], ascending, in `out` (which is
     /// cleared). `bytes` are the record's bytes that `record` was filled from; `whole` builds the
     /// whole event, asked for only when keywords need it.

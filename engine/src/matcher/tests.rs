@@ -18,7 +18,7 @@ fn both(
     );
     let source = Source { name: "t.yml".into(), text: text.into() };
     let collection = Loader::default().load(&[source]);
-    let (ruleset, refused) = RuleSet::compile(collection.rules, &[], &[]);
+    let (ruleset, refused) = RuleSet::compile(collection.rules, &[], &[], &[]);
     assert_eq!((ruleset.rules().len(), refused.len()), (1, 0), "{:?}", collection.diagnostics);
     let ruleset = Arc::new(ruleset);
     let windows = sigmund_sigma::LogSource::new(Some("windows"), None, None);
@@ -111,7 +111,7 @@ fn events_of_routes_that_are_not_interned_are_matched_each_by_its_own_log_source
     let text =
         "title: t\nlogsource:\n  service: b\ndetection:\n  sel:\n    EventID: 1\n  condition: sel";
     let collection = Loader::default().load(&[Source { name: "t.yml".into(), text: text.into() }]);
-    let (ruleset, _) = RuleSet::compile(collection.rules, &[], &[]);
+    let (ruleset, _) = RuleSet::compile(collection.rules, &[], &[], &[]);
     let ruleset = Arc::new(ruleset);
     let mut matcher = Matcher::new(Arc::clone(&ruleset));
     let route = |service: &str| {

@@ -34,6 +34,14 @@ const OPERATORS: [(&str, Operator); 6] = [
 const KEYS: [&str; 7] =
     ["type", "rules", "group-by", "timespan", "condition", "aliases", "generate"];
 
+impl Operator {
+    /// The key in `condition`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        OPERATORS.iter().find(|(_, operator)| *operator == self).map_or("", |(name, _)| name)
+    }
+}
+
 impl CorrelationType {
     /// The name in the specification; of the legacy types, the name in its style.
     #[must_use]

@@ -1,0 +1,166 @@
+//! Alerts of correlations: what encoders say of them beside the event that caused them.
+
+use super::{RuleCard, json, jsonl, rfc3339};
+use sigmund_engine::Event;
+use sigmund_engine::correlation::{Alert, Correlations, Reason};
+use sigmund_engine::detection::Matched;
+use sigmund_sigma::Correlation;
+use std::sync::{Arc, OnceLock};
+
+/// A correlation as alerts show it.
+#[derive(Debug)]
+pub(crate) struct AlertCard {
+    pub(crate) correlation: Arc<Correlation>,
+    /// Id (or name) and title of what it refers to, in the order of its `rules`.
+    references: Vec<(String, String)>,
+    /// The value of `rule` in jsonl, written when it is first needed.
+    pub(super) json: OnceLock<Vec<u8>>,
+}
+
+impl AlertCard {
+    /// The cards of all correlations over rules, in their order.
+    pub(crate) fn all(correlations: &Correlations, cards: &[RuleCard]) -> Vec<Self> {
+        let known = || {
+            let rules = cards.iter().map(|card| &card.rule.metadata);
+            rules.chain(correlations.rules().map(|correlation| &correlation.metadata))
+        };
+        let reference = |name: &str| {
+            let own = |text: &Option<String>| text.as_deref() == Some(name);
+            let found = known().find(|metadata| own(&metadata.id) || own(&metadata.name));
+            let title = found.map_or(name, |metadata| &metadata.title).to_owned();
+            // The parts of an aggregation of version 1 have no names of their own.
+            let id = found.and_then(|metadata| metadata.id.clone());
+            (id.unwrap_or_else(|| name.to_owned()), title)
+        };
+        correlations
+            .rules()
+            .map(|correlation| Self {
+                correlation: Arc::clone(correlation),
+                references: correlation.rules.iter().map(|rule| reference(&rule.name)).collect(),
+                json: OnceLock::new(),
+            })
+            .collect()
+    }
+}
+
+/// An event behind an alert.
+#[derive(Debug)]
+pub(crate) struct Contribution {
+    pub(crate) time: i64,
+    pub(crate) event: Event,
+    pub(crate) path: Arc<str>,
+    pub(crate) record: u64,
+    /// Which of the correlation's rules it hit, by their places.
+    pub(crate) rules: Vec<usize>,
+}
+
+/// An alert with the events behind it.
+#[derive(Debug)]
+pub(crate) struct AlertView<'a> {
+    pub(crate) alert: &'a Alert,
+    pub(crate) card: &'a AlertCard,
+    /// The oldest and the newest, oldest first.
+    pub(crate) events: Vec<Contribution>,
+}
+
+impl AlertView<'_> {
+    /// What held, as if the values of the group and what was compared were fields.
+    pub(crate) fn matched(&self) -> Vec<Matched> {
+        let rule = &self.card.correlation;
+        if let Reason::StateOverflow { groups, hits } = self.alert.reason {
+            let lost = format!("{groups} groups and {hits} hits were given up");
+            return vec![Matched {
+                selection: "state overflow".into(),
+                field: None,
+                value: Some(lost),
+                patterns: Vec::new(),
+                source: None,
+            }];
+        }
+        let group = rule.group_by.iter().zip(&self.alert.group).map(|(name, value)| Matched {
+            selection: "group-by".into(),
+            field: Some(name.as_str().into()),
+            value: Some(value.to_string()),
+            patterns: Vec::new(),
+            source: None,
+        });
+        let condition = self.alert.value.as_ref().map(|value| Matched {
+            selection: "condition".into(),
+            field: Some(rule.kind.name().into()),
+            value: Some(value.to_string()),
+            patterns: rule
+                .conditions
+                .iter()
+                .map(|(operator, number)| format!("{}: {number}", operator.name()))
+                .collect(),
+            source: None,
+        });
+        group.chain(condition).collect()
+    }
+
+    /// `"correlation":{…}` of jsonl.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let (alert, rule) = (self.alert, &self.card.correlation);
+        json::key("correlation", out);
+        out.push(b'{');
+        json::text("type", rule.kind.name(), out);
+        json::key("group", out);
+        out.push(b'{');
+        for (name, value) in rule.group_by.iter().zip(&alert.group) {
+            json::text(name, value, out);
+        }
+        out.push(b'}');
+        if let Some(value) = &alert.value {
+            json::key("value", out);
+            out.extend_from_slice(value.to_string().as_bytes());
+        }
+        if let Reason::StateOverflow { groups, hits } = alert.reason {
+            json::key("state_overflow", out);
+            out.extend_from_slice(format!("{{\"groups\":{groups},\"hits\":{hits}}}").as_bytes());
+        }
+        json::text("first", &rfc3339(alert.first()), out);
+        json::text("last", &rfc3339(alert.last()), out);
+        json::key("count", out);
+        out.extend_from_slice(alert.events.total.to_string().as_bytes());
+        json::key("rules", out);
+        out.push(b'[');
+        for (index, rule) in alert.rules.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            let (id, title) = &self.card.references[*rule as usize];
+            out.push(b'{');
+            json::text("id", id, out);
+            json::text("title", title, out);
+            out.push(b'}');
+        }
+        out.push(b']');
+        json::key("events", out);
+        out.push(b'[');
+        for (index, event) in self.events.iter().enumerate() {
+            if index > 0 {
+                out.push(b',');
+            }
+            self.write_event(event, out);
+        }
+        out.extend_from_slice(b"]}");
+    }
+
+    fn write_event(&self, contribution: &Contribution, out: &mut Vec<u8>) {
+        out.push(b'{');
+        json::text("time", &rfc3339(contribution.time), out);
+        json::key("source", out);
+        out.push(b'{');
+        json::text("path", &contribution.path, out);
+        json::key("record", out);
+        out.extend_from_slice(contribution.record.to_string().as_bytes());
+        out.push(b'}');
+        json::key("log_source", out);
+        jsonl::log_source(contribution.event.route.log_sources.first(), out);
+        let rules = contribution.rules.iter().map(|rule| &*self.card.references[*rule].0);
+        json::texts("rules", rules, out);
+        json::key("event", out);
+        json::record(&contribution.event.raw, out);
+        out.push(b'}');
+    }
+}
