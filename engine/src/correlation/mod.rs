@@ -7,6 +7,10 @@
 
 mod alert;
 mod condition;
+mod distinct;
+mod groups;
+mod hash;
+mod hits;
 mod limits;
 mod number;
 mod order_statistics;

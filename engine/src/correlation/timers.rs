@@ -1,57 +1,110 @@
-//! When groups are to be looked at: a heap for each correlation, and the first of each in order.
+//! When groups are to be looked at: for each correlation what comes in order in a queue and what does not in a heap.
+//!
+//! Events come in order of time, and a group is to be looked at one timespan after a hit: nearly all timers come in order.
 
-use super::windows::Key;
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
-/// Timers. They are not taken back: a group knows which of its timers counts.
+/// Timers of groups, by their slots. They are not taken back: a group knows which of its timers counts.
 #[derive(Debug)]
 pub(crate) struct Timers {
-    heaps: Vec<BinaryHeap<Reverse<(i64, Key)>>>,
+    rules: Vec<Queue>,
     /// The first timer of each correlation that has one.
     heads: BTreeSet<(i64, u32)>,
 }
 
+#[derive(Debug, Default)]
+struct Queue {
+    /// When and which, ascending by time.
+    sorted: VecDeque<(i64, u32)>,
+    others: BinaryHeap<Reverse<(i64, u32)>>,
+}
+
+impl Queue {
+    fn first(&self) -> Option<i64> {
+        let sorted = self.sorted.front().map(|(due, _)| *due);
+        let other = self.others.peek().map(|Reverse((due, _))| *due);
+        match (sorted, other) {
+            (Some(sorted), Some(other)) => Some(sorted.min(other)),
+            (sorted, other) => sorted.or(other),
+        }
+    }
+
+    fn push(&mut self, due: i64, slot: u32) {
+        if self.sorted.back().is_none_or(|(last, _)| *last <= due) {
+            self.sorted.push_back((due, slot));
+        } else {
+            self.others.push(Reverse((due, slot)));
+        }
+    }
+
+    fn pop(&mut self) -> Option<(i64, u32)> {
+        let due = self.first()?;
+        match self.sorted.front() {
+            Some((first, _)) if *first == due => {
+                let popped = self.sorted.pop_front();
+                let room = self.sorted.capacity();
+                if room > 1024 && self.sorted.len() < room / 4 {
+                    self.sorted.shrink_to(room / 2);
+                }
+                popped
+            }
+            _ => self.others.pop().map(|Reverse(timer)| timer),
+        }
+    }
+}
+
 impl Timers {
     pub(crate) fn new(rules: usize) -> Self {
-        let heaps = (0..rules).map(|_| BinaryHeap::new()).collect();
-        Self { heaps, heads: BTreeSet::new() }
+        let rules = (0..rules).map(|_| Queue::default()).collect();
+        Self { rules, heads: BTreeSet::new() }
     }
 
-    fn head(&self, at: u32) -> Option<(i64, u32)> {
-        self.heaps[at as usize].peek().map(|Reverse((due, _))| (*due, at))
-    }
-
-    pub(crate) fn push(&mut self, due: i64, at: u32, key: Key) {
-        let before = self.head(at);
-        self.heaps[at as usize].push(Reverse((due, key)));
-        if before.is_none_or(|(head, _)| due < head) {
-            before.map(|head| self.heads.remove(&head));
-            self.heads.insert((due, at));
+    fn moved(&mut self, at: u32, before: Option<i64>) {
+        let after = self.rules[at as usize].first();
+        if before != after {
+            before.map(|due| self.heads.remove(&(due, at)));
+            after.map(|due| self.heads.insert((due, at)));
         }
+    }
+
+    pub(crate) fn push(&mut self, due: i64, at: u32, slot: u32) {
+        let before = self.rules[at as usize].first();
+        self.rules[at as usize].push(due, slot);
+        self.moved(at, before);
     }
 
     /// The first timer of one correlation.
-    pub(crate) fn pop_of(&mut self, at: u32) -> Option<(i64, u32, Key)> {
-        let before = self.head(at)?;
-        let Reverse((due, key)) = self.heaps[at as usize].pop()?;
-        let after = self.head(at);
-        if after != Some(before) {
-            self.heads.remove(&before);
-            self.heads.extend(after);
-        }
-        Some((due, at, key))
+    pub(crate) fn pop_of(&mut self, at: u32) -> Option<(i64, u32, u32)> {
+        let before = self.rules[at as usize].first();
+        let (due, slot) = self.rules[at as usize].pop()?;
+        self.moved(at, before);
+        Some((due, at, slot))
     }
 
-    /// The first timer of all; of the same time, that of the innermost correlation and the smallest group.
-    pub(crate) fn pop(&mut self) -> Option<(i64, u32, Key)> {
+    /// The first timer of all; of the same time, one of the innermost correlation.
+    pub(crate) fn pop(&mut self) -> Option<(i64, u32, u32)> {
         let (_, at) = *self.heads.first()?;
         self.pop_of(at)
     }
 
-    /// The first timer before a time.
-    pub(crate) fn pop_before(&mut self, time: i64) -> Option<(i64, u32, Key)> {
-        if self.heads.first().is_none_or(|(due, _)| *due >= time) { None } else { self.pop() }
+    /// The first timers before a time: all those of the same correlation that are due at the same time.
+    pub(crate) fn pop_before(
+        &mut self,
+        time: Option<i64>,
+        slots: &mut Vec<u32>,
+    ) -> Option<(i64, u32)> {
+        let (due, at) = *self.heads.first()?;
+        if time.is_some_and(|time| due >= time) {
+            return None;
+        }
+        slots.clear();
+        let queue = &mut self.rules[at as usize];
+        while queue.first() == Some(due) {
+            slots.extend(queue.pop().map(|(_, slot)| slot));
+        }
+        self.moved(at, Some(due));
+        Some((due, at))
     }
 }
 
@@ -62,15 +115,19 @@ mod tests {
     #[test]
     fn come_in_order() {
         let mut timers = Timers::new(2);
-        for (due, at, key) in [(5, 1, b"a"), (3, 0, b"b"), (5, 0, b"c"), (5, 0, b"a"), (3, 0, b"b")]
-        {
-            timers.push(due, at, Key::from(&key[..]));
+        for (due, at, slot) in [(5, 1, 10), (3, 0, 11), (5, 0, 12), (5, 0, 10), (3, 0, 11)] {
+            timers.push(due, at, slot);
         }
-        assert_eq!(timers.pop_before(3), None);
-        assert_eq!(timers.pop_of(1), Some((5, 1, Key::from(&b"a"[..]))));
-        timers.push(4, 1, Key::from(&b"z"[..]));
-        let rest: Vec<_> =
-            std::iter::from_fn(|| timers.pop()).map(|(due, at, key)| (due, at, key[0])).collect();
-        assert_eq!(rest, [(3, 0, b'b'), (3, 0, b'b'), (4, 1, b'z'), (5, 0, b'a'), (5, 0, b'c')]);
+        let mut slots = Vec::new();
+        assert_eq!(timers.pop_before(Some(3), &mut slots), None);
+        assert_eq!(timers.pop_of(1), Some((5, 1, 10)));
+        timers.push(4, 1, 19);
+        let mut all = Vec::new();
+        while let Some((due, at)) = timers.pop_before(None, &mut slots) {
+            slots.sort_unstable();
+            all.push((due, at, slots.clone()));
+        }
+        assert_eq!(all, [(3, 0, vec![11, 11]), (4, 1, vec![19]), (5, 0, vec![10, 12])]);
+        assert_eq!(timers.pop(), None);
     }
 }

@@ -5,11 +5,12 @@
 //! best beginning of a sequence for each step: the one that began last can be completed longest, so no other is needed.
 
 use super::condition::{self, Decided, Sequence};
+use super::distinct::Distinct;
+use super::hits::Queue;
 use super::number::{Fixed, Measure, Wide};
 use super::order_statistics::OrderStatistics;
 use super::rule::Node;
 use super::sighting::EventRef;
-use ahash::AHashMap;
 use sigmund_sigma::correlation::CorrelationType;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 pub const SHOWN: usize = 10;
 
 /// One hit: an event that at least one of the correlation's rules matched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// When.
     pub time: i64,
@@ -47,9 +48,13 @@ pub struct Contributions {
 impl Contributions {
     /// Of a list in order.
     pub(crate) fn of<'e>(entries: impl ExactSizeIterator<Item = &'e Entry> + Clone) -> Self {
+        Self::of_each(entries.copied())
+    }
+
+    fn of_each(entries: impl ExactSizeIterator<Item = Entry> + Clone) -> Self {
         let total = entries.len();
-        let oldest = entries.clone().take(SHOWN).copied().collect();
-        let newest = entries.skip(SHOWN.max(total.saturating_sub(SHOWN))).copied().collect();
+        let oldest = entries.clone().take(SHOWN).collect();
+        let newest = entries.skip(SHOWN.max(total.saturating_sub(SHOWN))).collect();
         Self { oldest, newest, total: total as u64 }
     }
 
@@ -77,31 +82,63 @@ pub(crate) enum Value {
     /// Its event is all that counts.
     None,
     /// The texts of one or several fields, each with its length before it.
-    Text(Arc<[u8]>),
+    Text(Box<[u8]>),
     Number(Fixed),
 }
 
 /// The hits of a window.
 #[derive(Clone, Debug)]
 pub(crate) enum Hits {
-    /// They leave again; with their values.
-    All(VecDeque<(Entry, Value)>),
+    /// They leave again.
+    All(Queue),
     /// They only get more.
-    Some(Contributions),
+    Some(Box<Contributions>),
 }
 
-/// What is computed over a window.
+/// What is computed over a window. Where hits leave again, their values are kept in the order of the hits.
 #[derive(Clone, Debug)]
 pub(crate) enum Aggregate {
     Count,
-    Distinct(AHashMap<Arc<[u8]>, u32>),
+    Distinct(Box<Texts>),
+    Numbers(Box<Numbers>),
+    /// The last hit of each rule.
+    Last(Box<[Option<Entry>]>),
+    Sequences(Box<Sequences>),
+}
+
+/// Different texts.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Texts {
+    pub(crate) distinct: Distinct,
+    /// The number of each hit's text.
+    pub(crate) values: VecDeque<u32>,
+}
+
+/// Numbers.
+#[derive(Clone, Debug)]
+pub(crate) struct Numbers {
+    pub(crate) over: Over,
+    pub(crate) values: VecDeque<Fixed>,
+}
+
+/// What is computed over numbers.
+#[derive(Clone, Debug)]
+pub(crate) enum Over {
+    /// And how many they are.
     Sum(Wide, u64),
     Ordered(OrderStatistics),
-    Extremes(BTreeMap<Fixed, u32>),
+    Extremes(BTreeMap<Fixed, u64>),
+}
+
+/// Sequences that have begun.
+#[derive(Clone, Debug)]
+pub(crate) struct Sequences {
+    /// For each sequence and each of its steps the hits of the beginning that began last.
+    pub(crate) ways: Vec<Vec<Option<Arc<Chain>>>>,
     /// The last hit of each rule.
-    Last(Vec<Option<Entry>>),
-    /// For each sequence and each of its steps the hits of the beginning that began last; and the last hit of each rule.
-    Sequences(Vec<Vec<Option<Arc<Chain>>>>, Vec<Option<Entry>>),
+    pub(crate) last: Vec<Option<Entry>>,
+    /// The sequence that the last hit completed.
+    completed: Option<Arc<Chain>>,
 }
 
 /// The beginning of a sequence.
@@ -116,73 +153,124 @@ pub(crate) struct Chain {
 pub(crate) struct Window {
     pub(crate) hits: Hits,
     pub(crate) aggregate: Aggregate,
-    /// The sequence that the last hit completed.
-    completed: Option<Arc<Chain>>,
-    /// Bytes of distinct texts.
-    texts: usize,
+}
+
+impl Over {
+    fn new(kind: CorrelationType) -> Self {
+        match kind {
+            CorrelationType::ValuePercentile | CorrelationType::ValueMedian => {
+                Self::Ordered(OrderStatistics::default())
+            }
+            CorrelationType::ValueMin | CorrelationType::ValueMax => {
+                Self::Extremes(BTreeMap::new())
+            }
+            _ => Self::Sum(Wide::default(), 0),
+        }
+    }
+
+    fn add(&mut self, number: Fixed) {
+        match self {
+            Self::Sum(sum, count) => {
+                *sum = sum.plus(Wide::of(number.units()));
+                *count += 1;
+            }
+            Self::Ordered(statistics) => statistics.insert(number),
+            Self::Extremes(values) => *values.entry(number).or_default() += 1,
+        }
+    }
+
+    fn remove(&mut self, number: Fixed) {
+        match self {
+            Self::Sum(sum, count) => {
+                *sum = sum.plus(Wide::of(number.units()).negated());
+                *count -= 1;
+            }
+            Self::Ordered(statistics) => statistics.remove(number),
+            Self::Extremes(values) => {
+                if let Some(count) = values.get_mut(&number) {
+                    *count -= 1;
+                    if *count == 0 {
+                        values.remove(&number);
+                    }
+                }
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        // A number in a tree, its count, its share of the tree's nodes.
+        const BRANCH: usize = 64;
+        match self {
+            Self::Sum(..) => 0,
+            Self::Ordered(statistics) => statistics.bytes(),
+            Self::Extremes(values) => values.len() * BRANCH,
+        }
+    }
+}
+
+impl Texts {
+    fn pop(&mut self) {
+        let Some(number) = self.values.pop_front() else { return };
+        self.distinct.remove(number);
+        if self.distinct.is_sparse() {
+            let mut fewer = Distinct::default();
+            self.values = self.values.iter().map(|at| fewer.add(self.distinct.text(*at))).collect();
+            self.distinct = fewer;
+        }
+    }
 }
 
 impl Window {
     pub(crate) fn new(node: &Node) -> Self {
-        let hits = if node.slides() {
-            Hits::All(VecDeque::new())
-        } else {
-            Hits::Some(Contributions::default())
-        };
+        let hits =
+            if node.slides() { Hits::All(Queue::default()) } else { Hits::Some(Box::default()) };
         let references = node.references.len();
         let aggregate = match node.rule.kind {
             CorrelationType::EventCount => Aggregate::Count,
-            CorrelationType::ValueCount => Aggregate::Distinct(AHashMap::new()),
-            CorrelationType::ValueSum | CorrelationType::ValueAvg => {
-                Aggregate::Sum(Wide::default(), 0)
-            }
-            CorrelationType::ValuePercentile | CorrelationType::ValueMedian => {
-                Aggregate::Ordered(OrderStatistics::default())
-            }
-            CorrelationType::ValueMin | CorrelationType::ValueMax => {
-                Aggregate::Extremes(BTreeMap::new())
-            }
-            CorrelationType::Temporal => Aggregate::Last(vec![None; references]),
+            CorrelationType::ValueCount => Aggregate::Distinct(Box::default()),
+            CorrelationType::Temporal => Aggregate::Last(vec![None; references].into()),
             CorrelationType::TemporalOrdered => {
                 let steps = |way: &Sequence| vec![None; way.steps.len()];
                 let ways = node.sequences.iter().map(steps).collect();
-                Aggregate::Sequences(ways, vec![None; references])
+                let last = vec![None; references];
+                Aggregate::Sequences(Box::new(Sequences { ways, last, completed: None }))
+            }
+            kind => {
+                let numbers = Numbers { over: Over::new(kind), values: VecDeque::new() };
+                Aggregate::Numbers(Box::new(numbers))
             }
         };
-        Self { hits, aggregate, completed: None, texts: 0 }
+        Self { hits, aggregate }
     }
 
     /// Adds a hit that is not before any other. `references` are the rules that the event hit.
-    pub(crate) fn add(&mut self, node: &Node, entry: Entry, mut value: Value, references: &[u32]) {
-        match (&mut self.aggregate, &mut value) {
-            (Aggregate::Distinct(counts), Value::Text(text)) => {
-                // Equal texts share their memory.
-                if let Some((known, _)) = counts.get_key_value(text) {
-                    *text = Arc::clone(known);
-                } else {
-                    self.texts += text.len();
+    pub(crate) fn add(&mut self, node: &Node, entry: Entry, value: &Value, references: &[u32]) {
+        let slides = matches!(self.hits, Hits::All(_));
+        match (&mut self.aggregate, value) {
+            (Aggregate::Distinct(texts), Value::Text(text)) => {
+                let number = texts.distinct.add(text);
+                if slides {
+                    texts.values.push_back(number);
                 }
-                *counts.entry(Arc::clone(text)).or_default() += 1;
             }
-            (Aggregate::Sum(sum, count), Value::Number(number)) => {
-                *sum = sum.plus(Wide::of(number.units()));
-                *count += 1;
-            }
-            (Aggregate::Ordered(statistics), Value::Number(number)) => statistics.insert(*number),
-            (Aggregate::Extremes(values), Value::Number(number)) => {
-                *values.entry(*number).or_default() += 1;
+            (Aggregate::Numbers(numbers), Value::Number(number)) => {
+                numbers.over.add(*number);
+                if slides {
+                    numbers.values.push_back(*number);
+                }
             }
             (Aggregate::Last(last), _) => {
                 references.iter().for_each(|at| last[*at as usize] = Some(entry));
             }
-            (Aggregate::Sequences(ways, last), _) => {
+            (Aggregate::Sequences(sequences), _) => {
+                let Sequences { ways, last, completed } = &mut **sequences;
                 references.iter().for_each(|at| last[*at as usize] = Some(entry));
-                self.completed = advance(&node.sequences, ways, last, entry, references, node);
+                *completed = advance(&node.sequences, ways, last, entry, references, node);
             }
             _ => {}
         }
         match &mut self.hits {
-            Hits::All(all) => all.push_back((entry, value)),
+            Hits::All(all) => all.push(entry),
             Hits::Some(some) => some.push(entry),
         }
     }
@@ -190,7 +278,7 @@ impl Window {
     /// Takes away the hits before a time.
     pub(crate) fn expire(&mut self, before: i64) {
         while let Hits::All(all) = &self.hits
-            && all.front().is_some_and(|(entry, _)| entry.time < before)
+            && all.first().is_some_and(|entry| entry.time < before)
         {
             self.drop_oldest();
         }
@@ -199,29 +287,17 @@ impl Window {
     /// Takes the oldest hit away.
     pub(crate) fn drop_oldest(&mut self) -> Option<Entry> {
         let Hits::All(all) = &mut self.hits else { return None };
-        let (entry, value) = all.pop_front()?;
-        match (&mut self.aggregate, value) {
-            (Aggregate::Distinct(counts), Value::Text(text)) => {
-                if let Some(count) = counts.get_mut(&text) {
-                    *count -= 1;
-                    if *count == 0 {
-                        counts.remove(&text);
-                        self.texts -= text.len();
-                    }
-                }
+        let entry = all.pop()?;
+        match &mut self.aggregate {
+            Aggregate::Distinct(texts) => {
+                texts.pop();
+                give_back(&mut texts.values);
             }
-            (Aggregate::Sum(sum, count), Value::Number(number)) => {
-                *sum = sum.plus(Wide::of(number.units()).negated());
-                *count -= 1;
-            }
-            (Aggregate::Ordered(statistics), Value::Number(number)) => statistics.remove(number),
-            (Aggregate::Extremes(values), Value::Number(number)) => {
-                if let Some(count) = values.get_mut(&number) {
-                    *count -= 1;
-                    if *count == 0 {
-                        values.remove(&number);
-                    }
+            Aggregate::Numbers(numbers) => {
+                if let Some(number) = numbers.values.pop_front() {
+                    numbers.over.remove(number);
                 }
+                give_back(&mut numbers.values);
             }
             _ => {}
         }
@@ -248,24 +324,28 @@ impl Window {
     pub(crate) fn measure(&self, node: &Node, now: i64) -> Option<Measure> {
         Some(match &self.aggregate {
             Aggregate::Count => Measure::count(self.len()),
-            Aggregate::Distinct(counts) => Measure::count(counts.len() as u64),
-            Aggregate::Sum(_, 0) => return None,
-            Aggregate::Sum(sum, count) => {
-                let divided = node.rule.kind == CorrelationType::ValueAvg;
-                Measure::mean(*sum, if divided { *count } else { 1 })
-            }
-            Aggregate::Ordered(statistics) => percentile(statistics, node.percentile)?,
-            Aggregate::Extremes(values) => {
-                let least = node.rule.kind == CorrelationType::ValueMin;
-                let found = if least { values.first_key_value() } else { values.last_key_value() };
-                Measure::number(*found?.0)
-            }
+            Aggregate::Distinct(texts) => Measure::count(texts.distinct.len() as u64),
+            Aggregate::Numbers(numbers) => match &numbers.over {
+                Over::Sum(_, 0) => return None,
+                Over::Sum(sum, count) => {
+                    let divided = node.rule.kind == CorrelationType::ValueAvg;
+                    Measure::mean(*sum, if divided { *count } else { 1 })
+                }
+                Over::Ordered(statistics) => percentile(statistics, node.percentile)?,
+                Over::Extremes(values) => {
+                    let least = node.rule.kind == CorrelationType::ValueMin;
+                    let found =
+                        if least { values.first_key_value() } else { values.last_key_value() };
+                    Measure::number(*found?.0)
+                }
+            },
             Aggregate::Last(last) => {
                 let seen = last.iter().flatten().filter(|entry| node.reaches(entry.time, now));
                 Measure::count(seen.count() as u64)
             }
-            Aggregate::Sequences(..) => {
-                Measure::count(self.completed.as_ref().map_or(0, |chain| chain.hits.len() as u64))
+            Aggregate::Sequences(sequences) => {
+                let chain = sequences.completed.as_ref();
+                Measure::count(chain.map_or(0, |chain| chain.hits.len() as u64))
             }
         })
     }
@@ -283,7 +363,9 @@ impl Window {
                     None => node.bounds.hold(&measure),
                 }
             }
-            Aggregate::Sequences(..) => self.completed.is_some() && node.bounds.hold(&measure),
+            Aggregate::Sequences(sequences) => {
+                sequences.completed.is_some() && node.bounds.hold(&measure)
+            }
             _ => node.bounds.hold(&measure),
         };
         holds.then_some(measure)
@@ -300,35 +382,53 @@ impl Window {
                 seen.dedup();
                 Contributions::of(seen.iter())
             }
-            (Aggregate::Sequences(..), _) => {
-                let hits = self.completed.as_ref().map_or(&[][..], |chain| &chain.hits);
+            (Aggregate::Sequences(sequences), _) => {
+                let hits = sequences.completed.as_ref().map_or(&[][..], |chain| &chain.hits);
                 Contributions::of(hits.iter())
             }
-            (_, Hits::All(all)) => Contributions::of(all.iter().map(|(entry, _)| entry)),
-            (_, Hits::Some(some)) => some.clone(),
+            (_, Hits::All(all)) => Contributions::of_each(all.iter()),
+            (_, Hits::Some(some)) => Contributions::clone(some),
         }
     }
 
-    /// About how much memory it takes.
+    /// About how much memory it takes beside itself.
     pub(crate) fn bytes(&self) -> usize {
-        // A distinct text: its bytes, its share of the map.
-        const TEXT: usize = 64;
+        // The head of an allocation.
+        const HEAD: usize = 16;
         let hits = match &self.hits {
-            Hits::All(all) => all.len() * size_of::<(Entry, Value)>(),
-            Hits::Some(some) => (some.oldest.len() + some.newest.len()) * size_of::<Entry>(),
-        };
-        let aggregate = match &self.aggregate {
-            Aggregate::Count | Aggregate::Sum(..) => 0,
-            Aggregate::Distinct(counts) => counts.len() * TEXT,
-            Aggregate::Ordered(statistics) => statistics.bytes(),
-            Aggregate::Extremes(values) => values.len() * TEXT,
-            Aggregate::Last(last) => last.len() * size_of::<Option<Entry>>(),
-            Aggregate::Sequences(ways, last) => {
-                let steps: usize = ways.iter().map(Vec::len).sum();
-                (steps * steps + last.len()) * size_of::<Option<Entry>>()
+            Hits::All(all) => all.bytes(),
+            Hits::Some(some) => {
+                size_of::<Contributions>()
+                    + HEAD
+                    + (some.oldest.capacity() + some.newest.capacity()) * size_of::<Entry>()
             }
         };
-        hits + aggregate + self.texts
+        let aggregate = match &self.aggregate {
+            Aggregate::Count => 0,
+            Aggregate::Distinct(texts) => {
+                size_of::<Texts>() + HEAD + texts.distinct.bytes() + texts.values.capacity() * 4
+            }
+            Aggregate::Numbers(numbers) => {
+                size_of::<Numbers>() + HEAD + numbers.over.bytes() + numbers.values.capacity() * 16
+            }
+            Aggregate::Last(last) => last.len() * size_of::<Option<Entry>>() + HEAD,
+            Aggregate::Sequences(sequences) => {
+                let Sequences { ways, last, .. } = &**sequences;
+                let chains =
+                    |way: &Vec<_>| way.len() * (way.len() + 2) * size_of::<Option<Entry>>();
+                size_of::<Sequences>()
+                    + last.len() * size_of::<Option<Entry>>()
+                    + ways.iter().map(chains).sum::<usize>()
+            }
+        };
+        hits + aggregate
+    }
+}
+
+/// Frees memory that a queue needed once.
+fn give_back<T>(queue: &mut VecDeque<T>) {
+    if queue.capacity() > 64 && queue.len() < queue.capacity() / 4 {
+        queue.shrink_to(queue.len() * 2);
     }
 }
 

@@ -17,6 +17,7 @@
 
 use super::alert::{Alert, Policy, Reason};
 use super::condition::Decided;
+use super::groups::{Group, Groups};
 use super::limits::{Excess, Limits, Usage};
 use super::number::{Fixed, Measure};
 use super::rule::{Correlations, Input, Node};
@@ -24,42 +25,16 @@ use super::sighting::{EventRef, Sighting};
 use super::timers::Timers;
 use super::window::{Contributions, Entry, Value, Window, rule_bit};
 use crate::DetectionId;
-use ahash::AHashMap;
 use sigmund_sigma::correlation::CorrelationType;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-/// The values of a group, each with its length before it.
-pub(crate) type Key = Arc<[u8]>;
-
-/// One group of one correlation.
-#[derive(Clone, Debug)]
-pub(crate) struct Group {
-    pub(crate) window: Window,
-    /// The hit that opened the window, where windows are opened.
-    pub(crate) opened: Option<i64>,
-    /// The last hit.
-    pub(crate) last: Entry,
-    /// The condition held when it was last looked at.
-    pub(crate) active: bool,
-    /// The last alert that went out.
-    pub(crate) alerted: Option<i64>,
-    /// Evaluations that were true at the time of the last one, to tell alerts of the same time apart.
-    pub(crate) anchor: (i64, u32),
-    /// The fields of the last hit, where outer correlations may ask for them at the end of a window.
-    pub(crate) fields: Vec<(u32, Box<str>)>,
-    /// When it is to be looked at.
-    pub(crate) due: i64,
-    /// Counted in the usage.
-    pub(crate) bytes: usize,
-}
-
 /// The windows.
 #[derive(Debug)]
 pub struct Windows {
     pub(crate) set: Arc<Correlations>,
-    pub(crate) groups: Vec<AHashMap<Key, Group>>,
+    pub(crate) groups: Vec<Groups>,
     timers: Timers,
     policies: Vec<Policy>,
     limits: Limits,
@@ -76,6 +51,7 @@ struct Scratch {
     overlays: Vec<Overlay>,
     hits: Vec<(Vec<u8>, Vec<u32>, Value, u32)>,
     key: Vec<u8>,
+    slots: Vec<u32>,
 }
 
 /// Fields that an inner alert brings, over those of the event: (the overlay below, fields).
@@ -101,7 +77,7 @@ impl Windows {
             custom.iter().find(|(name, _)| name == "alert").and_then(|(_, text)| text.parse().ok())
         };
         Self {
-            groups: set.nodes.iter().map(|_| AHashMap::new()).collect(),
+            groups: set.nodes.iter().map(|_| Groups::default()).collect(),
             timers: Timers::new(set.nodes.len()),
             policies: set.nodes.iter().map(|node| own(node).unwrap_or(policy)).collect(),
             usage: Usage::new(set.nodes.len()),
@@ -142,44 +118,51 @@ impl Windows {
 
     /// Time has passed: no sighting before `time` comes any more. Decides what ended before it.
     pub fn decide_before(&mut self, time: i64, out: &mut Vec<Alert>) {
-        while let Some((due, node, key)) = self.timers.pop_before(time) {
-            self.look(due, node, &key, time, false, out);
-        }
+        self.look_before(Some(time), time, out);
     }
 
     /// The input is over, and reached until `end`: decides all windows.
     pub fn finish(&mut self, end: i64, out: &mut Vec<Alert>) {
         let end = end.max(self.now);
-        while let Some((due, node, key)) = self.timers.pop() {
-            self.look(due, node, &key, end, true, out);
+        self.look_before(None, end, out);
+    }
+
+    /// Looks at the groups whose time comes before `time`; without one at all, because the input is over.
+    fn look_before(&mut self, time: Option<i64>, until: i64, out: &mut Vec<Alert>) {
+        let mut slots = std::mem::take(&mut self.scratch.slots);
+        while let Some((due, at)) = self.timers.pop_before(time, &mut slots) {
+            if slots.len() > 1 && self.set.nodes[at as usize].decided != Decided::AtHit {
+                // Their alerts come in the order of their keys.
+                let groups = &self.groups[at as usize];
+                slots.sort_by_key(|slot| groups.get(*slot).map(|group| &group.key));
+            }
+            for slot in &slots {
+                self.look(due, (at, *slot), until, time.is_none(), out);
+            }
         }
-        self.groups.iter_mut().for_each(|groups| groups.clear());
+        self.scratch.slots = slots;
     }
 
     /// A group's time has come.
     fn look(
         &mut self,
         due: i64,
-        at: u32,
-        key: &Key,
+        (at, slot): (u32, u32),
         until: i64,
         finishing: bool,
         out: &mut Vec<Alert>,
     ) {
-        let set = Arc::clone(&self.set);
-        let node = &set.nodes[at as usize];
-        let Some(group) = self.groups[at as usize].get_mut(key) else { return };
+        let Some(group) = self.groups[at as usize].get_mut(slot) else { return };
         if group.due != due {
             return;
         }
+        let node = &self.set.nodes[at as usize];
         let span = node.rule.timespan.unwrap_or(i64::MAX);
         match node.decided {
-            Decided::AtClose if group.opened.is_some() => {
-                let mut scratch = std::mem::take(&mut self.scratch);
+            Decided::AtClose if group.rare().opened.is_some() => {
                 // A window without an end ends with the input.
                 let end = if node.rule.timespan.is_some() { due } else { until };
-                self.close(&set, (at, key), end, &mut scratch, out);
-                self.scratch = scratch;
+                self.close((at, slot), end, out);
                 return;
             }
             Decided::InSilence => {
@@ -187,148 +170,107 @@ impl Windows {
                 let known = !finishing || silent <= until;
                 if silent > due && known {
                     group.due = silent;
-                    self.timers.push(silent, at, Arc::clone(key));
+                    self.timers.push(silent, at, slot);
                     return;
                 }
                 if known {
-                    let mut scratch = std::mem::take(&mut self.scratch);
-                    self.absent(&set, (at, key), silent, &mut scratch, out);
-                    self.scratch = scratch;
+                    self.absent((at, slot), silent, out);
                 }
             }
             Decided::AtHit | Decided::AtClose => {
-                let policy = self.policies[at as usize];
-                let mut needed = group.last.time.saturating_add(span);
-                if let (Policy::Quiet(quiet), Some(alerted)) = (policy, group.alerted) {
-                    needed = needed.max(alerted.saturating_add(quiet));
-                }
+                let needed = needed(node, self.policies[at as usize], group);
                 if needed > due {
                     group.due = needed;
-                    self.timers.push(needed, at, Arc::clone(key));
+                    self.timers.push(needed, at, slot);
                     return;
                 }
             }
         }
-        self.forget(at, key);
+        self.forget(at, slot);
     }
 
     /// Drops a group.
-    fn forget(&mut self, at: u32, key: &Key) {
-        if let Some(group) = self.groups[at as usize].remove(key) {
-            self.usage.removed(at, group.bytes, group.window.kept());
+    fn forget(&mut self, at: u32, slot: u32) {
+        if let Some(group) = self.groups[at as usize].remove(slot) {
+            self.usage.removed(at, group.bytes(), group.window.kept());
         }
     }
 
     /// Decides a window at its end.
-    fn close(
-        &mut self,
-        set: &Arc<Correlations>,
-        (at, key): (u32, &Key),
-        due: i64,
-        scratch: &mut Scratch,
-        out: &mut Vec<Alert>,
-    ) {
+    fn close(&mut self, (at, slot): (u32, u32), due: i64, out: &mut Vec<Alert>) {
+        let set = Arc::clone(&self.set);
         let node = &set.nodes[at as usize];
-        let Some(group) = self.groups[at as usize].get_mut(key) else { return };
-        let opened = group.opened.take();
+        let Some(group) = self.groups[at as usize].get_mut(slot) else { return };
+        let before = group.bytes();
+        let opened = group.rare_mut().opened.take();
         let found = group.window.holds(node, due);
         let contributions = group.window.contributions(node, due);
         group.window = Window::new(node);
         // Whether the next window follows this one without a pause decides if its alert is news.
         group.due = due.saturating_add(node.rule.timespan.unwrap_or(0));
-        self.timers.push(group.due, at, Arc::clone(key));
+        self.timers.push(group.due, at, slot);
         let last = group.last;
-        let fields = group.fields.clone();
-        match found {
-            Some(measure) => {
-                let alert = Alert {
-                    time: due,
-                    ..alert(
-                        node,
-                        at,
-                        key,
-                        group,
-                        opened.unwrap_or(due),
-                        Some(measure),
-                        contributions,
-                        last.event,
-                    )
-                };
-                if permits(self.policies[at as usize], group, due) && node.reports {
-                    group.alerted = Some(due);
-                    out.push(alert);
-                }
-                group.active = true;
-                self.hand_on(
-                    set,
-                    at,
-                    key,
-                    Event { time: due, event: last.event, values: &fields },
-                    scratch,
-                    out,
-                );
+        let held = found.is_some();
+        if let Some(measure) = found {
+            let anchor = opened.unwrap_or(due);
+            let event = last.event;
+            let alert = Alert {
+                time: due,
+                ..alert(node, at, group, anchor, Some(measure), contributions, event)
+            };
+            if permits(self.policies[at as usize], group, due) && node.reports {
+                group.rare_mut().alerted = Some(due);
+                out.push(alert);
             }
-            None => group.active = false,
+        }
+        group.active = held;
+        self.usage.changed(at, false, (before, group.bytes()), (0, 0));
+        if held {
+            self.hand_on(&set, (at, slot), due, last.event, out);
         }
     }
 
     /// A group has been silent.
-    fn absent(
-        &mut self,
-        set: &Arc<Correlations>,
-        (at, key): (u32, &Key),
-        due: i64,
-        scratch: &mut Scratch,
-        out: &mut Vec<Alert>,
-    ) {
+    fn absent(&mut self, (at, slot): (u32, u32), due: i64, out: &mut Vec<Alert>) {
+        let set = Arc::clone(&self.set);
         let node = &set.nodes[at as usize];
-        let Some(group) = self.groups[at as usize].get_mut(key) else { return };
-        let (last, fields) = (group.last, std::mem::take(&mut group.fields));
+        let Some(group) = self.groups[at as usize].get_mut(slot) else { return };
+        let before = group.bytes();
+        let last = group.last;
         let contributions = group.window.contributions(node, due);
+        let value = Some(Measure::count(0));
         let alert = Alert {
             time: due,
-            ..alert(
-                node,
-                at,
-                key,
-                group,
-                last.time,
-                Some(Measure::count(0)),
-                contributions,
-                last.event,
-            )
+            ..alert(node, at, group, last.time, value, contributions, last.event)
         };
+        self.usage.changed(at, false, (before, group.bytes()), (0, 0));
         if node.reports {
             out.push(alert);
         }
-        self.hand_on(
-            set,
-            at,
-            key,
-            Event { time: due, event: last.event, values: &fields },
-            scratch,
-            out,
-        );
+        self.hand_on(&set, (at, slot), due, last.event, out);
     }
 
     /// Gives an alert that time made to the outer correlations.
     fn hand_on(
         &mut self,
         set: &Arc<Correlations>,
-        at: u32,
-        key: &Key,
-        event: Event<'_>,
-        scratch: &mut Scratch,
+        (at, slot): (u32, u32),
+        time: i64,
+        event: EventRef,
         out: &mut Vec<Alert>,
     ) {
         let node = &set.nodes[at as usize];
-        if node.outer.is_empty() {
+        let Some(group) = self.groups[at as usize].get(slot).filter(|_| !node.outer.is_empty())
+        else {
             return;
-        }
-        scratch.overlays.push((PLAIN, overlay(node, key)));
+        };
+        let fields = group.rare().fields.clone();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.overlays.push((PLAIN, overlay(node, &group.key)));
         let overlay = scratch.overlays.len() as u32 - 1;
         scratch.works.extend(node.outer.iter().map(|to| Reverse((to.node, to.reference, overlay))));
-        self.run(set, event, scratch, out);
+        self.run(set, Event { time, event, values: &fields }, &mut scratch, out);
+        self.scratch = scratch;
     }
 
     /// Takes an event through all correlations that it is a hit of, inner ones first.
@@ -361,16 +303,9 @@ impl Windows {
             }
             let hits = std::mem::take(&mut scratch.hits);
             for (key, references, value, overlay) in &hits {
-                let key: Key = match self.groups[at as usize].get_key_value(&key[..]) {
-                    Some((key, _)) => Arc::clone(key),
-                    None => Arc::from(&key[..]),
-                };
-                let held = self.hit(node, (at, &key), event, references, value.clone(), out);
-                if !held {
-                    continue;
-                }
-                if !node.outer.is_empty() {
-                    scratch.overlays.push((*overlay, self::overlay(node, &key)));
+                let (slot, held) = self.hit(node, (at, key), event, references, value, out);
+                if held && !node.outer.is_empty() {
+                    scratch.overlays.push((*overlay, self::overlay(node, key)));
                     let overlay = scratch.overlays.len() as u32 - 1;
                     scratch.works.extend(
                         node.outer
@@ -378,12 +313,12 @@ impl Windows {
                             .map(|to: &Input| Reverse((to.node, to.reference, overlay))),
                     );
                 }
-            }
-            if !hits.is_empty() && node.decided != Decided::AtHit && !node.outer.is_empty() {
-                for (key, _, _, overlay) in &hits {
+                if node.decided != Decided::AtHit && !node.outer.is_empty() {
                     let fields = all_fields(&scratch.overlays, *overlay, event.values);
-                    if let Some(group) = self.groups[at as usize].get_mut(&key[..]) {
-                        group.fields = fields;
+                    if let Some(group) = self.groups[at as usize].get_mut(slot) {
+                        let before = group.bytes();
+                        group.rare_mut().fields = fields;
+                        self.usage.changed(at, false, (before, group.bytes()), (0, 0));
                     }
                 }
             }
@@ -393,32 +328,26 @@ impl Windows {
         self.enforce(out);
     }
 
-    /// A hit of one group; whether the condition holds at it.
+    /// A hit of one group: its slot, and whether the condition holds at it.
     fn hit(
         &mut self,
         node: &Node,
-        (at, key): (u32, &Key),
+        (at, key): (u32, &[u8]),
         event: Event<'_>,
         references: &[u32],
-        value: Value,
+        value: &Value,
         out: &mut Vec<Alert>,
-    ) -> bool {
+    ) -> (u32, bool) {
         let rules = references.iter().fold(0, |bits, reference| bits | rule_bit(*reference));
         let entry = Entry { time: event.time, event: event.event, rules };
         let span = node.rule.timespan;
         let groups = &mut self.groups[at as usize];
-        let new = !groups.contains_key(key);
-        let group = groups.entry(Arc::clone(key)).or_insert_with(|| Group {
-            window: Window::new(node),
-            opened: None,
-            last: entry,
-            active: false,
-            alerted: None,
-            anchor: (i64::MIN, 0),
-            fields: Vec::new(),
-            due: i64::MAX,
-            bytes: 0,
-        });
+        let known = groups.find(key);
+        let new = known.is_none();
+        let slot = known
+            .unwrap_or_else(|| groups.insert(Group::new(key.into(), Window::new(node), entry)));
+        let Some(group) = groups.get_mut(slot) else { return (slot, false) };
+        let before = if new { 0 } else { group.bytes() };
         let kept = group.window.kept();
         if let Some(span) = span
             && node.decided == Decided::AtHit
@@ -429,13 +358,13 @@ impl Windows {
             }
             group.window.expire(event.time.saturating_sub(span));
         }
-        let opens = node.decided == Decided::AtClose && group.opened.is_none();
+        let opens = node.decided == Decided::AtClose && group.rare().opened.is_none();
         if opens {
-            group.opened = Some(event.time);
+            group.rare_mut().opened = Some(event.time);
         }
         if new || opens {
             group.due = event.time.saturating_add(span.unwrap_or(i64::MAX));
-            self.timers.push(group.due, at, Arc::clone(key));
+            self.timers.push(group.due, at, slot);
         }
         group.last = entry;
         group.window.add(node, entry, value, references);
@@ -443,12 +372,6 @@ impl Windows {
         while group.window.kept() > self.limits.hits_per_group {
             group.window.drop_oldest();
             given_up += 1;
-        }
-        let bytes = group_bytes(group, key);
-        self.usage.changed(at, new, (group.bytes, bytes), (kept, group.window.kept()));
-        group.bytes = bytes;
-        if given_up > 0 {
-            self.usage.gave_up(at, 0, given_up);
         }
         let mut held = false;
         if node.decided == Decided::AtHit {
@@ -463,10 +386,10 @@ impl Windows {
                         Contributions::default()
                     };
                     let value = node.rule.temporal_condition.is_none().then_some(measure);
-                    let alert =
-                        alert(node, at, key, group, event.time, value, contributions, event.event);
+                    let event = event.event;
+                    let alert = alert(node, at, group, entry.time, value, contributions, event);
                     if permitted {
-                        group.alerted = Some(event.time);
+                        group.rare_mut().alerted = Some(entry.time);
                         if node.reports {
                             out.push(alert);
                         }
@@ -481,7 +404,11 @@ impl Windows {
                 }
             }
         }
-        held
+        self.usage.changed(at, new, (before, group.bytes()), (kept, group.window.kept()));
+        if given_up > 0 {
+            self.usage.gave_up(at, 0, given_up);
+        }
+        (slot, held)
     }
 
     /// Gives up the oldest groups while limits are exceeded, and says so.
@@ -491,21 +418,20 @@ impl Windows {
                 Excess::Of(at) => self.timers.pop_of(at),
                 Excess::Total => self.timers.pop(),
             };
-            let Some((due, at, key)) = timer else { break };
-            let set = Arc::clone(&self.set);
-            let span = set.nodes[at as usize].rule.timespan.unwrap_or(i64::MAX);
-            let Some(group) = self.groups[at as usize].get_mut(&key) else { continue };
+            let Some((due, at, slot)) = timer else { break };
+            let Some(group) = self.groups[at as usize].get_mut(slot) else { continue };
             if group.due != due {
                 continue;
             }
+            let span = self.set.nodes[at as usize].rule.timespan.unwrap_or(i64::MAX);
             let needed = group.last.time.saturating_add(span);
-            if group.opened.is_none() && needed > due {
+            if group.rare().opened.is_none() && needed > due {
                 group.due = needed;
-                self.timers.push(needed, at, key);
+                self.timers.push(needed, at, slot);
                 continue;
             }
             let hits = group.window.len();
-            self.forget(at, &key);
+            self.forget(at, slot);
             self.usage.gave_up(at, 1, hits);
         }
         for (at, groups, hits) in self.usage.overflows(self.now, &self.set) {
@@ -535,18 +461,22 @@ fn ends_sequence(node: &Node, references: &[u32]) -> bool {
         .any(|last| references.contains(&(*last as u32)))
 }
 
-fn group_bytes(group: &Group, key: &Key) -> usize {
-    // The key is in the map and in a timer; a map and a heap have room to grow.
-    const OVERHEAD: usize = 2 * size_of::<Group>() + 96;
-    let fields: usize = group.fields.iter().map(|(_, text)| text.len() + 24).sum();
-    OVERHEAD + key.len() + fields + group.window.bytes()
+/// Until when a group is of interest.
+fn needed(node: &Node, policy: Policy, group: &Group) -> i64 {
+    let needed = group.last.time.saturating_add(node.rule.timespan.unwrap_or(i64::MAX));
+    match (policy, group.rare().alerted) {
+        (Policy::Quiet(quiet), Some(alerted)) => needed.max(alerted.saturating_add(quiet)),
+        _ => needed,
+    }
 }
 
 fn permits(policy: Policy, group: &Group, time: i64) -> bool {
     match policy {
         Policy::Every => true,
         Policy::Once => !group.active,
-        Policy::Quiet(quiet) => group.alerted.is_none_or(|last| time.saturating_sub(last) >= quiet),
+        Policy::Quiet(quiet) => {
+            group.rare().alerted.is_none_or(|last| time.saturating_sub(last) >= quiet)
+        }
     }
 }
 
@@ -562,26 +492,25 @@ pub(crate) fn alert_id(node: &Node, key: &[u8], anchor: (i64, u32)) -> Detection
     DetectionId::of("correlation", &parts)
 }
 
-#[expect(clippy::too_many_arguments, reason = "they are the parts of an alert")]
 fn alert(
     node: &Node,
     at: u32,
-    key: &Key,
     group: &mut Group,
-    anchor: i64,
+    time: i64,
     value: Option<Measure>,
     events: Contributions,
     trigger: EventRef,
 ) -> Alert {
-    group.anchor =
-        if group.anchor.0 == anchor { (anchor, group.anchor.1 + 1) } else { (anchor, 0) };
+    let last = group.rare().anchor;
+    let anchor = if last.0 == time { (time, last.1.saturating_add(1)) } else { (time, 0) };
+    group.rare_mut().anchor = anchor;
     Alert {
         correlation: at,
-        id: alert_id(node, key, group.anchor),
+        id: alert_id(node, &group.key, anchor),
         reason: Reason::Condition,
-        group: key_texts(key),
+        group: key_texts(&group.key),
         value,
-        time: anchor,
+        time,
         trigger,
         rules: rules_of(&events, node),
         events,

@@ -1,0 +1,264 @@
+//! A multiset of texts that counts the different ones: exact, with all texts in one piece of memory.
+//!
+//! A hash table holds numbers of texts with a part of their hash, so that it grows without looking at them; a slot says where a text
+//! lies and how often it is there. What the texts that left again took is collected when it is more than half.
+
+use super::hash;
+use hashbrown::HashTable;
+
+/// No slot.
+const NONE: u32 = u32::MAX;
+
+/// Less than that is not worth collecting.
+const SMALL: usize = 1024;
+
+/// Different texts, each with how often it is there. A text keeps its number until it is gone.
+#[derive(Clone, Debug)]
+pub(crate) enum Distinct {
+    /// Most groups of an attack have a single one; its number is 0.
+    One(Box<[u8]>, u32),
+    Many(Box<Table>),
+}
+
+impl Default for Distinct {
+    fn default() -> Self {
+        Self::One(Box::default(), 0)
+    }
+}
+
+/// Many texts.
+#[derive(Clone, Debug)]
+pub(crate) struct Table {
+    /// Hash and slot.
+    table: HashTable<(u32, u32)>,
+    slots: Vec<Slot>,
+    /// The first slot that is free; its `start` is the next one.
+    free: u32,
+    bytes: Vec<u8>,
+    /// Of them, those of texts that are gone.
+    dead: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    start: usize,
+    length: u32,
+    count: u32,
+}
+
+impl Slot {
+    fn text(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start..self.start + self.length as usize]
+    }
+}
+
+fn short(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// The hash that the table sees: all it knows is the short one.
+fn spread(short: u32) -> u64 {
+    u64::from(short).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+impl Distinct {
+    /// How many different texts there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::One(_, count) => usize::from(*count > 0),
+            Self::Many(table) => table.table.len(),
+        }
+    }
+
+    /// Adds a text and says its number.
+    pub(crate) fn add(&mut self, text: &[u8]) -> u32 {
+        if let Self::One(only, count) = self {
+            if *count == 0 {
+                *only = text.into();
+            }
+            if **only == *text {
+                *count += 1;
+                return 0;
+            }
+            let mut table = Table::default();
+            table.add(only, *count);
+            *self = Self::Many(Box::new(table));
+        }
+        match self {
+            Self::Many(table) => table.add(text, 1),
+            Self::One(..) => 0,
+        }
+    }
+
+    /// Takes one of a text away.
+    pub(crate) fn remove(&mut self, number: u32) {
+        match self {
+            Self::One(only, count) => {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    *only = Box::default();
+                }
+            }
+            Self::Many(table) => table.remove(number),
+        }
+    }
+
+    /// A text by its number.
+    pub(crate) fn text(&self, number: u32) -> &[u8] {
+        match self {
+            Self::One(only, _) => only,
+            Self::Many(table) => table.slots[number as usize].text(&table.bytes),
+        }
+    }
+
+    /// All texts, sorted.
+    pub(crate) fn sorted(&self) -> Vec<&[u8]> {
+        let mut texts: Vec<&[u8]> = match self {
+            Self::One(_, 0) => Vec::new(),
+            Self::One(only, _) => vec![only],
+            Self::Many(table) => {
+                let used = table.slots.iter().filter(|slot| slot.count > 0);
+                used.map(|slot| slot.text(&table.bytes)).collect()
+            }
+        };
+        texts.sort_unstable();
+        texts
+    }
+
+    /// How much memory it takes beside itself.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::One(only, _) => only.len() + 16,
+            Self::Many(table) => {
+                size_of::<Table>()
+                    + table.table.capacity() * 10
+                    + table.slots.capacity() * size_of::<Slot>()
+                    + table.bytes.capacity()
+                    + 64
+            }
+        }
+    }
+
+    /// Whether so many texts left that it is worth to number the others anew.
+    pub(crate) fn is_sparse(&self) -> bool {
+        match self {
+            Self::One(..) => false,
+            Self::Many(table) => {
+                table.slots.len() > SMALL && table.table.len() < table.slots.len() / 4
+            }
+        }
+    }
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { table: HashTable::new(), slots: Vec::new(), free: NONE, bytes: Vec::new(), dead: 0 }
+    }
+}
+
+impl Table {
+    fn add(&mut self, text: &[u8], times: u32) -> u32 {
+        let short = short(hash::of(text));
+        let Self { table, slots, bytes, .. } = self;
+        let found = table.find(spread(short), |(have, slot)| {
+            *have == short && slots[*slot as usize].text(bytes) == text
+        });
+        if let Some((_, slot)) = found {
+            slots[*slot as usize].count += times;
+            return *slot;
+        }
+        let new = Slot { start: bytes.len(), length: text.len() as u32, count: times };
+        bytes.extend_from_slice(text);
+        let slot = if self.free == NONE {
+            slots.push(new);
+            slots.len() as u32 - 1
+        } else {
+            let slot = self.free;
+            let place = &mut slots[slot as usize];
+            self.free = place.start as u32;
+            *place = new;
+            slot
+        };
+        table.insert_unique(spread(short), (short, slot), |(short, _)| spread(*short));
+        slot
+    }
+
+    fn remove(&mut self, number: u32) {
+        let slot = &mut self.slots[number as usize];
+        slot.count -= 1;
+        if slot.count > 0 {
+            return;
+        }
+        let (text, length) = (slot.text(&self.bytes), slot.length as usize);
+        let hash = spread(short(hash::of(text)));
+        if let Ok(entry) = self.table.find_entry(hash, |(_, slot)| *slot == number) {
+            entry.remove();
+        }
+        *slot = Slot { start: self.free as usize, length: 0, count: 0 };
+        self.free = number;
+        self.dead += length;
+        if self.dead > SMALL && self.dead > self.bytes.len() / 2 {
+            self.collect();
+        }
+    }
+
+    /// Gives back the memory of texts that are gone.
+    fn collect(&mut self) {
+        let mut bytes = Vec::with_capacity(self.bytes.len() - self.dead);
+        for slot in self.slots.iter_mut().filter(|slot| slot.count > 0) {
+            let start = bytes.len();
+            bytes.extend_from_slice(slot.text(&self.bytes));
+            slot.start = start;
+        }
+        self.bytes = bytes;
+        self.dead = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::{BTreeMap, VecDeque};
+
+    proptest::proptest! {
+        #[test]
+        fn is_a_counted_set(steps in proptest::collection::vec((0_u16..300, 0_u8..3), 0..3000)) {
+            let mut distinct = Distinct::default();
+            let mut counts: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
+            let mut held: VecDeque<(u32, Vec<u8>)> = VecDeque::new();
+            for (number, removals) in steps {
+                let text = format!("{}{number}", "x".repeat(usize::from(number % 40))).into_bytes();
+                *counts.entry(text.clone()).or_default() += 1;
+                held.push_back((distinct.add(&text), text));
+                for _ in 0..removals {
+                    let Some((number, text)) = held.pop_front() else { break };
+                    proptest::prop_assert_eq!(distinct.text(number), &text[..]);
+                    distinct.remove(number);
+                    let count = counts.get_mut(&text).unwrap();
+                    *count -= 1;
+                    if *count == 0 {
+                        counts.remove(&text);
+                    }
+                }
+                proptest::prop_assert_eq!(distinct.len(), counts.len());
+            }
+            proptest::prop_assert!(distinct.sorted().into_iter().eq(counts.keys().map(|text| &text[..])));
+        }
+    }
+
+    #[test]
+    fn texts_that_leave_give_their_memory_back() {
+        let mut distinct = Distinct::default();
+        let mut held = VecDeque::new();
+        for at in 0..200_000_u32 {
+            held.push_back(distinct.add(format!("a text of some length {at}").as_bytes()));
+            if held.len() > 1000
+                && let Some(oldest) = held.pop_front()
+            {
+                distinct.remove(oldest);
+            }
+        }
+        assert_eq!(distinct.len(), 1000);
+        assert!(distinct.bytes() < 200_000, "{}", distinct.bytes());
+    }
+}

@@ -1,0 +1,11 @@
+//! The hash of keys and texts: seeded anew in each process, so that nobody can choose texts that collide. Nothing that goes out depends on it.
+
+use ahash::RandomState;
+use std::sync::LazyLock;
+
+static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// The hash of a text.
+pub(crate) fn of(text: &[u8]) -> u64 {
+    STATE.hash_one(text)
+}
