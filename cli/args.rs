@@ -281,6 +281,13 @@ Two layouts are read: `name.test.yml` beside rules, and SigmaHQ's `regression_te
       events:
         - {Image: 'C:\\evil.exe'}       # an object, or a raw log line as text, or file: events.log
       expect: [name]                   # file stems, ids, names or titles; [] must stay silent
+    - name: what a correlation does
+      events:
+        - {at: 0s, every: 5s, times: 9, event: {EventID: 4625, …}}   # nine events, from 0 s to 40 s
+        - {at: 1m, event: {EventID: 4624, …}}
+      until: 10m                       # optional: how long the log goes on
+      alert: every                     # optional, as for `hunt --alert`
+      expect: [{rule: name, times: 1, group: {TargetUserName: bob}}]
 
 Examples:
   sigmund test rules/

@@ -1,14 +1,16 @@
 //! `name.test.yml`: events and the rules that must match them.
 
-use super::{Count, Tested, Verdict, read_file, reader};
+use super::{Clock, Count, Tested, Verdict, read_file, reader};
 use crate::args::{LogOptions, RuleFilter};
+use crate::encode::is_called;
 use crate::input::Opened;
 use crate::plan::{self, Reading, Rules};
 use crate::printer::plural;
-use crate::read::Consumer;
+use crate::read::{Consumer, Reader};
 use crate::render::explain::{Explained, write_text, written_time};
 use crate::sources::Sources;
 use serde::Deserialize;
+use sigmund_engine::correlation::{Alert, Policy};
 use sigmund_engine::detection::SourcePosition;
 use sigmund_parsers::{Framed, Outcome};
 use sigmund_sigma::Severity;
@@ -51,8 +53,25 @@ struct Case {
     events: Events,
     /// The name of a log file.
     file: Option<PathBuf>,
+    /// How long the log goes on, for what is decided at the end of a window: `10m` after the beginning, or an instant.
+    until: Option<String>,
+    /// Which true evaluations of correlations count, as for `hunt --alert`.
+    alert: Option<String>,
     /// File stems, ids, names or titles of all rules that match; nothing else may.
     expect: Vec<Expected>,
+}
+
+/// An event with a time of its own.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Timed {
+    /// `90s` after the beginning of the test, or an instant.
+    at: Option<String>,
+    /// How many of it there are.
+    times: Option<u32>,
+    /// How far apart they are.
+    every: Option<String>,
+    event: serde_yaml::Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -72,14 +91,63 @@ impl Default for Events {
 #[serde(untagged)]
 enum Expected {
     Name(String),
-    Times { rule: String, times: u64 },
+    Exact(Exact),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Exact {
+    rule: String,
+    /// So many matches or alerts; otherwise at least one.
+    times: Option<u64>,
+    /// Only alerts of this group: values by the names of `group-by`.
+    #[serde(default)]
+    group: BTreeMap<String, serde_yaml::Value>,
 }
 
 impl Expected {
     fn name(&self) -> &str {
         match self {
-            Self::Name(name) | Self::Times { rule: name, .. } => name,
+            Self::Name(name) => name,
+            Self::Exact(exact) => &exact.rule,
         }
+    }
+}
+
+/// What rules matched, and the alerts of correlations.
+#[derive(Debug, Default)]
+struct Matched {
+    rules: BTreeMap<u32, u64>,
+    alerts: Vec<Alert>,
+}
+
+impl Matched {
+    /// How often rules and correlations matched, of correlations those of a group.
+    fn count(&self, rules: &Rules, meant: &[u32], group: &BTreeMap<String, String>) -> u64 {
+        let base = rules.cards.len() as u32;
+        let is_of = |alert: &&Alert| {
+            let names = &rules.alert_cards[alert.correlation as usize].correlation.group_by;
+            let has = |name: &String, text: &String| {
+                names
+                    .iter()
+                    .zip(&alert.group)
+                    .any(|(have, value)| have == name && **value == **text)
+            };
+            meant.contains(&(base + alert.correlation))
+                && group.iter().all(|(name, text)| has(name, text))
+        };
+        let events: u64 = match group.is_empty() {
+            true => meant.iter().filter_map(|rule| self.rules.get(rule)).sum(),
+            false => 0,
+        };
+        events + self.alerts.iter().filter(is_of).count() as u64
+    }
+
+    /// Everything that matched.
+    fn subjects(&self, rules: &Rules) -> BTreeSet<u32> {
+        let base = rules.cards.len() as u32;
+        let alerts = self.alerts.iter().map(|alert| base + alert.correlation);
+        self.rules.keys().copied().chain(alerts).collect()
     }
 }
 
@@ -159,52 +227,111 @@ fn differences(
     options: &LogOptions,
 ) -> Result<Vec<(String, u32)>, String> {
     let matches = matches(case, path, rules, options)?;
+    let base = rules.cards.len() as u32;
     let mut wanted = BTreeSet::new();
     let mut found = Vec::new();
     for expected in &case.expect {
         let name = expected.name();
-        let meant: Vec<u32> = (0u32..)
-            .zip(&rules.cards)
+        let alerts = (base..).zip(&rules.alert_cards);
+        let correlations = alerts
+            .filter(|(_, card)| is_called(&card.correlation.metadata, name))
+            .map(|(at, _)| at);
+        let meant: Vec<u32> = rules
+            .reporting()
             .filter(|(_, card)| card.is_called(name))
             .map(|(index, _)| index)
+            .chain(correlations)
             .collect();
         let Some(&first) = meant.first() else {
-            return Err(format!("no rule is called `{name}`"));
+            return Err(match rules.cards.iter().any(|card| card.is_called(name)) {
+                true => format!("`{name}` reports nothing itself: a correlation uses it"),
+                false => format!("no rule is called `{name}`"),
+            });
         };
-        let times: u64 = meant.iter().filter_map(|rule| matches.get(rule)).sum();
-        match expected {
-            Expected::Name(_) if times == 0 => {
-                found.push((format!("`{name}` did not match"), first));
+        let (exact, group) = match expected {
+            Expected::Name(_) => (None, BTreeMap::new()),
+            Expected::Exact(exact) => {
+                let text = |value: &serde_yaml::Value| match value {
+                    serde_yaml::Value::String(text) => text.clone(),
+                    other => serde_json::to_string(other).unwrap_or_default(),
+                };
+                let group = &exact.group;
+                (
+                    exact.times,
+                    group.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+                )
             }
-            Expected::Times { times: wanted, .. } if *wanted != times => {
-                found.push((
-                    format!("`{name}` matched {}, not {wanted}", plural(times, "time")),
-                    first,
-                ));
+        };
+        let times = matches.count(rules, &meant, &group);
+        let of = match group.is_empty() {
+            true => String::new(),
+            false => {
+                let parts = group.iter().map(|(name, text)| format!("{name}={text}"));
+                format!(" for {}", parts.collect::<Vec<_>>().join(" "))
+            }
+        };
+        match exact {
+            None if times == 0 => found.push((format!("`{name}` did not match{of}"), first)),
+            Some(wanted) if wanted != times => {
+                let times = plural(times, "time");
+                found.push((format!("`{name}` matched {times}{of}, not {wanted}"), first));
             }
             _ => {}
         }
         wanted.extend(meant);
     }
-    for rule in matches.keys().filter(|rule| !wanted.contains(rule)) {
-        found.push((format!("`{}` matched", rules.cards[*rule as usize].title()), *rule));
+    for subject in matches.subjects(rules).difference(&wanted) {
+        found.push((format!("`{}` matched", rules.subject(*subject).title()), *subject));
     }
     Ok(found)
 }
 
-/// Rule index → number of events it matched.
+/// What the rules that report match, and the alerts.
 fn matches(
     case: &Case,
     path: &Path,
     rules: &Rules,
     options: &LogOptions,
-) -> Result<BTreeMap<u32, u64>, String> {
-    let mut count = Count::new(rules);
-    read(case, path, rules, options, &mut count)?;
+) -> Result<Matched, String> {
+    let clock = Clock::default();
+    let mut count = Count::new(rules, &clock);
+    read(case, path, rules, options, &clock, &mut count)?;
     if count.events == 0 {
         return Err("there are no events".to_owned());
     }
-    Ok(count.matches)
+    if count.untimed > 0 {
+        return Err(format!(
+            "{} for correlations without a time; write `at: 0s` beside the event",
+            plural(count.untimed, "event")
+        ));
+    }
+    let policy = case.alert.as_deref().map_or(Ok(Policy::Once), str::parse)?;
+    let until = case.until.as_deref().map(instant).transpose()?;
+    let alerts = count.alerts(policy, until);
+    let mut matched = count.matches;
+    matched.retain(|rule, _| rules.reports[*rule as usize]);
+    Ok(Matched { rules: matched, alerts })
+}
+
+/// The beginning of tests that give times.
+const BEGINNING: i64 = 1_767_225_600_000_000_000;
+
+/// An instant, or so long after the beginning.
+fn instant(text: &str) -> Result<i64, String> {
+    match plan::instant(text) {
+        Ok(instant) => Ok(instant),
+        Err(_) => Ok(BEGINNING.saturating_add(duration(text)?)),
+    }
+}
+
+/// `90s`, `1.5s` or `250ms` in nanoseconds.
+fn duration(text: &str) -> Result<i64, String> {
+    if let Ok(nanos) = sigmund_sigma::correlation::parse_timespan(text) {
+        return Ok(nanos);
+    }
+    let span = text.parse::<jiff::SignedDuration>().ok();
+    let nanos = span.and_then(|span| i64::try_from(span.as_nanos()).ok());
+    nanos.ok_or_else(|| format!("`{text}` is not a duration; write for example `90s`"))
 }
 
 /// Reads the events of a test.
@@ -213,6 +340,7 @@ fn read(
     path: &Path,
     rules: &Rules,
     options: &LogOptions,
+    clock: &Clock,
     consumer: &mut dyn Consumer,
 ) -> Result<(), String> {
     let mut options = options.clone();
@@ -231,12 +359,18 @@ fn read(
         Events::File(file) => files.push(file),
         Events::List(events) => {
             for event in events {
-                let text = match event {
-                    serde_yaml::Value::String(line) => line.clone(),
-                    object => serde_json::to_string(object).map_err(|error| error.to_string())?,
+                let Some(timed) = timed(event)? else {
+                    clock.0.set(None);
+                    one(event, &reading, &mut reader, consumer)?;
+                    continue;
                 };
-                let opened = Opened::memory(text.into_bytes());
-                reader.log(opened, &reading, consumer).map_err(|error| error.to_string())?;
+                let every = timed.every.as_deref().map_or(Ok(0), duration)?;
+                let mut at = timed.at.as_deref().map(instant).transpose()?;
+                for _ in 0..timed.times.unwrap_or(1) {
+                    clock.0.set(at);
+                    one(&timed.event, &reading, &mut reader, consumer)?;
+                    at = at.map(|at| at.saturating_add(every));
+                }
             }
         }
     }
@@ -246,13 +380,43 @@ fn read(
     Ok(())
 }
 
+/// An event that is written with `event:`.
+fn timed(event: &serde_yaml::Value) -> Result<Option<Timed>, String> {
+    const KEYS: [&str; 4] = ["at", "times", "every", "event"];
+    let serde_yaml::Value::Mapping(mapping) = event else { return Ok(None) };
+    let is_known = |key: &serde_yaml::Value| key.as_str().is_some_and(|key| KEYS.contains(&key));
+    if mapping.get("event").is_none() || !mapping.keys().all(is_known) {
+        return Ok(None);
+    }
+    let timed: Timed = serde_yaml::from_value(event.clone()).map_err(|error| error.to_string())?;
+    if timed.times.is_some_and(|times| times > 1) && timed.at.is_some() != timed.every.is_some() {
+        return Err("`times` wants both `at` and `every`, or neither".to_owned());
+    }
+    Ok(Some(timed))
+}
+
+/// Reads one event: an object, or a line of a log.
+fn one(
+    event: &serde_yaml::Value,
+    reading: &Reading,
+    reader: &mut Reader,
+    consumer: &mut dyn Consumer,
+) -> Result<(), String> {
+    let text = match event {
+        serde_yaml::Value::String(line) => line.clone(),
+        object => serde_json::to_string(object).map_err(|error| error.to_string())?,
+    };
+    let opened = Opened::memory(text.into_bytes());
+    reader.log(opened, reading, consumer).map(|_| ()).map_err(|error| error.to_string())
+}
+
 /// So many events of a failed test are explained.
 const EXPLAINED: u64 = 3;
 
 /// What the rules that did not do as expected say of the first events.
 fn explain(case: &Case, path: &Path, rules: &Rules, options: &LogOptions, wrong: &[u32]) -> String {
     let mut why = Why { rules, wrong, events: 0, text: Vec::new() };
-    match read(case, path, rules, options, &mut why) {
+    match read(case, path, rules, options, &Clock::default(), &mut why) {
         Ok(()) => String::from_utf8_lossy(&why.text).into_owned(),
         // It was read before.
         Err(problem) => problem,
@@ -277,7 +441,7 @@ impl Consumer for Why<'_> {
         }
         let event = framed.event();
         let position = SourcePosition { path: "event".into(), record: self.events };
-        for rule in self.wrong {
+        for rule in self.wrong.iter().filter(|rule| (**rule as usize) < self.rules.cards.len()) {
             let Some(oracle) = self.rules.set.oracle(*rule) else { continue };
             let explained = Explained {
                 rule: &self.rules.cards[*rule as usize].rule,

@@ -9,11 +9,14 @@ use crate::input::Input;
 use crate::plan::{Reading, Rules};
 use crate::read::{Consumer, Reader};
 use crate::sources::{is_test_file, sorted_entries};
+use sigmund_engine::correlation::{Alert, EventRef, Limits, Policy, Sighting, Windows};
 use sigmund_engine::{Matcher, Record};
 use sigmund_parsers::{Framed, Outcome};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// How a test went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,22 +119,52 @@ impl Tests {
     }
 }
 
-/// Counts what rules match.
-struct Count {
+/// Counts what rules match, and keeps what correlations see.
+struct Count<'a> {
+    rules: &'a Rules,
     matcher: Matcher,
     hits: Vec<u32>,
+    /// By rule; those that report nothing themselves too.
     matches: BTreeMap<u32, u64>,
     events: u64,
+    /// The time that the test gives to the events that come.
+    clock: &'a Clock,
+    sightings: Vec<Sighting>,
+    /// Hits for correlations in events without a time.
+    untimed: u64,
 }
 
-impl Count {
-    fn new(rules: &Rules) -> Self {
-        let matcher = Matcher::new(rules.set.clone());
-        Self { matcher, hits: Vec::new(), matches: BTreeMap::new(), events: 0 }
+/// When the events of a test happen, where it says so.
+#[derive(Debug, Default)]
+struct Clock(Cell<Option<i64>>);
+
+impl<'a> Count<'a> {
+    fn new(rules: &'a Rules, clock: &'a Clock) -> Self {
+        Self {
+            rules,
+            matcher: Matcher::new(rules.set.clone()),
+            hits: Vec::new(),
+            matches: BTreeMap::new(),
+            events: 0,
+            clock,
+            sightings: Vec::new(),
+            untimed: 0,
+        }
+    }
+
+    /// The alerts of correlations; `until` is when the input ends, if it goes on after the last hit.
+    fn alerts(&mut self, policy: Policy, until: Option<i64>) -> Vec<Alert> {
+        self.sightings.sort();
+        let correlations = Arc::clone(&self.rules.correlations);
+        let mut windows = Windows::new(correlations, policy, Limits::default());
+        let mut alerts = Vec::new();
+        self.sightings.iter().for_each(|sighting| windows.process(sighting, &mut alerts));
+        windows.finish(until.unwrap_or(i64::MIN), &mut alerts);
+        alerts
     }
 }
 
-impl Consumer for Count {
+impl Consumer for Count<'_> {
     fn record(&mut self, mut framed: Framed<'_>) {
         if framed.outcome != Outcome::Event {
             return;
@@ -143,11 +176,29 @@ impl Consumer for Count {
         for rule in &self.hits {
             *self.matches.entry(*rule).or_default() += 1;
         }
+        let correlations = &self.rules.correlations;
+        if !self.hits.iter().any(|rule| correlations.uses(*rule)) {
+            return;
+        }
+        let own = record.time.map(|time| time.nanos);
+        let Some(time) = self.clock.0.get().or(own) else {
+            self.untimed += 1;
+            return;
+        };
+        let (table, matcher) = (self.rules.set.field_table(), &mut self.matcher);
+        let read = |field: u32| {
+            let slot = table.get(&correlations.fields()[field as usize])?;
+            matcher.first_text(bytes, record, slot).map(Box::from)
+        };
+        let place = EventRef { source: 0, record: self.events };
+        self.sightings.extend(correlations.sighting_with(&self.hits, time, place, read));
     }
 }
 
 fn reader(rules: &Rules) -> Reader {
-    Reader::new(Record::new(rules.set.field_table().clone()))
+    let mut record = Record::new(rules.set.field_table().clone());
+    record.wants_time = !rules.correlations.is_empty();
+    Reader::new(record)
 }
 
 /// Reads a file; the error says why it could not be read to its end.

@@ -1,7 +1,7 @@
 //! SigmaHQ's regression tests: a rule names an `info.yml` by `regression_tests_path`, which names event logs. Beside
 //! each EVTX file there is the same as JSON; the rule must match at least `match_count` events of both.
 
-use super::{Count, Tested, Verdict, read_file, reader};
+use super::{Clock, Count, Tested, Verdict, read_file, reader};
 use crate::args::{LogOptions, RuleFilter};
 use crate::plan::{self, Reading, Rules};
 use crate::sources::Sources;
@@ -124,7 +124,8 @@ fn verdict(case: &Case, root: &Path, rule: u32, rules: &Rules, reading: &Reading
         if seen.contains(&log) {
             continue;
         }
-        let mut count = Count::new(rules);
+        let clock = Clock::default();
+        let mut count = Count::new(rules, &clock);
         if let Err(problem) = read_file(&log, reading, &mut reader(rules), &mut count) {
             return Verdict::Broken(problem);
         }
