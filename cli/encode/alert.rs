@@ -67,8 +67,16 @@ impl AlertView<'_> {
     /// What held, as if the values of the group and what was compared were fields.
     pub(crate) fn matched(&self) -> Vec<Matched> {
         let rule = &self.card.correlation;
-        if let Reason::StateOverflow { groups, hits } = self.alert.reason {
-            let lost = format!("{groups} groups and {hits} hits were given up");
+        let overflow = match self.alert.reason {
+            Reason::Condition => None,
+            Reason::StateOverflow { groups, hits } => {
+                Some(format!("{groups} groups and {hits} hits were given up"))
+            }
+            Reason::WatermarkForced { hits } => {
+                Some(format!("{hits} hits could not wait for events that come late"))
+            }
+        };
+        if let Some(lost) = overflow {
             return vec![Matched {
                 selection: "state overflow".into(),
                 field: None,
@@ -117,6 +125,10 @@ impl AlertView<'_> {
         if let Reason::StateOverflow { groups, hits } = alert.reason {
             json::key("state_overflow", out);
             out.extend_from_slice(format!("{{\"groups\":{groups},\"hits\":{hits}}}").as_bytes());
+        }
+        if let Reason::WatermarkForced { hits } = alert.reason {
+            json::key("watermark_forced", out);
+            out.extend_from_slice(format!("{{\"hits\":{hits}}}").as_bytes());
         }
         json::text("first", &rfc3339(alert.first()), out);
         json::text("last", &rfc3339(alert.last()), out);

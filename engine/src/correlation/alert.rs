@@ -49,6 +49,12 @@ pub enum Reason {
         /// Single hits.
         hits: u64,
     },
+    /// Too many hits waited for the watermark: so many were decided before it came. Events older than those count as late from
+    /// then on, whatever lateness is allowed.
+    WatermarkForced {
+        /// Since the last such alert.
+        hits: u64,
+    },
 }
 
 /// A correlation's condition held.

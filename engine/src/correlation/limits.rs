@@ -20,6 +20,8 @@ pub struct Limits {
     pub hits: usize,
     /// About how much memory all state may take.
     pub bytes: usize,
+    /// About how much memory the hits may take that wait for the watermark.
+    pub pending_bytes: usize,
 }
 
 impl Default for Limits {
@@ -31,6 +33,7 @@ impl Default for Limits {
             groups: 4_000_000,
             hits: 20_000_000,
             bytes: 2 << 30,
+            pending_bytes: 512 << 20,
         }
     }
 }

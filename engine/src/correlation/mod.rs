@@ -1,12 +1,14 @@
 //! Correlation: windowed aggregation over the hits of rules, in event time.
 //!
 //! [`Correlations`] are compiled rules. A hit is a [`Sighting`]: an event that rules matched, reduced to the fields that
-//! correlations read. [`Windows`] takes sightings in order of time and says, exactly, which conditions hold.
+//! correlations read. [`Windows`] takes sightings in order of time and says, exactly, which conditions hold. [`Correlator`] takes
+//! them in any order within a lateness bound, from several sources.
 //!
 //! Nothing here reads a clock or does I/O; the same sightings give the same alerts, byte for byte.
 
 mod alert;
 mod condition;
+mod correlator;
 mod distinct;
 mod groups;
 mod hash;
@@ -20,16 +22,19 @@ mod sighting;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod watermark;
 mod window;
 mod windows;
 
 pub use alert::{Alert, Policy, Reason};
 pub use condition::Decided;
+pub use correlator::{Correlator, Emit, Late, Lateness, Options, Output};
 pub use limits::{Limits, RuleUsage, Usage};
 pub use number::{Fixed, Measure, Wide};
 pub use rule::{Correlations, used_rules};
 pub use semantic::SemanticHash;
 pub use sighting::{EventRef, Sighting};
+pub use watermark::{CONFIRMATIONS, Patience};
 pub use window::{Contributions, Entry, SHOWN};
 pub use windows::Windows;
 

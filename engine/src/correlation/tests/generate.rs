@@ -1,6 +1,7 @@
 //! Generated correlations and streams.
 
 use crate::correlation::{Correlations, EventRef, Sighting};
+
 use sigmund_sigma::{Loader, Rule, Source};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -170,4 +171,44 @@ pub(super) fn sightings(dice: &mut Dice, set: &Correlations) -> Vec<Sighting> {
         sightings.push(Sighting { time, event, rules, values });
     }
     sightings
+}
+
+/// What arrives at a correlator.
+#[derive(Clone, Debug)]
+pub(super) enum Arrival {
+    Hit(Sighting),
+    /// An event that is no hit.
+    Event(u32, i64),
+    /// The end of a source.
+    End(u32),
+}
+
+/// A stream in an order in which no event comes more than `lateness` after a later one of its source. The sources, which are those of
+/// the sightings, do not wait for each other. Among them are events that are no hits, and perhaps the ends of sources.
+pub(super) fn arrivals(dice: &mut Dice, stream: &[Sighting], lateness: i64) -> Vec<Arrival> {
+    let delay = |dice: &mut Dice| match lateness {
+        0 => 0,
+        _ => dice.below(lateness as u64 + 1) as i64,
+    };
+    let skew = [0, dice.below(8) as i64 * 1_000_000_000];
+    let mut timed: Vec<(i64, u64, Arrival)> = Vec::new();
+    let mut last = [i64::MIN; 2];
+    for sighting in stream {
+        let source = sighting.event.source;
+        let mut put = |dice: &mut Dice, time: i64, arrival: Arrival| {
+            let at = time + delay(dice) + skew[source as usize];
+            last[source as usize] = last[source as usize].max(at);
+            timed.push((at, dice.next(), arrival));
+        };
+        put(dice, sighting.time, Arrival::Hit(sighting.clone()));
+        if dice.below(3) == 0 {
+            let time = sighting.time + dice.below(2_000_000_000) as i64;
+            put(dice, time, Arrival::Event(source, time));
+        }
+    }
+    if dice.below(2) == 0 {
+        timed.extend([0, 1].map(|source| (last[source], u64::MAX, Arrival::End(source as u32))));
+    }
+    timed.sort_by_key(|(at, tie, _)| (*at, *tie));
+    timed.into_iter().map(|(.., arrival)| arrival).collect()
 }

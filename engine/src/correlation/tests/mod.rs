@@ -1,5 +1,6 @@
 //! The engine against the plain model, on generated correlations and streams.
 
+mod disorder;
 mod generate;
 
 use super::{Alert, Correlations, Limits, Policy, Sighting, Windows};
