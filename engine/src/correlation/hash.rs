@@ -1,9 +1,10 @@
 //! The hash of keys and texts: seeded anew in each process, so that nobody can choose texts that collide. Nothing that goes out depends on it.
 
-use ahash::RandomState;
+use ahash::{AHashMap, RandomState};
 use std::sync::LazyLock;
 
-static STATE: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+/// Seeded as every map is.
+static STATE: LazyLock<RandomState> = LazyLock::new(|| AHashMap::<(), ()>::new().hasher().clone());
 
 /// The hash of a text.
 pub(crate) fn of(text: &[u8]) -> u64 {
