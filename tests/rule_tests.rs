@@ -48,7 +48,7 @@ fn failures_are_named() {
     assert_snapshot!(folder.run(&["test"]).shown(), @r#"
     exit code: 1
     --- stdout
-    broken: ./odd.test.yml: (test file): tests[0]: unknown field `expects`, expected one of `name`, `logsource`, `input_format`, `events`, `file`, `expect` at line 1 column 19
+    broken: ./odd.test.yml: (test file): tests[0]: unknown field `expects`, expected one of `name`, `logsource`, `input_format`, `events`, `file`, `until`, `alert`, `expect` at line 1 column 19
     broken: ./other.test.yml: (test file): cannot read `./missing.yml`: No such file or directory (os error 2)
     failed: ./whoami.test.yml: by name: `Whoami As A Command` matched 1 time, not 2
         Whoami As A Command (11111111-1111-4111-8111-111111111111)
