@@ -3,6 +3,7 @@
 mod agreement;
 mod check;
 mod command;
+mod confluent;
 mod conformance;
 mod documents;
 mod equivalence;
