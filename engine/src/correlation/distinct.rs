@@ -77,7 +77,7 @@ impl Distinct {
                 *only = text.into();
             }
             if **only == *text {
-                *count += 1;
+                *count = count.saturating_add(1);
                 return 0;
             }
             let mut table = Table::default();
@@ -131,7 +131,7 @@ impl Distinct {
             Self::One(only, _) => only.len() + 16,
             Self::Many(table) => {
                 size_of::<Table>()
-                    + table.table.capacity() * 10
+                    + table.table.capacity() * 11
                     + table.slots.capacity() * size_of::<Slot>()
                     + table.bytes.capacity()
                     + 64
@@ -164,7 +164,8 @@ impl Table {
             *have == short && slots[*slot as usize].text(bytes) == text
         });
         if let Some((_, slot)) = found {
-            slots[*slot as usize].count += times;
+            let count = &mut slots[*slot as usize].count;
+            *count = count.saturating_add(times);
             return *slot;
         }
         let new = Slot { start: bytes.len(), length: text.len() as u32, count: times };

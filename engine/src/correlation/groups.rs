@@ -53,6 +53,16 @@ impl Group {
         self.rare.get_or_insert_with(|| Box::new(NOTHING.clone()))
     }
 
+    /// Gives fields other numbers; those without one are dropped.
+    pub(crate) fn renumber_fields(&mut self, number: &dyn Fn(u32) -> Option<u32>) {
+        if let Some(rare) = &mut self.rare {
+            let old = std::mem::take(&mut rare.fields);
+            let renumbered = old.into_iter().filter_map(|(at, text)| Some((number(at)?, text)));
+            rare.fields.extend(renumbered);
+            rare.fields.sort_unstable();
+        }
+    }
+
     /// About how much memory it takes, with its places in tables and timers.
     pub(crate) fn bytes(&self) -> usize {
         // Two timers and a place in the table, which have room to grow; the head of an allocation.
@@ -102,6 +112,10 @@ impl Groups {
             *have == short && self.get(*slot).is_some_and(|group| *group.key == *key)
         });
         found.map(|(_, slot)| *slot)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.table.len()
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<&Group> {

@@ -52,9 +52,9 @@ pub struct RuleUsage {
     /// Hits that were given up.
     pub lost_hits: u64,
     /// Of those, what no alert told of yet.
-    untold: (u64, u64),
-    /// When that was last told.
-    told: Option<i64>,
+    pub(crate) untold: (u64, u64),
+    /// When the next alert may tell of it.
+    pub(crate) quiet_until: Option<i64>,
 }
 
 /// How much state there is.
@@ -64,7 +64,8 @@ pub struct Usage {
     pub rules: Vec<RuleUsage>,
     /// Of all.
     pub total: RuleUsage,
-    lost: bool,
+    /// When there is something to tell of.
+    tell_at: Option<i64>,
     /// The correlation that changed last.
     grown: Option<u32>,
 }
@@ -112,7 +113,18 @@ impl Usage {
             usage.untold.0 += groups;
             usage.untold.1 += hits;
         }
-        self.lost = true;
+        let next = self.rules[at as usize].quiet_until.unwrap_or(i64::MIN);
+        self.tell_at = Some(self.tell_at.map_or(next, |at| at.min(next)));
+    }
+
+    /// Takes over what was counted before.
+    pub(crate) fn resume(&mut self, at: u32, before: &RuleUsage) {
+        self.gave_up(at, before.lost_groups, before.lost_hits);
+        let usage = &mut self.rules[at as usize];
+        usage.untold = before.untold;
+        usage.quiet_until = before.quiet_until;
+        let next = before.quiet_until.unwrap_or(i64::MIN);
+        self.tell_at = Some(self.tell_at.map_or(next, |at| at.min(next)));
     }
 
     /// Where there is too much.
@@ -128,20 +140,27 @@ impl Usage {
         crowded.map(Excess::Of)
     }
 
-    /// Correlations that lost state of which nothing was told for a timespan: groups and hits.
-    pub(crate) fn overflows(&mut self, now: i64, set: &Correlations) -> Vec<(u32, u64, u64)> {
-        if !self.lost {
+    /// Correlations that lost state of which nothing was told for a timespan: groups and hits. At the end all.
+    pub(crate) fn overflows(
+        &mut self,
+        now: i64,
+        finishing: bool,
+        set: &Correlations,
+    ) -> Vec<(u32, u64, u64)> {
+        if self.tell_at.is_none_or(|at| now < at && !finishing) {
             return Vec::new();
         }
-        self.lost = false;
+        self.tell_at = None;
         let mut found = Vec::new();
         for ((at, usage), node) in (0u32..).zip(&mut self.rules).zip(&set.nodes) {
-            let span = node.rule.timespan.unwrap_or(i64::MAX);
-            let quiet = usage.told.is_some_and(|told| now.saturating_sub(told) < span);
-            if usage.untold == (0, 0) || quiet {
+            if usage.untold == (0, 0) {
                 continue;
             }
-            usage.told = Some(now);
+            if let Some(until) = usage.quiet_until.filter(|until| now < *until && !finishing) {
+                self.tell_at = Some(self.tell_at.map_or(until, |at| at.min(until)));
+                continue;
+            }
+            usage.quiet_until = Some(now.saturating_add(node.rule.timespan.unwrap_or(i64::MAX)));
             let (groups, hits) = std::mem::take(&mut usage.untold);
             found.push((at, groups, hits));
         }

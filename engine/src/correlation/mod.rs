@@ -8,8 +8,10 @@
 
 mod alert;
 mod condition;
+mod contents;
 mod correlator;
 mod distinct;
+mod encoding;
 mod groups;
 mod hash;
 mod hits;
@@ -19,6 +21,7 @@ mod order_statistics;
 mod rule;
 pub(crate) mod semantic;
 mod sighting;
+mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -34,6 +37,7 @@ pub use number::{Fixed, Measure, Wide};
 pub use rule::{Correlations, used_rules};
 pub use semantic::SemanticHash;
 pub use sighting::{EventRef, Sighting};
+pub use state::{Restored, StateEntry, StateError, StateKey};
 pub use watermark::{CONFIRMATIONS, Patience};
 pub use window::{Contributions, Entry, SHOWN};
 pub use windows::Windows;

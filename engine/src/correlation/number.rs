@@ -63,6 +63,11 @@ impl Fixed {
         self.0
     }
 
+    /// From units of 10^-12, if it can have been read.
+    pub(crate) fn in_range(units: i128) -> Option<Self> {
+        (-LIMIT..=LIMIT).contains(&units).then_some(Self(units))
+    }
+
     /// From units of 10^-12.
     #[must_use]
     pub fn of_units(units: i128) -> Self {
@@ -126,6 +131,12 @@ impl Wide {
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
         let half = |at: usize| -> [u8; 16] { std::array::from_fn(|index| bytes[at + index]) };
         Self { high: i128::from_le_bytes(half(0)), low: u128::from_le_bytes(half(16)) }
+    }
+
+    /// Whether it can be the sum of so many values.
+    pub(crate) fn is_sum_of(self, count: u64) -> bool {
+        let most = Self::product(LIMIT, i128::from(count));
+        self <= most && self >= most.negated()
     }
 
     fn to_f64(self) -> f64 {

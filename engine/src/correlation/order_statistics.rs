@@ -11,7 +11,7 @@ const NONE: u32 = u32::MAX;
 struct Node {
     value: Fixed,
     /// How often the value is there.
-    count: u32,
+    count: u64,
     /// Values of the whole subtree.
     size: u64,
     priority: u32,
@@ -51,12 +51,17 @@ impl OrderStatistics {
 
     /// Adds a number.
     pub(crate) fn insert(&mut self, value: Fixed) {
-        if self.add(value) {
+        self.insert_times(value, 1);
+    }
+
+    /// Adds a number so many times.
+    pub(crate) fn insert_times(&mut self, value: Fixed, times: u64) {
+        if self.add(value, times) {
             return;
         }
         self.inserted += 1;
         let priority = mixed(self.inserted);
-        let node = Node { value, count: 1, size: 1, priority, left: NONE, right: NONE };
+        let node = Node { value, count: times, size: times, priority, left: NONE, right: NONE };
         let new = match self.free.pop() {
             Some(slot) => {
                 self.nodes[slot as usize] = node;
@@ -73,15 +78,32 @@ impl OrderStatistics {
     }
 
     /// Counts a value that is there already.
-    fn add(&mut self, value: Fixed) -> bool {
+    fn add(&mut self, value: Fixed, times: u64) -> bool {
         let Some(path) = self.path(value) else { return false };
         for &node in &path {
-            self.nodes[node as usize].size += 1;
+            self.nodes[node as usize].size += times;
         }
         if let Some(&last) = path.last() {
-            self.nodes[last as usize].count += 1;
+            self.nodes[last as usize].count += times;
         }
         true
+    }
+
+    /// Each value and how often it is there, ascending.
+    pub(crate) fn counts(&self) -> Vec<(Fixed, u64)> {
+        let mut counts = Vec::new();
+        let mut path = Vec::new();
+        let mut at = self.root;
+        loop {
+            while at != NONE {
+                path.push(at);
+                at = self.nodes[at as usize].left;
+            }
+            let Some(next) = path.pop() else { return counts };
+            let node = &self.nodes[next as usize];
+            counts.push((node.value, node.count));
+            at = node.right;
+        }
     }
 
     /// The nodes from the root to a value.
@@ -136,10 +158,10 @@ impl OrderStatistics {
             let before = self.size(node.left);
             if index < before {
                 at = node.left;
-            } else if index < before + u64::from(node.count) {
+            } else if index < before + node.count {
                 return Some(node.value);
             } else {
-                index -= before + u64::from(node.count);
+                index -= before + node.count;
                 at = node.right;
             }
         }
@@ -147,7 +169,7 @@ impl OrderStatistics {
 
     fn update(&mut self, node: u32) {
         let Node { left, right, count, .. } = self.nodes[node as usize];
-        self.nodes[node as usize].size = self.size(left) + self.size(right) + u64::from(count);
+        self.nodes[node as usize].size = self.size(left) + self.size(right) + count;
     }
 
     /// What is less than `value`, and what is more. The depth is that of a balanced tree.
@@ -221,6 +243,11 @@ mod tests {
                     proptest::prop_assert_eq!(statistics.nth(at as u64), Some(*value));
                 }
                 proptest::prop_assert_eq!(statistics.nth(list.len() as u64), None);
+                let mut counted = OrderStatistics::default();
+                let counts = statistics.counts();
+                counts.iter().for_each(|(value, count)| counted.insert_times(*value, *count));
+                proptest::prop_assert_eq!(counted.counts(), counts);
+                proptest::prop_assert_eq!(counted.nth(list.len() as u64 / 2), list.get(list.len() / 2).copied());
             }
         }
     }

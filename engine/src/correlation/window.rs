@@ -168,7 +168,7 @@ impl Over {
         }
     }
 
-    fn add(&mut self, number: Fixed) {
+    pub(crate) fn add(&mut self, number: Fixed) {
         match self {
             Self::Sum(sum, count) => {
                 *sum = sum.plus(Wide::of(number.units()));

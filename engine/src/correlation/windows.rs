@@ -22,6 +22,7 @@ use super::limits::{Excess, Limits, Usage};
 use super::number::{Fixed, Measure};
 use super::rule::{Correlations, Input, Node};
 use super::sighting::{EventRef, Sighting};
+use super::state::{Changes, Meaning, meanings};
 use super::timers::Timers;
 use super::window::{Contributions, Entry, Value, Window, rule_bit};
 use crate::DetectionId;
@@ -35,12 +36,16 @@ use std::sync::Arc;
 pub struct Windows {
     pub(crate) set: Arc<Correlations>,
     pub(crate) groups: Vec<Groups>,
-    timers: Timers,
+    pub(crate) timers: Timers,
     policies: Vec<Policy>,
-    limits: Limits,
-    usage: Usage,
+    pub(crate) limits: Limits,
+    pub(crate) usage: Usage,
     /// The largest time that was processed.
-    now: i64,
+    pub(crate) now: i64,
+    /// What correlations are in state.
+    pub(crate) meanings: Vec<Meaning>,
+    /// What changed, if somebody wants to know.
+    pub(crate) changes: Option<Changes>,
     scratch: Scratch,
 }
 
@@ -83,6 +88,8 @@ impl Windows {
             usage: Usage::new(set.nodes.len()),
             limits,
             now: i64::MIN,
+            meanings: meanings(&set),
+            changes: None,
             scratch: Scratch::default(),
             set,
         }
@@ -125,6 +132,7 @@ impl Windows {
     pub fn finish(&mut self, end: i64, out: &mut Vec<Alert>) {
         let end = end.max(self.now);
         self.look_before(None, end, out);
+        self.tell_overflows(true, out);
     }
 
     /// Looks at the groups whose time comes before `time`; without one at all, because the input is over.
@@ -182,6 +190,7 @@ impl Windows {
                 if needed > due {
                     group.due = needed;
                     self.timers.push(needed, at, slot);
+                    self.touch(at, slot);
                     return;
                 }
             }
@@ -189,10 +198,23 @@ impl Windows {
         self.forget(at, slot);
     }
 
+    /// Takes a group in that was somewhere else before.
+    pub(crate) fn admit(&mut self, at: u32, mut group: Group) {
+        let node = &self.set.nodes[at as usize];
+        if node.decided != Decided::AtClose {
+            group.due = needed(node, self.policies[at as usize], &group);
+        }
+        self.usage.changed(at, true, (0, group.bytes()), (0, group.window.kept()));
+        let due = group.due;
+        let slot = self.groups[at as usize].insert(group);
+        self.timers.push(due, at, slot);
+    }
+
     /// Drops a group.
-    fn forget(&mut self, at: u32, slot: u32) {
+    pub(crate) fn forget(&mut self, at: u32, slot: u32) {
         if let Some(group) = self.groups[at as usize].remove(slot) {
             self.usage.removed(at, group.bytes(), group.window.kept());
+            self.touch_removed(at, &group.key);
         }
     }
 
@@ -225,6 +247,7 @@ impl Windows {
         }
         group.active = held;
         self.usage.changed(at, false, (before, group.bytes()), (0, 0));
+        self.touch(at, slot);
         if held {
             self.hand_on(&set, (at, slot), due, last.event, out);
         }
@@ -408,6 +431,7 @@ impl Windows {
         if given_up > 0 {
             self.usage.gave_up(at, 0, given_up);
         }
+        self.touch(at, slot);
         (slot, held)
     }
 
@@ -434,7 +458,12 @@ impl Windows {
             self.forget(at, slot);
             self.usage.gave_up(at, 1, hits);
         }
-        for (at, groups, hits) in self.usage.overflows(self.now, &self.set) {
+        self.tell_overflows(false, out);
+    }
+
+    /// Says what was given up.
+    fn tell_overflows(&mut self, finishing: bool, out: &mut Vec<Alert>) {
+        for (at, groups, hits) in self.usage.overflows(self.now, finishing, &self.set) {
             let node = &self.set.nodes[at as usize];
             let time = self.now;
             let identity = rule_identity(node);
