@@ -2,6 +2,7 @@
 
 mod disorder;
 mod generate;
+mod state;
 
 use super::{Alert, Correlations, Limits, Policy, Sighting, Windows};
 use crate::oracle;
