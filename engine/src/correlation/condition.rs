@@ -57,6 +57,22 @@ impl Bounds {
         self.all(&[Operator::Compare(Comparison::Lt), Operator::Compare(Comparison::Lte)])
     }
 
+    /// Of lower bounds: the smallest number that satisfies them, in units.
+    pub(crate) fn least_units(&self) -> i128 {
+        let least = |(operator, threshold): &(Operator, Fixed)| {
+            let strict = *operator == Operator::Compare(Comparison::Gt);
+            threshold.units() + i128::from(strict)
+        };
+        self.0.iter().map(least).max().unwrap_or(0)
+    }
+
+    /// Of lower bounds: the smallest count that satisfies them, but for 0.
+    pub(crate) fn least_count(&self) -> u64 {
+        let one = Fixed::whole(1).units();
+        let units = self.least_units().max(one);
+        u64::try_from((units - 1) / one + 1).unwrap_or(u64::MAX)
+    }
+
     /// Whether 0 satisfies them and no count above it.
     fn only_zero(&self) -> bool {
         if !self.hold(&Measure::count(0)) {
@@ -189,6 +205,29 @@ mod tests {
         assert!(!bounds(&[(Compare(Comparison::Lt), "2")]).only_zero());
         assert!(!bounds(&[(Eq, "1")]).only_zero());
         assert!(!bounds(&[(Neq, "1")]).only_zero());
+    }
+
+    #[test]
+    fn the_least_that_lower_bounds_let_through() {
+        use Comparison::{Gt, Gte};
+        let least = |list: &[(Comparison, &str)]| {
+            let list: Vec<_> = list.iter().map(|(c, n)| (Operator::Compare(*c), *n)).collect();
+            bounds(&list).least_count()
+        };
+        assert_eq!(least(&[(Gte, "3")]), 3);
+        assert_eq!(least(&[(Gt, "3")]), 4);
+        assert_eq!(least(&[(Gte, "2.5"), (Gt, "1")]), 3);
+        assert_eq!(least(&[(Gt, "2.5")]), 3);
+        assert_eq!(least(&[(Gte, "-7")]), 1);
+        assert_eq!(least(&[(Gte, "1e30")]), u64::MAX);
+        for count in 1..6 {
+            for (comparison, text) in [(Gt, "0"), (Gt, "3"), (Gte, "3"), (Gt, "2.9"), (Gte, "3.1")]
+            {
+                let list = [(Operator::Compare(comparison), text)];
+                let holds = bounds(&list).hold(&Measure::count(count));
+                assert_eq!(holds, count >= least(&[(comparison, text)]));
+            }
+        }
     }
 
     #[test]

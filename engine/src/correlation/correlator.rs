@@ -8,6 +8,7 @@
 //! an alert says so. Sightings further ahead than is credible never push the watermark there: they are handed back.
 
 use super::alert::{Alert, Policy, Reason};
+use super::early::{self, Early};
 use super::limits::{Limits, Usage};
 use super::rule::Correlations;
 use super::sighting::Sighting;
@@ -84,6 +85,7 @@ pub struct Correlator {
     watermark: Watermark,
     pending: BinaryHeap<Reverse<Sighting>>,
     pending_bytes: usize,
+    early: Option<Early>,
     limits: Limits,
     patience: Patience,
     /// Sightings in no window, by source.
@@ -99,8 +101,14 @@ impl Correlator {
     /// Without any state.
     #[must_use]
     pub fn new(set: Arc<Correlations>, policy: Policy, limits: Limits, options: Options) -> Self {
+        let mut windows = Windows::new(Arc::clone(&set), policy, limits);
+        let early = (options.emit == Emit::Early).then(|| {
+            windows.expect(early::marks(&set));
+            Early::new(set, limits.early_bytes)
+        });
         Self {
-            windows: Windows::new(set, policy, limits),
+            windows,
+            early,
             watermark: Watermark::new(options.patience),
             pending: BinaryHeap::new(),
             pending_bytes: 0,
@@ -160,6 +168,12 @@ impl Correlator {
         self.forced
     }
 
+    /// About how much memory the search for early alerts takes, and how many groups it gave up: those waited for the watermark.
+    #[must_use]
+    pub fn early(&self) -> (usize, u64) {
+        self.early.as_ref().map_or((0, 0), |early| (early.bytes(), early.given_up))
+    }
+
     /// From now on the watermark waits for a source. Sources that say something are registered by that.
     pub fn register(&mut self, source: u32) {
         self.watermark.register(source);
@@ -179,6 +193,11 @@ impl Correlator {
             let behind = self.watermark.time.saturating_sub(time);
             self.apart(sighting, Lateness::Behind(behind), out);
         } else {
+            // What lies too far ahead would stay there for long.
+            let credible = self.watermark.credible().is_none_or(|credible| time <= credible);
+            if let Some(early) = self.early.as_mut().filter(|_| credible) {
+                early.take(&sighting, self.watermark.time, &mut self.windows, &mut out.alerts);
+            }
             self.pending_bytes += sighting.bytes();
             self.pending.push(Reverse(sighting));
         }
@@ -207,10 +226,19 @@ impl Correlator {
             self.windows.process(&sighting, &mut out.alerts);
         }
         self.watermark.force(end);
+        if let Some(early) = &mut self.early {
+            early.clear();
+        }
         self.windows.finish(end, &mut out.alerts);
         if self.untold > 0 {
             self.tell(self.watermark.time, out);
         }
+    }
+
+    /// Whether nothing is owed, and no early alert is waited for.
+    #[cfg(test)]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.windows.is_settled()
     }
 
     /// The watermark has moved.
@@ -221,6 +249,9 @@ impl Correlator {
             self.windows.process(&sighting, &mut out.alerts);
         }
         self.windows.decide_before(watermark, &mut out.alerts);
+        if let Some(early) = &mut self.early {
+            early.expire(watermark);
+        }
     }
 
     fn next(&mut self) -> Option<Sighting> {

@@ -22,6 +22,8 @@ pub struct Limits {
     pub bytes: usize,
     /// About how much memory the hits may take that wait for the watermark.
     pub pending_bytes: usize,
+    /// About how much memory the search for early alerts may take. Groups beyond it wait for the watermark.
+    pub early_bytes: usize,
 }
 
 impl Default for Limits {
@@ -34,6 +36,7 @@ impl Default for Limits {
             hits: 20_000_000,
             bytes: 2 << 30,
             pending_bytes: 512 << 20,
+            early_bytes: 512 << 20,
         }
     }
 }

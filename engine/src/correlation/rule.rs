@@ -38,6 +38,8 @@ pub(crate) struct Node {
     pub(crate) outer: Vec<Input>,
     /// Whether its alerts go out; otherwise only outer correlations see them.
     pub(crate) reports: bool,
+    /// Whether all that it refers to are detection rules.
+    pub(crate) of_rules: bool,
 }
 
 /// What a reference of a correlation reads.
@@ -232,6 +234,7 @@ impl Correlations {
             bounds,
             outer: Vec::new(),
             reports: true,
+            of_rules: targets.iter().all(|target| matches!(target, Target::Rules(_))),
             rule: Arc::new(correlation.clone()),
         })
     }

@@ -17,8 +17,10 @@
 
 use super::alert::{Alert, Policy, Reason};
 use super::condition::Decided;
+use super::cover::Position;
 use super::groups::{Group, Groups};
 use super::limits::{Excess, Limits, Usage};
+use super::marks::{Goes, Marks};
 use super::number::{Fixed, Measure};
 use super::rule::{Correlations, Input, Node};
 use super::sighting::{EventRef, Sighting};
@@ -40,6 +42,8 @@ pub struct Windows {
     policies: Vec<Policy>,
     pub(crate) limits: Limits,
     pub(crate) usage: Usage,
+    /// What alerted before the windows came there.
+    pub(crate) marks: Option<Marks>,
     /// The largest time that was processed.
     pub(crate) now: i64,
     /// What correlations are in state.
@@ -70,6 +74,8 @@ const PLAIN: u32 = u32::MAX;
 struct Event<'a> {
     time: i64,
     event: EventRef,
+    /// Which of the event's hits of one correlation.
+    part: u32,
     values: &'a [(u32, Box<str>)],
 }
 
@@ -86,6 +92,7 @@ impl Windows {
             timers: Timers::new(set.nodes.len()),
             policies: set.nodes.iter().map(|node| own(node).unwrap_or(policy)).collect(),
             usage: Usage::new(set.nodes.len()),
+            marks: None,
             limits,
             now: i64::MIN,
             meanings: meanings(&set),
@@ -107,6 +114,53 @@ impl Windows {
         &self.usage
     }
 
+    /// Some correlations alert before the windows come to their hits: those with marks.
+    pub(crate) fn expect(&mut self, marks: Marks) {
+        self.marks = Some(marks);
+    }
+
+    /// An alert went out at a hit to which the windows come later.
+    pub(crate) fn mark(&mut self, at: u32, key: &[u8], hit: Position) {
+        if let Some(marks) = &mut self.marks {
+            marks.mark(at, key, hit);
+        }
+    }
+
+    /// The times of the marks before and after a hit.
+    pub(crate) fn marks_around(
+        &self,
+        at: u32,
+        key: &[u8],
+        hit: Position,
+    ) -> (Option<i64>, Option<i64>) {
+        self.marks.as_ref().map_or((None, None), |marks| marks.around(at, key, hit))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_settled(&self) -> bool {
+        self.marks.as_ref().is_none_or(Marks::is_empty)
+    }
+
+    /// Which alerts of a correlation go out.
+    pub(crate) fn policy(&self, at: u32) -> Policy {
+        self.policies[at as usize]
+    }
+
+    fn group(&self, at: u32, key: &[u8]) -> Option<&Group> {
+        let groups = &self.groups[at as usize];
+        groups.find(key).and_then(|slot| groups.get(slot))
+    }
+
+    /// Whether a condition held at the last hit of a group, and that was not before `since`.
+    pub(crate) fn is_active(&self, at: u32, key: &[u8], since: i64) -> bool {
+        self.group(at, key).is_some_and(|group| group.active && group.last.time >= since)
+    }
+
+    /// The time of the last alert of a group.
+    pub(crate) fn alerted(&self, at: u32, key: &[u8]) -> Option<i64> {
+        self.group(at, key).and_then(|group| group.rare().alerted)
+    }
+
     /// The next sighting in order of time. Alerts come in order too.
     pub fn process(&mut self, sighting: &Sighting, out: &mut Vec<Alert>) {
         self.decide_before(sighting.time, out);
@@ -118,7 +172,8 @@ impl Windows {
                 scratch.works.push(Reverse((input.node, input.reference, PLAIN)));
             }
         }
-        let event = Event { time: sighting.time, event: sighting.event, values: &sighting.values };
+        let (time, event) = sighting.order();
+        let event = Event { time, event, part: 0, values: &sighting.values };
         self.run(&set, event, &mut scratch, out);
         self.scratch = scratch;
     }
@@ -193,6 +248,7 @@ impl Windows {
                     self.touch(at, slot);
                     return;
                 }
+                out.extend(self.marks.as_mut().and_then(|marks| marks.ended(at, &group.key)));
             }
         }
         self.forget(at, slot);
@@ -292,7 +348,7 @@ impl Windows {
         scratch.overlays.push((PLAIN, overlay(node, &group.key)));
         let overlay = scratch.overlays.len() as u32 - 1;
         scratch.works.extend(node.outer.iter().map(|to| Reverse((to.node, to.reference, overlay))));
-        self.run(set, Event { time, event, values: &fields }, &mut scratch, out);
+        self.run(set, Event { time, event, part: 0, values: &fields }, &mut scratch, out);
         self.scratch = scratch;
     }
 
@@ -325,7 +381,8 @@ impl Windows {
                 }
             }
             let hits = std::mem::take(&mut scratch.hits);
-            for (key, references, value, overlay) in &hits {
+            for (part, (key, references, value, overlay)) in (0u32..).zip(&hits) {
+                let event = Event { part, ..event };
                 let (slot, held) = self.hit(node, (at, key), event, references, value, out);
                 if held && !node.outer.is_empty() {
                     scratch.overlays.push((*overlay, self::overlay(node, key)));
@@ -378,6 +435,7 @@ impl Windows {
             // Silent for longer than the timespan: the window was empty in between.
             if group.last.time < event.time.saturating_sub(span) {
                 group.active = false;
+                out.extend(self.marks.as_mut().and_then(|marks| marks.ended(at, key)));
             }
             group.window.expire(event.time.saturating_sub(span));
         }
@@ -402,20 +460,33 @@ impl Windows {
             held = found.is_some();
             match found {
                 Some(measure) => {
-                    let permitted = permits(self.policies[at as usize], group, event.time);
-                    let contributions = if permitted {
-                        group.window.contributions(node, event.time)
-                    } else {
+                    let policy = self.policies[at as usize];
+                    let permitted = permits(policy, group, event.time);
+                    let place = Position::hit(event.time, event.event, event.part);
+                    let told = self.marks.as_mut().and_then(|marks| marks.pass(at, key, place));
+                    let goes = match told {
+                        Some(told) => told.goes(policy, event.time, permitted, !group.active),
+                        None if permitted => Goes::Out,
+                        None => Goes::Not,
+                    };
+                    let contributions = if goes == Goes::Not {
                         Contributions::default()
+                    } else {
+                        group.window.contributions(node, event.time)
                     };
                     let value = node.rule.temporal_condition.is_none().then_some(measure);
                     let event = event.event;
                     let alert = alert(node, at, group, entry.time, value, contributions, event);
-                    if permitted {
+                    if goes == Goes::Out || told.is_some_and(|told| told.here) {
                         group.rare_mut().alerted = Some(entry.time);
-                        if node.reports {
-                            out.push(alert);
-                        }
+                    }
+                    if let (Some(marks), Some(told)) = (&mut self.marks, told) {
+                        out.extend(marks.goes_on(at, key, told));
+                    }
+                    match (goes, &mut self.marks) {
+                        (Goes::Out, _) if node.reports => out.push(alert),
+                        (Goes::Owed, Some(marks)) => marks.owe(at, key, alert),
+                        _ => {}
                     }
                     group.active = true;
                 }
@@ -424,6 +495,7 @@ impl Windows {
                     && !ends_sequence(node, references) => {}
                 None => {
                     group.active = false;
+                    out.extend(self.marks.as_mut().and_then(|marks| marks.ended(at, key)));
                 }
             }
         }
@@ -455,6 +527,7 @@ impl Windows {
                 continue;
             }
             let hits = group.window.len();
+            out.extend(self.marks.as_mut().and_then(|marks| marks.ended(at, &group.key)));
             self.forget(at, slot);
             self.usage.gave_up(at, 1, hits);
         }

@@ -1,6 +1,6 @@
 //! Any order within the lateness bound gives the alerts of the sorted input.
 
-use super::generate::{Arrival, Dice, arrivals, base_rules, correlations, load, sightings};
+use super::generate::{Arrival, Sets, arrivals, base_rules, load, sightings};
 use super::{STREAMS, difference, ordered, policy, shown};
 use crate::correlation::{
     Correlations, Correlator, EventRef, Lateness, Limits, Options, Output, Patience, Policy,
@@ -9,10 +9,10 @@ use crate::correlation::{
 use crate::oracle;
 use std::sync::Arc;
 
-const SECOND: i64 = 1_000_000_000;
+pub(super) const SECOND: i64 = 1_000_000_000;
 
 /// Until when an input reaches.
-fn reached(arrivals: &[Arrival], end: i64) -> i64 {
+pub(super) fn reached(arrivals: &[Arrival], end: i64) -> i64 {
     let times = arrivals.iter().filter_map(|arrival| match arrival {
         Arrival::Hit(sighting) => Some(sighting.time),
         Arrival::Event(_, time) => Some(*time),
@@ -22,7 +22,7 @@ fn reached(arrivals: &[Arrival], end: i64) -> i64 {
 }
 
 /// Lets a stream arrive; the correlator at its end.
-fn arrive(
+pub(super) fn arrive(
     correlator: &mut Correlator,
     arrivals: &[Arrival],
     clock: Option<i64>,
@@ -41,6 +41,7 @@ fn arrive(
     }
     correlator.finish(end, &mut out);
     assert_eq!(correlator.pending(), (0, 0));
+    assert!(correlator.is_settled());
     out
 }
 
@@ -48,10 +49,9 @@ fn arrive(
 fn final_alerts_are_those_of_the_sorted_input() {
     let mut alerts = 0;
     let mut shortest: Option<(usize, String)> = None;
+    let mut sets = Sets::new(0x5EED);
     for seed in 0..STREAMS {
-        let mut dice = Dice::new(seed ^ 0x5EED);
-        let text = correlations(&mut dice);
-        let (set, _) = load(&text);
+        let (text, set, mut dice) = sets.at(seed);
         let stream = sightings(&mut dice, &set);
         let policy = policy(&mut dice);
         let max_lateness = dice.below(4) as i64 * 2 * SECOND;
@@ -87,9 +87,9 @@ fn final_alerts_are_those_of_the_sorted_input() {
 #[test]
 fn what_is_late_is_handed_back_and_the_rest_is_exact() {
     let (mut late, mut decided) = (0, 0);
+    let mut sets = Sets::new(0x1A7E);
     for seed in 0..STREAMS / 4 {
-        let mut dice = Dice::new(seed ^ 0x1A7E);
-        let (set, _) = load(&correlations(&mut dice));
+        let (_, set, mut dice) = sets.at(seed);
         let stream = sightings(&mut dice, &set);
         // More disorder than is allowed.
         let arrivals = arrivals(&mut dice, &stream, 6 * SECOND);
@@ -117,13 +117,13 @@ fn what_is_late_is_handed_back_and_the_rest_is_exact() {
     assert!(late > 1000 && decided > 1000, "{late} late, {decided} not");
 }
 
-fn three() -> Arc<Correlations> {
+pub(super) fn three() -> Arc<Correlations> {
     let text = base_rules()
         + "title: Three\nname: three\ncorrelation:\n    type: event_count\n    rules: [r0]\n    group-by: []\n    timespan: 60s\n    condition: {gte: 3}\n";
     load(&text).0
 }
 
-fn hit(source: u32, record: u64, time: i64) -> Sighting {
+pub(super) fn hit(source: u32, record: u64, time: i64) -> Sighting {
     Sighting { time, event: EventRef { source, record }, rules: [0].into(), values: [].into() }
 }
 

@@ -44,6 +44,30 @@ pub(super) fn load(text: &str) -> (Arc<Correlations>, Vec<Arc<Rule>>) {
     (Arc::new(set), rules)
 }
 
+/// Generated correlations, each set for a few seeds: reading rules takes longer than running them over a stream.
+pub(super) struct Sets {
+    salt: u64,
+    last: Option<(u64, String, Arc<Correlations>)>,
+}
+
+impl Sets {
+    pub(super) fn new(salt: u64) -> Self {
+        Self { salt, last: None }
+    }
+
+    /// The text and the set for a seed, and dice for its stream.
+    pub(super) fn at(&mut self, seed: u64) -> (String, Arc<Correlations>, Dice) {
+        let number = seed / 4;
+        if self.last.as_ref().is_none_or(|(last, ..)| *last != number) {
+            let text = correlations(&mut Dice::new(number ^ self.salt));
+            let (set, _) = load(&text);
+            self.last = Some((number, text, set));
+        }
+        let (_, text, set) = self.last.as_ref().expect("it was made");
+        (text.clone(), Arc::clone(set), Dice::new(seed ^ self.salt << 32))
+    }
+}
+
 /// Detection rules named `r0`, `r1`, …
 pub(super) fn base_rules() -> String {
     let mut text = String::new();
@@ -113,12 +137,15 @@ pub(super) fn correlations(dice: &mut Dice) -> String {
             "event_count" => format!("{{{operators}}}"),
             "value_count" => format!(
                 "{{field: {}, {operators}}}",
-                dice.pick(&["Value", "Host", "[Host, Value]"])
+                dice.pick(&["Value", "Host", "[Host, Value]", "Who"])
             ),
             "value_percentile" => format!(
                 "{{field: Value, percentile: {}, {operators}}}",
                 dice.pick(&["0", "33.3", "50", "95", "100"])
             ),
+            "value_sum" => {
+                format!("{{field: {}, {operators}}}", dice.pick(&["Value", "orig_bytes"]))
+            }
             _ => format!("{{field: Value, {operators}}}"),
         };
         if !condition.is_empty() {
@@ -135,6 +162,7 @@ pub(super) fn sightings(dice: &mut Dice, set: &Correlations) -> Vec<Sighting> {
     let field =
         |name: &str| set.fields().iter().position(|have| **have == *name).map(|at| at as u32);
     let (user, host, value) = (field("User"), field("Host"), field("Value"));
+    let bytes = field("orig_bytes");
     let count = 3 + dice.below(25);
     let mut sightings = Vec::new();
     for record in 0..count {
@@ -164,6 +192,9 @@ pub(super) fn sightings(dice: &mut Dice, set: &Correlations) -> Vec<Sighting> {
         }
         if dice.below(8) > 0 {
             put(value, dice.pick(&["1", "2", "3", "1.5", "-1", "0.1", "x"]));
+        }
+        if dice.below(8) > 0 {
+            put(bytes, dice.pick(&["0", "1", "2", "3"]));
         }
         values.sort_unstable();
         let event = EventRef { source: (record % 2) as u32, record };

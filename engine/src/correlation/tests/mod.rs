@@ -1,6 +1,7 @@
 //! The engine against the plain model, on generated correlations and streams.
 
 mod disorder;
+mod early;
 mod generate;
 mod state;
 

@@ -1,0 +1,146 @@
+//! Hits at which an alert went out early, until the exact windows reach them: what was told is not told again.
+//!
+//! With [`Policy::Once`] a stretch of hits at which a condition holds is to be told once. The windows come to its first hit and do not
+//! know yet whether a later mark lies in the same stretch: hits that would end it may still come. So the alert is owed
+//! until they reach a mark in the stretch, or its end.
+
+use super::alert::{Alert, Policy};
+use super::cover::Position;
+use ahash::AHashMap;
+use std::collections::BTreeSet;
+
+/// Marks of all correlations that may alert early.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    /// By correlation; `None` for those that never do.
+    groups: Vec<Option<AHashMap<Box<[u8]>, Marked>>>,
+}
+
+/// What was told of a group.
+#[derive(Debug, Default)]
+struct Marked {
+    early: BTreeSet<Position>,
+    owed: Option<Box<Alert>>,
+}
+
+/// What is known when the windows come to a hit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// An alert went out at this hit.
+    pub(crate) here: bool,
+    /// One went out at a later hit: the time of the next.
+    pub(crate) later: Option<i64>,
+}
+
+/// What becomes of a hit at which a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goes {
+    Out,
+    /// If its stretch ends without a mark.
+    Owed,
+    Not,
+}
+
+impl Told {
+    /// Whether an alert goes out at a true evaluation; `permitted` by what the windows know, `news` if the last one was false.
+    pub(crate) fn goes(self, policy: Policy, time: i64, permitted: bool, news: bool) -> Goes {
+        if self.here {
+            return Goes::Not;
+        }
+        match policy {
+            Policy::Every => Goes::Out,
+            Policy::Once => match self.later {
+                _ if !news => Goes::Not,
+                Some(_) => Goes::Owed,
+                None => Goes::Out,
+            },
+            // One before the quiet period is over serves as well.
+            Policy::Quiet(quiet) => {
+                let soon = self.later.is_some_and(|later| later.saturating_sub(time) < quiet);
+                if permitted && !soon { Goes::Out } else { Goes::Not }
+            }
+        }
+    }
+}
+
+impl Marks {
+    /// `early` says of each correlation whether it may alert early.
+    pub(crate) fn new(early: impl Iterator<Item = bool>) -> Self {
+        Self { groups: early.map(|early| early.then(AHashMap::new)).collect() }
+    }
+
+    /// An alert went out early.
+    pub(crate) fn mark(&mut self, at: u32, key: &[u8], hit: Position) {
+        let Some(groups) = &mut self.groups[at as usize] else { return };
+        match groups.get_mut(key) {
+            Some(marked) => {
+                marked.early.insert(hit);
+            }
+            None => {
+                groups.entry(key.into()).or_default().early.insert(hit);
+            }
+        }
+    }
+
+    /// The marks next to a position: their times.
+    pub(crate) fn around(&self, at: u32, key: &[u8], hit: Position) -> (Option<i64>, Option<i64>) {
+        let marked = self.groups[at as usize].as_ref().and_then(|groups| groups.get(key));
+        marked.map_or((None, None), |marked| {
+            let before = marked.early.range(..hit).next_back().map(|mark| mark.time);
+            (before, marked.early.range(hit..).next().map(|mark| mark.time))
+        })
+    }
+
+    /// The windows come to a hit. `None` if the correlation never alerts early.
+    pub(crate) fn pass(&mut self, at: u32, key: &[u8], hit: Position) -> Option<Told> {
+        let groups = self.groups[at as usize].as_mut()?;
+        let mut told = Told { here: false, later: None };
+        let Some(marked) = groups.get_mut(key) else { return Some(told) };
+        while let Some(first) = marked.early.first()
+            && *first <= hit
+        {
+            told.here |= *first == hit;
+            marked.early.pop_first();
+        }
+        told.later = marked.early.first().map(|mark| mark.time);
+        if marked.early.is_empty() && marked.owed.is_none() {
+            groups.remove(key);
+        }
+        Some(told)
+    }
+
+    /// The alert of a stretch that may yet have been told.
+    pub(crate) fn owe(&mut self, at: u32, key: &[u8], alert: Alert) {
+        let Some(groups) = &mut self.groups[at as usize] else { return };
+        groups.entry(key.into()).or_default().owed = Some(Box::new(alert));
+    }
+
+    /// The stretch goes on: what is owed if no mark can come any more.
+    pub(crate) fn goes_on(&mut self, at: u32, key: &[u8], told: Told) -> Option<Alert> {
+        if told.here {
+            self.ended(at, key);
+            return None;
+        }
+        if told.later.is_some() {
+            return None;
+        }
+        self.ended(at, key)
+    }
+
+    /// The stretch has ended: what is owed.
+    pub(crate) fn ended(&mut self, at: u32, key: &[u8]) -> Option<Alert> {
+        let groups = self.groups[at as usize].as_mut()?;
+        let marked = groups.get_mut(key)?;
+        let owed = marked.owed.take();
+        if marked.early.is_empty() {
+            groups.remove(key);
+        }
+        owed.map(|alert| *alert)
+    }
+
+    /// Whether there are none.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.iter().flatten().all(|groups| groups.is_empty())
+    }
+}
