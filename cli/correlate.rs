@@ -1,7 +1,7 @@
 //! The correlations of a hunt: hits are put in order of time in bounded memory, and windows run over them when the input is over.
 
 use crate::encode::{AlertView, Buffer, Contribution, HOST_FIELDS, Hit, Subject, field};
-use crate::evidence::Spool;
+use crate::evidence::{Kept, Spool};
 use crate::scan::{Found, Hunt};
 use crate::timeline::Timeline;
 use sigmund_engine::correlation::{Alert, Entry, Limits, Policy, Sighting, Windows};
@@ -88,27 +88,23 @@ fn encode(hunt: &Hunt, alert: &Alert, spool: &mut Spool, out: &mut Buffer) -> io
     let rules = &hunt.rules;
     let card = &rules.alert_cards[alert.correlation as usize];
     let mut contribution = |entry: &Entry| {
-        let kept = spool.get(entry.event.record)?;
+        let Kept { path, record, raw, route, .. } = spool.get(entry.event.record)?;
         let all = 0..card.correlation.rules.len();
         let rules = all.filter(|rule| entry.rules >> (*rule).min(31) & 1 == 1).collect();
-        let (path, record, event) = (kept.path, kept.record, kept.event);
-        io::Result::Ok(Contribution { time: entry.time, event, path, record, rules })
+        io::Result::Ok(Contribution { time: entry.time, path, record, raw, route, rules })
     };
     let events = alert.events.iter().map(&mut contribution).collect::<io::Result<Vec<_>>>()?;
-    let caused = match events.is_empty() {
-        false => {
-            let rules = alert.events.iter().last().map_or(0, |entry| entry.rules);
-            let entry = Entry { time: alert.time, event: alert.trigger, rules };
-            Some(contribution(&entry)?)
-        }
+    let view = AlertView { alert, card, events };
+    let index = (rules.cards.len() + alert.correlation as usize) as u32;
+    let caused = match view.events.is_empty() {
+        false => Some(spool.get(alert.trigger.record)?),
         true => None,
     };
-    let index = (rules.cards.len() + alert.correlation as usize) as u32;
-    let view = AlertView { alert, card, events };
     let (event, path, record) = match &caused {
-        Some(caused) => (&caused.event, &*caused.path, caused.record),
-        None => (&no_event(), "", 0),
+        Some(caused) => (caused.event(), &*caused.path, caused.record),
+        None => (no_event(), "", 0),
     };
+    let event = &event;
     let Some(encoder) = &hunt.encoder else {
         out.count(Some(alert.time), index, field(event, HOST_FIELDS));
         return Ok(());

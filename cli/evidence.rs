@@ -61,7 +61,25 @@ pub(crate) struct Spool {
 pub(crate) struct Kept {
     pub(crate) path: Arc<str>,
     pub(crate) record: u64,
-    pub(crate) event: Event,
+    pub(crate) raw: Vec<u8>,
+    pub(crate) route: Arc<Route>,
+    fields: Option<Vec<u8>>,
+}
+
+impl Kept {
+    /// The whole event.
+    pub(crate) fn event(&self) -> Event {
+        let object = read::object(self.fields.as_deref().unwrap_or(&self.raw)).unwrap_or_default();
+        let is_json = self.fields.is_none();
+        Event {
+            raw: Arc::from(&*self.raw),
+            lifted: if is_json { lift::lifted(&object) } else { Object::default() },
+            object,
+            keywords_in_raw: !is_json,
+            route: Arc::clone(&self.route),
+            time: None,
+        }
+    }
 }
 
 impl Spool {
@@ -124,17 +142,9 @@ impl Spool {
         };
         let raw = read_text(raw)?;
         let fields = if fields == u64::MAX { None } else { Some(read_text(fields)?) };
-        let object = read::object(fields.as_deref().unwrap_or(&raw)).unwrap_or_default();
-        let lifted = if fields.is_none() { lift::lifted(&object) } else { Object::default() };
-        let event = Event {
-            keywords_in_raw: fields.is_some(),
-            raw: raw.into(),
-            object,
-            lifted,
-            route: Arc::clone(&self.routes[route as usize]),
-            time: None,
-        };
-        Ok(Kept { path: Arc::clone(&self.paths[path as usize]), record, event })
+        let path = Arc::clone(&self.paths[path as usize]);
+        let route = Arc::clone(&self.routes[route as usize]);
+        Ok(Kept { path, record, raw, route, fields })
     }
 }
 

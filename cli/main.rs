@@ -19,6 +19,7 @@ mod rule_test;
 mod rule_text;
 mod scan;
 mod schedule;
+mod sighting;
 mod sources;
 mod temporary;
 mod timeline;

@@ -326,7 +326,14 @@ impl Rules {
         let aliases: Vec<Arc<AliasTable>> =
             FORMATS.iter().flat_map(|format| format.aliases()).collect();
         let read = Correlations::field_names(&correlations);
-        let (set, refused) = RuleSet::compile(kept, &aliases, &extra_fields(routing), &read);
+        let mut extra = extra_fields(routing);
+        if !correlations.is_empty() {
+            // They are about time.
+            for name in sigmund_parsers::json::time::fields() {
+                extra.push(name);
+            }
+        }
+        let (set, refused) = RuleSet::compile(kept, &aliases, &extra, &read);
         set.warm();
         diagnostics.extend(refused);
         let cards: Vec<RuleCard> =

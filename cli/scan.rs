@@ -4,9 +4,10 @@ use crate::encode::{Buffer, Encoder, HOST_FIELDS, Hit, Subject, field};
 use crate::evidence::Evidence;
 use crate::plan::{Reading, Rules};
 use crate::read::{Consumer, Reader};
+use crate::sighting::Sightings;
 use sigmund_engine::correlation::EventRef;
 use sigmund_engine::detection::matched;
-use sigmund_engine::{Event, Matcher, Record, Slot};
+use sigmund_engine::{Event, Matcher, Record};
 use sigmund_parsers::{Framed, Outcome};
 use std::cell::OnceCell;
 use std::io;
@@ -29,12 +30,6 @@ impl Hunt {
         // Correlations are about time.
         record.wants_time = !self.rules.correlations.is_empty();
         Reader::new(record)
-    }
-
-    /// The slots of the fields that correlations read.
-    fn slots(&self) -> Vec<Option<Slot>> {
-        let table = self.rules.set.field_table();
-        self.rules.correlations.fields().iter().map(|name| table.get(name)).collect()
     }
 
     /// Whether detections of that time are wanted.
@@ -79,7 +74,7 @@ pub(crate) struct Scan<'a> {
     pub(crate) hunt: &'a Hunt,
     pub(crate) matcher: &'a mut Matcher,
     path: Arc<str>,
-    slots: Vec<Option<Slot>>,
+    sightings: Sightings<'a>,
     pub(crate) emit: &'a mut Emit<'a>,
     hits: Vec<u32>,
     found: Found,
@@ -89,8 +84,8 @@ pub(crate) struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(hunt: &'a Hunt, matcher: &'a mut Matcher, emit: &'a mut Emit<'a>) -> Self {
-        let (hits, found, slots) = (Vec::new(), Found::default(), hunt.slots());
-        Self { hunt, matcher, path: Arc::default(), slots, emit, hits, found, number: 0 }
+        let (hits, found, sightings) = (Vec::new(), Found::default(), Sightings::new(&hunt.rules));
+        Self { hunt, matcher, path: Arc::default(), sightings, emit, hits, found, number: 0 }
     }
 
     /// Keeps what correlations need of an event.
@@ -100,13 +95,8 @@ impl<'a> Scan<'a> {
             return;
         };
         let place = EventRef { source: 0, record: self.number };
-        let (matcher, slots) = (&mut *self.matcher, &self.slots);
-        let read = |field: u32| {
-            let slot = slots[field as usize]?;
-            matcher.first_text(bytes, record, slot).map(Box::from)
-        };
-        let correlations = &self.hunt.rules.correlations;
-        let sighting = correlations.sighting_with(&self.hits, time.nanos, place, read);
+        let (matcher, read) = (&mut *self.matcher, (bytes, record));
+        let sighting = self.sightings.make(&self.hits, matcher, read, time.nanos, place);
         let evidence =
             sighting.and_then(|sighting| Evidence::new(sighting, &self.path, bytes, record, whole));
         self.found.evidence.extend(evidence);
@@ -168,7 +158,7 @@ impl Consumer for Scan<'_> {
         }
         let mut event = self.matcher.take_event();
         let rules = &self.hunt.rules;
-        if self.hits.iter().any(|rule| rules.correlations.uses(*rule)) {
+        if self.sightings.wants(&self.hits) {
             self.correlate(bytes, record, &mut || event.get_or_insert_with(&mut whole).clone());
         }
         if self.hits.iter().any(|rule| rules.reports[*rule as usize]) {

@@ -1,7 +1,7 @@
 //! Alerts of correlations: what encoders say of them beside the event that caused them.
 
 use super::{RuleCard, json, jsonl, rfc3339};
-use sigmund_engine::Event;
+use sigmund_engine::Route;
 use sigmund_engine::correlation::{Alert, Correlations, Reason};
 use sigmund_engine::detection::Matched;
 use sigmund_sigma::Correlation;
@@ -47,9 +47,11 @@ impl AlertCard {
 #[derive(Debug)]
 pub(crate) struct Contribution {
     pub(crate) time: i64,
-    pub(crate) event: Event,
     pub(crate) path: Arc<str>,
     pub(crate) record: u64,
+    /// As it came.
+    pub(crate) raw: Vec<u8>,
+    pub(crate) route: Arc<Route>,
     /// Which of the correlation's rules it hit, by their places.
     pub(crate) rules: Vec<usize>,
 }
@@ -168,11 +170,11 @@ impl AlertView<'_> {
         out.extend_from_slice(contribution.record.to_string().as_bytes());
         out.push(b'}');
         json::key("log_source", out);
-        jsonl::log_source(contribution.event.route.log_sources.first(), out);
+        jsonl::log_source(contribution.route.log_sources.first(), out);
         let rules = contribution.rules.iter().map(|rule| &*self.card.references[*rule].0);
         json::texts("rules", rules, out);
         json::key("event", out);
-        json::record(&contribution.event.raw, out);
+        json::record(&contribution.raw, out);
         out.push(b'}');
     }
 }

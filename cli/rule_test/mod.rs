@@ -8,6 +8,7 @@ use crate::args::LogOptions;
 use crate::input::Input;
 use crate::plan::{Reading, Rules};
 use crate::read::{Consumer, Reader};
+use crate::sighting::Sightings;
 use crate::sources::{is_test_file, sorted_entries};
 use sigmund_engine::correlation::{Alert, EventRef, Limits, Policy, Sighting, Windows};
 use sigmund_engine::{Matcher, Record};
@@ -122,6 +123,7 @@ impl Tests {
 /// Counts what rules match, and keeps what correlations see.
 struct Count<'a> {
     rules: &'a Rules,
+    seen: Sightings<'a>,
     matcher: Matcher,
     hits: Vec<u32>,
     /// By rule; those that report nothing themselves too.
@@ -142,6 +144,7 @@ impl<'a> Count<'a> {
     fn new(rules: &'a Rules, clock: &'a Clock) -> Self {
         Self {
             rules,
+            seen: Sightings::new(rules),
             matcher: Matcher::new(rules.set.clone()),
             hits: Vec::new(),
             matches: BTreeMap::new(),
@@ -176,8 +179,7 @@ impl Consumer for Count<'_> {
         for rule in &self.hits {
             *self.matches.entry(*rule).or_default() += 1;
         }
-        let correlations = &self.rules.correlations;
-        if !self.hits.iter().any(|rule| correlations.uses(*rule)) {
+        if !self.seen.wants(&self.hits) {
             return;
         }
         let own = record.time.map(|time| time.nanos);
@@ -185,13 +187,9 @@ impl Consumer for Count<'_> {
             self.untimed += 1;
             return;
         };
-        let (table, matcher) = (self.rules.set.field_table(), &mut self.matcher);
-        let read = |field: u32| {
-            let slot = table.get(&correlations.fields()[field as usize])?;
-            matcher.first_text(bytes, record, slot).map(Box::from)
-        };
         let place = EventRef { source: 0, record: self.events };
-        self.sightings.extend(correlations.sighting_with(&self.hits, time, place, read));
+        let (matcher, read) = (&mut self.matcher, (bytes, record));
+        self.sightings.extend(self.seen.make(&self.hits, matcher, read, time, place));
     }
 }
 

@@ -61,6 +61,123 @@ struct Arrival {
 /// The alerts of correlations over all sightings of an input that went on until `end`, ordered by time, correlation and group.
 #[must_use]
 pub fn alerts(set: &Correlations, sightings: &[Sighting], end: i64, policy: Policy) -> Vec<Alert> {
+    run(set, sightings, end, policy, &mut |_, _, _| true)
+}
+
+/// A group's window at one time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// When.
+    pub time: i64,
+    /// The hit; `None` for the end of a window.
+    pub event: Option<EventRef>,
+    /// Which of the correlation's rules it hit, by their place.
+    pub rules: Vec<u32>,
+    /// How many hits the window holds.
+    pub hits: usize,
+    /// When the first of them was.
+    pub first: i64,
+    /// What the condition compares; `None` if there is nothing to compare.
+    pub measure: Option<Measure>,
+    /// Whether it was decided here that the condition holds.
+    pub holds: bool,
+}
+
+/// A group and what its window holds over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trace {
+    /// The values of the group.
+    pub group: Vec<Box<str>>,
+    /// How many hits it has.
+    pub hits: usize,
+    /// Empty if they were not wanted.
+    pub steps: Vec<Step>,
+}
+
+/// What the windows of a correlation hold over time, group by group in the order of their values. `wants` is asked, with the values of a group
+/// and the number of its hits, whether its steps are.
+pub fn trace(
+    set: &Correlations,
+    sightings: &[Sighting],
+    end: i64,
+    correlation: u32,
+    wants: &dyn Fn(&[Box<str>], usize) -> bool,
+) -> Vec<Trace> {
+    let end = sightings.iter().map(|sighting| sighting.time).fold(end, i64::max);
+    let mut groups = Vec::new();
+    let node = &set.nodes[correlation as usize];
+    run(set, sightings, end, Policy::Every, &mut |at, key, hits| {
+        if at != correlation as usize {
+            return true;
+        }
+        let group = key_texts(key);
+        let steps = if wants(&group, hits.len()) { steps(node, hits, end) } else { Vec::new() };
+        groups.push(Trace { group, hits: hits.len(), steps });
+        false
+    });
+    groups
+}
+
+fn steps(node: &Node, group: &[&Hit], end: i64) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut opened = 0;
+    for (index, hit) in group.iter().enumerate() {
+        let span = node.rule.timespan;
+        match node.decided {
+            Decided::AtHit => {
+                let start = span.map_or(i64::MIN, |span| hit.time.saturating_sub(span));
+                while group[opened].time < start {
+                    opened += 1;
+                }
+                steps.push(step(node, Some(hit), hit.time, &group[opened..=index], true));
+            }
+            Decided::AtClose => {
+                steps.push(step(node, Some(hit), hit.time, &group[opened..=index], false));
+                let close = span.map_or(end, |span| group[opened].time.saturating_add(span));
+                let next = group.get(index + 1);
+                if next.is_none_or(|next| span.is_some() && next.time > close) {
+                    steps.push(step(node, None, close, &group[opened..=index], true));
+                    opened = index + 1;
+                }
+            }
+            Decided::InSilence => {
+                steps.push(step(node, Some(hit), hit.time, &[hit], false));
+                let silent = hit.time.saturating_add(span.unwrap_or(i64::MAX));
+                let next = group.get(index + 1).map(|next| next.time);
+                if silent <= end && next.is_none_or(|next| next > silent) {
+                    let measure = Some(Measure::count(0));
+                    let gone = step(node, None, silent, &[hit], true);
+                    steps.push(Step { hits: 0, measure, holds: true, ..gone });
+                }
+            }
+        }
+    }
+    steps
+}
+
+fn step(node: &Node, hit: Option<&Hit>, time: i64, window: &[&Hit], decided: bool) -> Step {
+    let found = evaluated(node, window);
+    Step {
+        time,
+        event: hit.map(|hit| hit.event),
+        rules: hit.map_or(Vec::new(), |hit| hit.references.clone()),
+        hits: window.len(),
+        first: window.first().map_or(time, |first| first.time),
+        holds: decided && found.as_ref().is_some_and(|found| found.holds),
+        measure: found.map(|found| found.measure),
+    }
+}
+
+/// Gets the hits of each group of each correlation, and says whether its alerts are wanted.
+type EachGroup<'a> = dyn FnMut(usize, &[u8], &[&Hit]) -> bool + 'a;
+
+fn run(
+    set: &Correlations,
+    sightings: &[Sighting],
+    end: i64,
+    policy: Policy,
+    each: &mut EachGroup<'_>,
+) -> Vec<Alert> {
     let mut sorted: Vec<&Sighting> = sightings.iter().collect();
     sorted.sort();
     let end = sorted.last().map_or(end, |last| last.time.max(end));
@@ -82,10 +199,15 @@ pub fn alerts(set: &Correlations, sightings: &[Sighting], end: i64, policy: Poli
     for at in 0..set.nodes.len() {
         let node = &set.nodes[at];
         let hits = hits(node, std::mem::take(&mut arrivals[at]));
-        let keys: BTreeSet<&Vec<u8>> = hits.iter().map(|hit| &hit.key).collect();
+        let mut groups: BTreeMap<&[u8], Vec<&Hit>> = BTreeMap::new();
+        for hit in &hits {
+            groups.entry(&hit.key).or_default().push(hit);
+        }
         let mut held: Vec<Held> = Vec::new();
-        for key in keys {
-            let group: Vec<&Hit> = hits.iter().filter(|hit| hit.key == *key).collect();
+        for (key, group) in groups {
+            if !each(at, key, &group) {
+                continue;
+            }
             let found = match node.decided {
                 Decided::AtHit => at_hits(node, at, &group, policy),
                 Decided::AtClose => at_closes(node, at, &group, policy, end),
@@ -297,8 +419,22 @@ fn hits_last(steps: &[usize], hit: &Hit) -> bool {
     steps.last().is_some_and(|last| hit.references.contains(&(*last as u32)))
 }
 
-/// Whether the condition holds over the hits of a window, what it compared, and the hits that count.
+/// What the condition compared over the hits of a window, and the hits that count, if it holds.
 fn evaluate(node: &Node, window: &[&Hit]) -> Option<(Measure, Contributions)> {
+    let Evaluated { measure, holds, events } = evaluated(node, window)?;
+    holds.then_some((measure, events))
+}
+
+/// What a condition says of a window.
+struct Evaluated {
+    measure: Measure,
+    holds: bool,
+    /// The hits that count.
+    events: Contributions,
+}
+
+/// Evaluates the condition over the hits of a window; `None` if there is nothing to compare.
+fn evaluated(node: &Node, window: &[&Hit]) -> Option<Evaluated> {
     let all: Vec<Entry> = window.iter().map(|hit| hit.entry()).collect();
     let numbers = || -> Vec<Fixed> {
         let mut numbers: Vec<Fixed> = window
@@ -341,18 +477,15 @@ fn evaluate(node: &Node, window: &[&Hit]) -> Option<(Measure, Contributions)> {
                 None if node.bounds.is_empty() => count == node.references.len() as u64,
                 None => node.bounds.hold(&measure),
             };
-            if !holds {
-                return None;
-            }
             if node.decided != Decided::AtHit {
-                return Some((measure, Contributions::of(all.iter())));
+                return Some(Evaluated { measure, holds, events: Contributions::of(all.iter()) });
             }
             let latest: BTreeSet<Entry> = (0..node.references.len() as u32)
                 .filter_map(|rule| window.iter().rfind(|hit| hit.references.contains(&rule)))
                 .map(|hit| hit.entry())
                 .collect();
             let latest: Vec<Entry> = latest.into_iter().collect();
-            return Some((measure, Contributions::of(latest.iter())));
+            return Some(Evaluated { measure, holds, events: Contributions::of(latest.iter()) });
         }
         CorrelationType::TemporalOrdered => {
             let mut best: Option<Vec<Entry>> = None;
@@ -370,10 +503,12 @@ fn evaluate(node: &Node, window: &[&Hit]) -> Option<(Measure, Contributions)> {
             }
             let chain = best?;
             let measure = Measure::count(chain.len() as u64);
-            return node.bounds.hold(&measure).then(|| (measure, Contributions::of(chain.iter())));
+            let holds = node.bounds.hold(&measure);
+            return Some(Evaluated { measure, holds, events: Contributions::of(chain.iter()) });
         }
     };
-    node.bounds.hold(&measure).then(|| (measure, Contributions::of(all.iter())))
+    let holds = node.bounds.hold(&measure);
+    Some(Evaluated { measure, holds, events: Contributions::of(all.iter()) })
 }
 
 /// Hits of the steps in order, each the latest possible; the last one is the last of the window.

@@ -14,7 +14,7 @@ mod index;
 mod order;
 mod parser;
 mod project;
-mod time;
+pub mod time;
 mod ways;
 
 use crate::{Format, Framing, Head, Parser, Score, StreamInfo};

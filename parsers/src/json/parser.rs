@@ -26,6 +26,8 @@ struct Fast {
     projection: Arc<Projection>,
     /// The slots of the discriminators; `None` if one is not wanted, then routes need the whole object.
     discriminators: Option<Vec<Slot>>,
+    /// The slots of the fields that hold times; `None` if one is not wanted.
+    times: Option<Vec<Slot>>,
 }
 
 impl JsonParser {
@@ -70,11 +72,16 @@ impl JsonParser {
                 table: Arc::clone(table),
                 projection: table.prepare(Projection::new),
                 discriminators: self.router.names().map(|name| table.get(name)).collect(),
+                times: time::slots(table),
             });
         }
-        let Some(Fast { projection, discriminators: Some(discriminators), .. }) = &self.fast else {
+        let Some(Fast { projection, discriminators: Some(discriminators), times, .. }) = &self.fast
+        else {
             return false;
         };
+        if record.wants_time && times.is_none() {
+            return false;
+        }
         let fields = &mut record.fields;
         if projection.project(bytes, &mut self.index, fields).is_err() {
             fields.clear();
@@ -94,6 +101,9 @@ impl JsonParser {
                 None => self.router.push(index, Some(first)),
             }
         }
+        if let (true, Some(slots)) = (record.wants_time, times) {
+            record.time = time::of_record(bytes, &record.fields, slots, &self.info);
+        }
         record.route = Some(Arc::clone(self.router.route()));
         record.body = Body::Json;
         record.has_unicode_escapes = self.index.has_unicode_escapes;
@@ -104,7 +114,7 @@ impl JsonParser {
 
 impl Parser for JsonParser {
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {
-        if !record.fields.collects() && !record.wants_time && self.project(bytes, record) {
+        if !record.fields.collects() && self.project(bytes, record) {
             return Outcome::Event;
         }
         let Ok(object) = read::object(bytes) else { return Outcome::Foreign };

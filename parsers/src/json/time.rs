@@ -3,7 +3,9 @@
 use super::parser::find;
 use crate::StreamInfo;
 use crate::time;
-use sigmund_engine::{EventTime, Object, TimeSource, Value};
+use sigmund_engine::{
+    EventTime, FieldTable, Fields, Kind, Object, Slot, TimeSource, Value, ValueSpan,
+};
 
 /// Fields that hold the time of an event, the most trustworthy first, and whether they are in UTC where they do not say.
 /// Times of collection come last.
@@ -62,11 +64,52 @@ pub(crate) fn of(object: &Object, lifted: &Object, info: &StreamInfo) -> Option<
     })
 }
 
+/// The names of the fields that may hold the time of a JSON event. Where all of them are wanted, times are read without a look at the
+/// whole event.
+pub fn fields() -> impl Iterator<Item = &'static str> {
+    FIELDS.iter().map(|(name, _)| *name)
+}
+
+/// The slots of the fields; `None` if one is not wanted.
+pub(super) fn slots(table: &FieldTable) -> Option<Vec<Slot>> {
+    fields().map(|name| table.get(name)).collect()
+}
+
+/// The event's time from a record that has the fields in these slots.
+pub(super) fn of_record(
+    bytes: &[u8],
+    fields: &Fields,
+    slots: &[Slot],
+    info: &StreamInfo,
+) -> Option<EventTime> {
+    let mut decoded = Vec::new();
+    FIELDS.iter().zip(slots).find_map(|((name, utc), slot)| {
+        let is_text =
+            |value: &ValueSpan| matches!(value.kind, Kind::Text | Kind::JsonText | Kind::Number);
+        let value = fields.values(*slot).find(is_text)?;
+        let mut text = fields.bytes(bytes, value);
+        if value.kind == Kind::JsonText && text.contains(&b'\\') {
+            decoded.clear();
+            super::read::unescape(text, &mut decoded);
+            text = &decoded;
+        }
+        let instant = time::read(std::str::from_utf8(text).ok()?, &info.assumed_zone, *utc)?;
+        Some(EventTime {
+            nanos: instant.nanos,
+            source: TimeSource::Field(name),
+            year_inferred: false,
+            zone_assumed: instant.zone_assumed,
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Parser;
+    use crate::json::parser::JsonParser;
     use crate::json::{lift, read};
-    use sigmund_engine::Routing;
+    use sigmund_engine::{Record, Routing};
     use std::sync::Arc;
 
     fn time(text: &str) -> Option<(TimeSource, i64, bool)> {
@@ -77,7 +120,14 @@ mod tests {
             routing: Arc::new(Routing::default()),
         };
         let object = read::object(text.as_bytes()).unwrap();
-        let time = of(&object, &lift::lifted(&object), &info)?;
+        let time = of(&object, &lift::lifted(&object), &info);
+        // The fast way says the same.
+        let names = super::super::schema::discriminators().chain(fields());
+        let mut record = Record::new(Arc::new(FieldTable::new(names)));
+        record.wants_time = true;
+        JsonParser::new(&info).parse(text.as_bytes(), &mut record);
+        assert_eq!(record.time, time, "{text}");
+        let time = time?;
         Some((time.source, time.nanos, time.zone_assumed))
     }
 
@@ -106,5 +156,10 @@ mod tests {
             at("UtcTime", 1_600_000_000, false)
         );
         assert_eq!(time(r#"{"time":12}"#), None);
+        assert_eq!(
+            time(r#"{"@timestamp":"2020-09-13\u005412:26:40Z","event":{"start":"2020-09-14"}}"#),
+            at("@timestamp", 1_600_000_000, false)
+        );
+        assert_eq!(time(r#"{"event":{"start":["x","2020-09-13T12:26:40Z"]}}"#), None);
     }
 }
