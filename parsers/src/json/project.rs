@@ -299,7 +299,8 @@ impl Walk<'_> {
                 }
             }
             b'[' => {
-                if entry.claims.iter().any(|claim| claim.goes_on) {
+                // A way that goes on leads nowhere in a list of scalars, as in a scalar.
+                if entry.claims.iter().any(|claim| claim.goes_on) && self.holds_objects(at)? {
                     return Err(Refused);
                 }
                 for claim in &entry.claims {
@@ -307,7 +308,7 @@ impl Walk<'_> {
                         self.not_again(claim)?;
                         continue;
                     }
-                    if self.claim(claim)? {
+                    if self.claim(claim)? && !claim.goes_on {
                         let next = self.next;
                         self.list(at, claim)?;
                         self.next = next;
