@@ -9,6 +9,8 @@ use super::grams::{Grams, counts};
 pub(crate) enum AsWritten {
     Few(FewLiterals<true>),
     Many(Grams<true>),
+    /// Those of three bytes, which grams cannot tell, and the others.
+    Both(FewLiterals<true>, Grams<true>),
 }
 
 /// Whether a byte stands for itself in JSON text: no quote, backslash, slash, control or non-ASCII character.
@@ -26,13 +28,22 @@ impl AsWritten {
                 (parts.max_by_key(|part| part.len()).unwrap_or_default(), id)
             })
             .collect();
-        let shortest = parts.iter().map(|(part, _)| part.len()).min()?;
+        let shortest = |parts: &[(&[u8], u32)]| parts.iter().map(|(part, _)| part.len()).min();
+        let least = shortest(&parts)?;
         let counts = counts(parts.iter().map(|(part, _)| *part));
-        match parts.len() {
-            ..=FEW if shortest >= 3 => Some(Self::Few(FewLiterals::new(&parts, &counts))),
-            _ if shortest >= 4 => {
-                Some(Self::Many(Grams::new(&parts, (shortest - 3).min(8), &counts)))
-            }
+        let few = |parts: &[(&[u8], u32)]| FewLiterals::new(parts, &counts);
+        let many =
+            |parts: &[(&[u8], u32)], least: usize| Grams::new(parts, (least - 3).min(8), &counts);
+        if least < 3 {
+            return None;
+        }
+        if parts.len() <= FEW {
+            return Some(Self::Few(few(&parts)));
+        }
+        let (short, long): (Vec<_>, Vec<_>) = parts.iter().partition(|(part, _)| part.len() == 3);
+        match shortest(&long) {
+            Some(least) if short.is_empty() => Some(Self::Many(many(&long, least))),
+            Some(least) if short.len() <= FEW => Some(Self::Both(few(&short), many(&long, least))),
             _ => None,
         }
     }
@@ -42,6 +53,7 @@ impl AsWritten {
         let _ = match self {
             Self::Few(few) => few.scan(text, hit),
             Self::Many(grams) => grams.scan(text, hit),
+            Self::Both(few, grams) => few.scan(text, hit).and_then(|()| grams.scan(text, hit)),
         };
     }
 

@@ -1,7 +1,7 @@
 //! Buckets: the rules of one log source (and EventID), compiled together.
 
 use super::as_written::AsWritten;
-use super::expr::{Expr, KEYWORD, has_keywords, simplify};
+use super::expr::{Expr, KEYWORD, has_keywords, simplify, without_keywords};
 use super::literal_set::LiteralSet;
 use super::predicate::{Literal, Place, Predicates, Test};
 use super::program::Program;
@@ -16,8 +16,10 @@ use std::sync::OnceLock;
 pub(crate) struct BucketRule {
     /// Index in the rule set.
     pub(crate) rule: u32,
-    /// The condition; `None` if keywords take part, then the plain evaluator decides.
-    pub(crate) program: Option<Program>,
+    /// The condition, or what it demands of fields if keywords take part.
+    pub(crate) program: Program,
+    /// Keywords take part: where the program holds, the plain evaluator decides.
+    pub(crate) has_keywords: bool,
 }
 
 /// A necessary condition of a rule on one field.
@@ -109,8 +111,13 @@ impl Bucket {
                 continue;
             }
             let index = out.len() as u32;
-            let program = (!has_keywords(expr)).then(|| Program::new(expr, predicates));
-            out.push(BucketRule { rule: *rule, program });
+            let has_keywords = has_keywords(expr);
+            let program = if has_keywords {
+                Program::new(&simplify(without_keywords(expr, true)), predicates)
+            } else {
+                Program::new(expr, predicates)
+            };
+            out.push(BucketRule { rule: *rule, program, has_keywords });
             let Some((_, alternatives)) = alternatives(expr, predicates) else {
                 always.push(index);
                 continue;

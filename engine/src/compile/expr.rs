@@ -156,6 +156,19 @@ pub(crate) fn has_keywords(expr: &Expr) -> bool {
     }
 }
 
+/// What an expression demands of fields: keywords are taken to be as it wants them, `wanted` to be true or false.
+pub(crate) fn without_keywords(expr: &Expr, wanted: bool) -> Expr {
+    let each = |parts: &[Expr]| parts.iter().map(|part| without_keywords(part, wanted)).collect();
+    match expr {
+        Expr::And(parts) => Expr::And(each(parts)),
+        Expr::Or(parts) => Expr::Or(each(parts)),
+        Expr::Not(part) => Expr::Not(Box::new(without_keywords(part, !wanted))),
+        Expr::Keyword(_) if wanted => Expr::True,
+        Expr::Keyword(_) => Expr::False,
+        Expr::Test(_) | Expr::True | Expr::False => expr.clone(),
+    }
+}
+
 /// Joins the literals of one field in an OR to one [`Test::AnyLiteral`], so that long lists are one predicate.
 pub(crate) fn group_literals(expr: Expr, predicates: &mut Predicates) -> Expr {
     match expr {

@@ -305,7 +305,10 @@ const EVERYDAY: &[(&str, f64)] = &[
 
 /// A guess of how often a literal holds.
 fn rarity(literal: &Literal) -> f64 {
-    let len = literal.text.len().min(20) as f64;
+    // `={{` is rarer than three letters.
+    let odd = |byte: &&u8| byte.is_ascii_punctuation() && !b"\\/.-_:".contains(byte);
+    let odd = literal.text.iter().filter(odd).count();
+    let len = (literal.text.len() + odd).min(20) as f64;
     let guess = match literal.place {
         Place::Anywhere => (-0.45 * len).exp(),
         Place::Whole => (-0.5 * len - 0.5).exp(),

@@ -210,18 +210,16 @@ impl Matcher {
         for (bucket, rule) in &candidates {
             let rule = &class.buckets[*bucket as usize].rules[*rule as usize];
             state.stats.candidates += 1;
-            let matched = match &rule.program {
-                Some(program) => {
-                    program.run(|predicate| state.test(&self.ruleset, view, predicate))
-                }
-                None => {
-                    let event = self.event.get_or_insert_with(|| {
-                        state.stats.whole_events += 1;
-                        whole()
-                    });
-                    self.ruleset.oracle(rule.rule).is_some_and(|oracle| oracle.matches(event))
-                }
-            };
+            let mut matched =
+                rule.program.run(|predicate| state.test(&self.ruleset, view, predicate));
+            if matched && rule.has_keywords {
+                let event = self.event.get_or_insert_with(|| {
+                    state.stats.whole_events += 1;
+                    whole()
+                });
+                matched =
+                    self.ruleset.oracle(rule.rule).is_some_and(|oracle| oracle.matches(event));
+            }
             if matched {
                 state.stats.matches += 1;
                 out.push(rule.rule);
