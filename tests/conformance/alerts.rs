@@ -2,6 +2,7 @@
 
 use super::case::{Case, ExpectedAlert};
 use super::evaluate::matched;
+use super::permutations;
 use sigmund_engine::correlation::{
     Alert, Correlations, EventRef, Limits, Policy, Sighting, Windows,
 };
@@ -28,6 +29,9 @@ pub(super) fn differences(
     let plain = oracle::correlation::alerts(&set, &sightings, i64::MIN, Policy::Every);
     let mut found: Vec<String> = compare("windows", expected, &set, &alerts).into_iter().collect();
     found.extend(compare("plain model", expected, &set, &plain));
+    let orders = permutations::alerts(&set, &sightings);
+    found
+        .extend(orders.iter().filter_map(|(order, alerts)| compare(order, expected, &set, alerts)));
     found
 }
 

@@ -6,6 +6,7 @@
 mod alerts;
 mod case;
 mod evaluate;
+mod permutations;
 
 use case::Case;
 use std::panic::{AssertUnwindSafe, catch_unwind};
