@@ -3,6 +3,7 @@
 mod disorder;
 mod early;
 mod generate;
+mod peer_defects;
 mod state;
 
 use super::{Alert, Correlations, Limits, Policy, Sighting, Windows};
