@@ -1,7 +1,7 @@
 //! What was typed. What it means is in [`crate::plan`].
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use sigmund_engine::correlation::Policy;
+use sigmund_engine::correlation::{Emit, Policy};
 use std::path::PathBuf;
 
 /// Runs Sigma rules over logs: real logs in, true detections out.
@@ -165,6 +165,17 @@ pub(crate) struct Hunt {
     /// again, `every` one, or with a quiet period in each group, e.g. `quiet=10m`
     #[arg(long, value_name = "WHEN", default_value = "once", help_heading = "Correlations")]
     pub(crate) alert: Policy,
+    /// How long correlations wait for events that come out of order, e.g. `10m`: alerts go out while
+    /// logs are read, and later events are left out [default: all logs are put in order first]
+    #[arg(long, value_name = "TIME", help_heading = "Correlations")]
+    pub(crate) max_lateness: Option<Duration>,
+    /// When alerts go out: `final` once nothing can come before, or `early` as soon as nothing can
+    /// undo them
+    #[arg(long, value_name = "WHEN", default_value = "final", help_heading = "Correlations")]
+    pub(crate) emit: Emit,
+    /// Write hits that came too late for correlations to this file, one JSON object per line
+    #[arg(long, value_name = "FILE", help_heading = "Correlations", requires = "max_lateness")]
+    pub(crate) late: Option<PathBuf>,
     /// Exit with 1 if a rule of at least this level matched
     #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Detections")]
     pub(crate) fail_on: Option<Level>,
@@ -174,6 +185,19 @@ pub(crate) struct Hunt {
     /// Number of threads [default: one for each core]
     #[arg(short = 'j', long, value_name = "N", help_heading = "Logs")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+/// A time span in nanoseconds, written as in rules: `90s`, `10m`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Duration(pub(crate) i64);
+
+impl std::str::FromStr for Duration {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let span = sigmund_sigma::correlation::parse_timespan(text);
+        span.map(Self).map_err(|(message, help)| format!("{message}; {help}"))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

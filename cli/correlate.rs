@@ -1,86 +1,224 @@
-//! The correlations of a hunt: hits are put in order of time in bounded memory, and windows run over them when the input is over.
+//! The correlations of a hunt.
+//!
+//! Usually all hits are put in order of time first, in bounded memory, and windows run over them when the input is over: nothing comes too
+//! late, whatever the order of the logs. With a bound of lateness alerts go out while the input is read.
 
-use crate::encode::{AlertView, Buffer, Contribution, HOST_FIELDS, Hit, Subject, field};
+use crate::encode::{
+    AlertView, Buffer, Contribution, HOST_FIELDS, Hit, Subject, field, json, rfc3339,
+};
 use crate::evidence::{Kept, Spool};
-use crate::scan::{Found, Hunt};
+use crate::scan::{Found, Hunt, Origin};
 use crate::timeline::Timeline;
-use sigmund_engine::correlation::{Alert, Entry, Limits, Policy, Sighting, Windows};
+use sigmund_engine::correlation::{
+    self as correlator, Alert, Correlator, Emit, Entry, Late, Lateness, Limits, Output, Patience,
+    Policy, Sighting, Windows,
+};
 use sigmund_engine::{Event, Object, Route, Routing};
 use std::cell::OnceCell;
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter, Write as _};
 use std::sync::Arc;
 
-/// Hits that wait for the end of the input.
+/// How the correlations of a hunt work.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) policy: Policy,
+    pub(crate) emit: Emit,
+    /// `None`: everything is put in order first.
+    pub(crate) max_lateness: Option<i64>,
+}
+
+impl Options {
+    /// Whether alerts may go out before the end of the input.
+    pub(crate) fn is_live(&self) -> bool {
+        self.max_lateness.is_some() || self.emit == Emit::Early
+    }
+}
+
+/// The hits of a hunt on their way through windows.
 pub(crate) struct Correlating {
-    windows: Windows,
-    order: Timeline,
+    way: Way,
     spool: Spool,
     /// The largest time of an event.
     latest: Option<i64>,
-    /// Hits.
-    pub(crate) hits: u64,
-    /// Hits in events without a time.
-    pub(crate) untimed: u64,
+    pub(crate) told: Told,
     text: Vec<u8>,
 }
+
+/// What there is to say when the hunt is over.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Told {
+    /// Hits in events without a time.
+    pub(crate) untimed: u64,
+    /// Hits that came later than was waited for.
+    pub(crate) late: u64,
+}
+
+enum Way {
+    /// All hits first, then the windows.
+    Sorted { windows: Box<Windows>, order: Timeline },
+    /// As they come.
+    Live { correlator: Box<Correlator>, late: Option<LateFile> },
+}
+
+/// Where late hits are written.
+pub(crate) type LateFile = BufWriter<File>;
 
 /// Gets encoded alerts.
 type EachAlert<'a> = dyn FnMut(&mut Buffer) -> io::Result<()> + 'a;
 
 impl Correlating {
-    /// `None` without correlations.
-    pub(crate) fn new(hunt: &Hunt, policy: Policy) -> Option<Self> {
+    /// `None` without correlations. `logs` is the number of logs; late hits go to `late`.
+    pub(crate) fn new(
+        hunt: &Hunt,
+        options: &Options,
+        logs: usize,
+        late: Option<LateFile>,
+    ) -> Option<Self> {
         let correlations = &hunt.rules.correlations;
-        (!correlations.is_empty()).then(|| Self {
-            windows: Windows::new(Arc::clone(correlations), policy, Limits::default()),
-            order: Timeline::new("sorting the hits of correlations"),
-            spool: Spool::new(),
-            latest: None,
-            hits: 0,
-            untimed: 0,
-            text: Vec::new(),
-        })
+        if correlations.is_empty() {
+            return None;
+        }
+        let set = Arc::clone(correlations);
+        let way = match options.max_lateness {
+            None if !options.is_live() => Way::Sorted {
+                windows: Box::new(Windows::new(set, options.policy, Limits::default())),
+                order: Timeline::new("sorting the hits of correlations"),
+            },
+            max_lateness => {
+                let (max_lateness, emit) = (max_lateness.unwrap_or(i64::MAX), options.emit);
+                // Logs are read one after the other, so a pause says nothing.
+                let patience = Patience { max_lateness, idle_timeout: None, ..Patience::default() };
+                let options_of_correlator = correlator::Options { patience, emit };
+                let limits = Limits::default();
+                let mut correlator =
+                    Correlator::new(set, options.policy, limits, options_of_correlator);
+                (0..logs).for_each(|log| correlator.register(log as u32));
+                Way::Live { correlator: Box::new(correlator), late }
+            }
+        };
+        let (spool, text) = (Spool::new(), Vec::new());
+        Some(Self { way, spool, latest: None, told: Told::default(), text })
     }
 
-    /// Takes the hits of a part of the input, `base` records of which came before.
-    pub(crate) fn take(&mut self, base: u64, found: &mut Found) -> io::Result<()> {
+    /// Takes the hits of a part of the input.
+    pub(crate) fn take(
+        &mut self,
+        hunt: &Hunt,
+        origin: Origin,
+        found: &mut Found,
+        each: &mut EachAlert<'_>,
+    ) -> io::Result<()> {
         self.latest = self.latest.max(found.latest.take());
-        self.untimed += std::mem::take(&mut found.untimed);
-        for evidence in found.evidence.drain(..) {
-            let sighting = self.spool.keep(evidence, base)?;
-            self.text.clear();
-            sighting.write(&mut self.text);
-            self.order.push(Some(sighting.time), &self.text)?;
-            self.hits += 1;
+        self.told.untimed += std::mem::take(&mut found.untimed);
+        let mut output = Output::default();
+        for mut evidence in found.evidence.drain(..) {
+            evidence.sighting.event.source = origin.input as u32;
+            let sighting = self.spool.keep(evidence, origin.base)?;
+            match &mut self.way {
+                Way::Sorted { order, .. } => {
+                    self.text.clear();
+                    sighting.write(&mut self.text);
+                    order.push(Some(sighting.time), &self.text)?;
+                }
+                Way::Live { correlator, .. } => correlator.process(sighting, &mut output),
+            }
+        }
+        if let Way::Live { correlator, .. } = &mut self.way {
+            let source = origin.input as u32;
+            for time in found.times.drain(..) {
+                correlator.advance(source, time, &mut output);
+            }
+            if origin.ends {
+                correlator.finish_source(source, &mut output);
+            }
+            self.hand_on(hunt, &mut output, each)?;
         }
         Ok(())
     }
 
-    /// The input is over.
-    pub(crate) fn finish(self, hunt: &Hunt, each: &mut EachAlert<'_>) -> io::Result<()> {
-        let Self { mut windows, order, mut spool, latest, .. } = self;
-        let mut alerts = Vec::new();
-        let mut write = |alerts: &mut Vec<Alert>| -> io::Result<()> {
-            if alerts.is_empty() {
-                return Ok(());
+    /// Encodes alerts and writes late hits.
+    fn hand_on(
+        &mut self,
+        hunt: &Hunt,
+        output: &mut Output,
+        each: &mut EachAlert<'_>,
+    ) -> io::Result<()> {
+        self.told.late += output.late.len() as u64;
+        if let Way::Live { late: Some(file), .. } = &mut self.way {
+            for late in &output.late {
+                write_late(hunt, late, &mut self.spool, file)?;
             }
-            let mut buffer = Buffer::default();
-            for alert in alerts.drain(..).filter(|alert| hunt.is_within(Some(alert.time))) {
-                encode(hunt, &alert, &mut spool, &mut buffer)?;
-            }
-            each(&mut buffer)
-        };
-        order.finish(&mut |mut bytes| {
-            // It is read as it was written, or the file is broken.
-            let Some(sighting) = Sighting::read(&mut bytes) else {
-                return Err(io::Error::other("the sorted hits of correlations are damaged"));
-            };
-            windows.process(&sighting, &mut alerts);
-            write(&mut alerts)
-        })?;
-        windows.finish(latest.unwrap_or(i64::MIN), &mut alerts);
-        write(&mut alerts)
+        }
+        output.late.clear();
+        if output.alerts.is_empty() {
+            return Ok(());
+        }
+        let mut buffer = Buffer::default();
+        for alert in output.alerts.drain(..).filter(|alert| hunt.is_within(Some(alert.time))) {
+            encode(hunt, &alert, &mut self.spool, &mut buffer)?;
+        }
+        each(&mut buffer)
     }
+
+    /// The input is over.
+    pub(crate) fn finish(mut self, hunt: &Hunt, each: &mut EachAlert<'_>) -> io::Result<Told> {
+        let end = self.latest.unwrap_or(i64::MIN);
+        let mut output = Output::default();
+        let nothing = Timeline::new("nothing");
+        match &mut self.way {
+            Way::Sorted { order, .. } => {
+                let order = std::mem::replace(order, nothing);
+                order.finish(&mut |mut bytes| {
+                    // It is read as it was written, or the file is broken.
+                    let Some(sighting) = Sighting::read(&mut bytes) else {
+                        return Err(io::Error::other(
+                            "the sorted hits of correlations are damaged",
+                        ));
+                    };
+                    if let Way::Sorted { windows, .. } = &mut self.way {
+                        windows.process(&sighting, &mut output.alerts);
+                    }
+                    self.hand_on(hunt, &mut output, each)
+                })?;
+                if let Way::Sorted { windows, .. } = &mut self.way {
+                    windows.finish(end, &mut output.alerts);
+                }
+            }
+            Way::Live { correlator, .. } => correlator.finish(end, &mut output),
+        }
+        self.hand_on(hunt, &mut output, each)?;
+        if let Way::Live { late: Some(file), .. } = &mut self.way {
+            file.flush()?;
+        }
+        Ok(self.told)
+    }
+}
+
+/// One object per line: what the hit was, and how late it came.
+fn write_late(hunt: &Hunt, late: &Late, spool: &mut Spool, out: &mut LateFile) -> io::Result<()> {
+    let kept = spool.get(late.sighting.event.record)?;
+    let mut text = vec![b'{'];
+    json::text("time", &rfc3339(late.sighting.time), &mut text);
+    match late.lateness {
+        Lateness::Behind(nanos) => {
+            json::key("seconds_late", &mut text);
+            text.extend_from_slice((nanos as f64 / 1e9).to_string().as_bytes());
+        }
+        Lateness::Ahead => json::text("reason", "further ahead than is credible", &mut text),
+    }
+    json::key("source", &mut text);
+    text.push(b'{');
+    json::text("path", &kept.path, &mut text);
+    json::key("record", &mut text);
+    text.extend_from_slice(kept.record.to_string().as_bytes());
+    text.push(b'}');
+    let titles = late.sighting.rules.iter().map(|rule| hunt.rules.cards[*rule as usize].title());
+    json::texts("rules", titles, &mut text);
+    json::key("event", &mut text);
+    json::record(&kept.raw, &mut text);
+    text.extend_from_slice(b"}\n");
+    out.write_all(&text)
 }
 
 /// Encodes an alert with the events behind it.

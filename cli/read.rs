@@ -52,6 +52,21 @@ pub(crate) fn head(bytes: &mut dyn Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// The beginning of a stream that may still be written: its first lines, without waiting for more.
+fn live_head(bytes: &mut dyn Read) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut piece = vec![0; HEAD];
+    while head.len() < HEAD && !head.contains(&b'\n') {
+        match bytes.read(&mut piece[head.len()..]) {
+            Ok(0) => break,
+            Ok(count) => head.extend_from_slice(&piece[head.len()..head.len() + count]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(head)
+}
+
 /// Event logs are recognised by so many bytes.
 const EVENT_LOG_MAGIC: u64 = 8;
 
@@ -155,12 +170,14 @@ fn each_of_pipe(
 pub(crate) struct Reader {
     record: Record,
     block: Vec<u8>,
+    /// Whether the log may still be written.
+    live: bool,
 }
 
 impl Reader {
     /// `record` says which fields are wanted.
     pub(crate) fn new(record: Record) -> Self {
-        Self { record, block: Vec::new() }
+        Self { record, block: Vec::new(), live: false }
     }
 
     /// Reads a log to its end, decompressed. The error is the consumer's; what goes wrong while reading is in the report.
@@ -171,12 +188,14 @@ impl Reader {
         consumer: &mut dyn Consumer,
     ) -> io::Result<Report> {
         let Opened { content, name, modified } = opened;
+        // Who writes into a pipe may take long: what is there is read.
+        self.live = matches!(content, Content::Pipe(_));
         let mut report = Report::default();
         let mut refused = None;
         let mut damaged = Vec::new();
         let mut each = |name: &str, mut bytes: Bytes<'_>| {
             consumer.stream(name);
-            let start = head(&mut bytes)?;
+            let start = if self.live { live_head(&mut bytes) } else { head(&mut bytes) }?;
             let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
             let info = reading.info(file_name, modified);
             let (stream, result) = if evtx::is_evtx(&start) {
@@ -244,7 +263,7 @@ impl Reader {
         reader: &mut dyn Read,
         consumer: &mut dyn Consumer,
     ) -> io::Result<Option<io::Error>> {
-        let Self { record, block } = self;
+        let Self { record, block, live } = self;
         if block.len() < BLOCK.max(head.len()) {
             block.resize(BLOCK.max(head.len()), 0);
         }
@@ -253,15 +272,17 @@ impl Reader {
         // Bytes that the consumer was not told of yet.
         let mut fresh = filled;
         let mut problem = None;
+        let mut line_is_there = *live && head.contains(&b'\n');
         loop {
             let mut last = false;
-            while filled < block.len() {
+            while filled < block.len() && !line_is_there {
                 match reader.read(&mut block[filled..]) {
                     Ok(0) => {
                         last = true;
                         break;
                     }
                     Ok(count) => {
+                        line_is_there = *live && block[filled..filled + count].contains(&b'\n');
                         filled += count;
                         fresh += count;
                     }
@@ -274,6 +295,7 @@ impl Reader {
                 }
             }
             let each = &mut |framed: Framed<'_>| consumer.record(framed);
+            line_is_there = false;
             let used = stream.read(&block[..filled], last, record, each);
             consumer.block(std::mem::take(&mut fresh))?;
             if last {

@@ -21,6 +21,8 @@ pub(crate) struct Hunt {
     pub(crate) encoder: Option<Encoder>,
     /// Event times in nanoseconds: from this one, before that one.
     pub(crate) window: (Option<i64>, Option<i64>),
+    /// Correlations do not wait for the end of the input.
+    pub(crate) is_live: bool,
 }
 
 impl Hunt {
@@ -53,8 +55,21 @@ pub(crate) struct Found {
     pub(crate) evidence: Vec<Evidence>,
     /// The largest event time, where there are correlations.
     pub(crate) latest: Option<i64>,
+    /// All event times, where they move a watermark.
+    pub(crate) times: Vec<i64>,
     /// Hits for correlations without a time.
     pub(crate) untimed: u64,
+}
+
+/// Where records come from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    /// The index of the log.
+    pub(crate) input: usize,
+    /// So many of its records came before.
+    pub(crate) base: u64,
+    /// It has no more.
+    pub(crate) ends: bool,
 }
 
 impl Found {
@@ -152,6 +167,9 @@ impl Consumer for Scan<'_> {
         self.matcher.matches(bytes, record, &mut whole, &mut self.hits);
         if let Some(time) = record.time {
             self.found.latest = self.found.latest.max(Some(time.nanos));
+            if self.hunt.is_live {
+                self.found.times.push(time.nanos);
+            }
         }
         if self.hits.is_empty() {
             return;

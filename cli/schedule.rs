@@ -6,7 +6,7 @@
 
 use crate::input::{Content, Input, Opened};
 use crate::read::{Consumer as _, Reader, Report, head};
-use crate::scan::{Emit, Found, Hunt, Scan};
+use crate::scan::{Emit, Found, Hunt, Origin, Scan};
 use sigmund_engine::Matcher;
 use sigmund_parsers::decompress::is_plain;
 use sigmund_parsers::{Counts, Framing, Split, Stream, format_named};
@@ -55,8 +55,8 @@ impl Totals {
     }
 }
 
-/// Gets what was found, with the number of records before its part, in input order.
-pub(crate) type Sink<'a> = dyn FnMut(u64, &mut Found) -> io::Result<()> + 'a;
+/// Gets what was found, and hears of the end of each log, in input order.
+pub(crate) type Sink<'a> = dyn FnMut(Origin, &mut Found) -> io::Result<()> + 'a;
 
 /// Reads all logs. `progress` is told of bytes as they are read.
 pub(crate) fn run(
@@ -92,12 +92,14 @@ fn one_thread(
 ) -> io::Result<Totals> {
     let mut totals = Totals::default();
     let (mut reader, mut matcher) = (hunt.reader(), hunt.matcher());
-    for input in inputs {
+    for (index, input) in inputs.iter().enumerate() {
+        let origin = Origin { input: index, base: 0, ends: false };
         let report = read_log(hunt, &mut reader, &mut matcher, input, &mut |found, bytes| {
             progress(bytes);
-            if found.is_empty() { Ok(()) } else { sink(0, found) }
+            if found.is_empty() { Ok(()) } else { sink(origin, found) }
         })?;
         totals.add(&input.name(), &report);
+        sink(Origin { ends: true, ..origin }, &mut Found::default())?;
     }
     Ok(totals)
 }
@@ -332,13 +334,21 @@ fn work(
 fn collect(inputs: &[Input], order: &Receiver<Ordered>, sink: &mut Sink<'_>) -> io::Result<Totals> {
     let mut totals = Totals::default();
     let mut base = 0;
+    let mut last = None;
+    let end = |input: Option<usize>, sink: &mut Sink<'_>| match input {
+        Some(input) => sink(Origin { input, base: 0, ends: true }, &mut Found::default()),
+        None => Ok(()),
+    };
     while let Ok(part) = order.recv() {
         if !part.continues {
             base = 0;
+            end(last.replace(part.input), sink)?;
         }
         loop {
             match part.pieces.recv() {
-                Ok(Piece::Found(mut found)) => sink(base, &mut found)?,
+                Ok(Piece::Found(mut found)) => {
+                    sink(Origin { input: part.input, base, ends: false }, &mut found)?;
+                }
                 Ok(Piece::Done(report)) => {
                     base += report.counts.records;
                     totals.add(&inputs[part.input].name(), &report);
@@ -348,5 +358,6 @@ fn collect(inputs: &[Input], order: &Receiver<Ordered>, sink: &mut Sink<'_>) -> 
             }
         }
     }
+    end(last, sink)?;
     Ok(totals)
 }

@@ -5,6 +5,7 @@ mod check;
 mod command;
 mod confluent;
 mod conformance;
+mod correlations;
 mod documents;
 mod equivalence;
 mod hunt;

@@ -2,12 +2,12 @@
 
 use super::Status;
 use crate::args::{DetectionFormat, Hunt as Args};
-use crate::correlate::Correlating;
+use crate::correlate::{self, Correlating, Told};
 use crate::encode::{Buffer, Encoder, Mark, Style, Summary};
 use crate::input::{Input, Inputs};
 use crate::plan::{self, Reading, Rules};
 use crate::printer::{Printer, grouped, plural};
-use crate::scan::{Found, Hunt};
+use crate::scan::{Found, Hunt, Origin};
 use crate::schedule::{self, Totals};
 use crate::timeline::Timeline;
 use anyhow::{Context as _, bail};
@@ -57,19 +57,32 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     };
     let encoder_of_output = encoder.clone();
     let encoder = (!args.summary).then_some(encoder);
-    let hunt = Hunt { rules, reading, encoder, window };
+    let correlations = correlate::Options {
+        policy: args.alert,
+        emit: args.emit,
+        max_lateness: args.max_lateness.map(|lateness| lateness.0),
+    };
+    let is_live = correlations.is_live();
+    let hunt = Hunt { rules, reading, encoder, window, is_live };
+    let late = match &args.late {
+        Some(path) => Some(BufWriter::new(
+            File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?,
+        )),
+        None => None,
+    };
+    let reads_stdin = args.logs.iter().any(|path| path.as_os_str() == "-");
     let mut output = Output {
         out: BufWriter::with_capacity(64 << 10, out),
         encoder: encoder_of_output,
         format,
         style,
         timeline: args.timeline.then(|| Timeline::new("sorting detections by time")),
-        correlating: Correlating::new(&hunt, args.alert),
+        correlating: Correlating::new(&hunt, &correlations, inputs.logs.len(), late),
         summary: args.summary.then(Summary::default),
         detections: 0,
         highest: None,
-        // A person who watches wants to see detections as they come.
-        flushes: to_terminal,
+        // Who watches, or what reads on, wants to see detections as they come.
+        flushes: to_terminal || reads_stdin,
     };
     let loaded = start.elapsed();
     let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
@@ -82,11 +95,11 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         &inputs.logs,
         threads,
         &|bytes| bar.inc(bytes as u64),
-        &mut |base, found| bar.suspend(|| output.found(&hunt, base, found)),
+        &mut |origin, found| bar.suspend(|| output.found(&hunt, origin, found)),
     );
     bar.finish_and_clear();
     let totals = totals?;
-    let correlated = output.end(&hunt)?;
+    let told = output.end(&hunt)?;
 
     for (path, problem) in &totals.problems {
         printer.error(&format!("cannot read `{path}`: {problem}"));
@@ -95,9 +108,14 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         printer.warn(&format!("`{path}`: {damage}"));
     }
     let seconds = start.elapsed().as_secs_f64();
-    if correlated.untimed > 0 {
-        let hits = plural(correlated.untimed, "hit");
+    if told.untimed > 0 {
+        let hits = plural(told.untimed, "hit");
         printer.warn(&format!("{hits} in events without a time: correlations do not see them"));
+    }
+    if told.late > 0 {
+        let hits = plural(told.late, "hit");
+        let kept = if args.late.is_none() { "; `--late FILE` keeps them" } else { "" };
+        printer.warn(&format!("{hits} came too late for correlations (`--max-lateness`){kept}"));
     }
     say_summary(printer, &hunt.rules, &inputs, &totals, output.detections, seconds);
     printer.detail(&format!("{:.2} s to load the rules", loaded.as_secs_f64()));
@@ -136,11 +154,17 @@ impl Output {
         }
     }
 
-    fn found(&mut self, hunt: &Hunt, base: u64, found: &mut Found) -> io::Result<()> {
-        if let Some(correlating) = &mut self.correlating {
-            correlating.take(base, found)?;
-        }
-        self.detections(hunt, base, &mut found.detections)
+    fn found(&mut self, hunt: &Hunt, origin: Origin, found: &mut Found) -> io::Result<()> {
+        self.detections(hunt, origin.base, &mut found.detections)?;
+        let Some(mut correlating) = self.correlating.take() else { return Ok(()) };
+        correlating.take(hunt, origin, found, &mut self.alerts(hunt))?;
+        self.correlating = Some(correlating);
+        Ok(())
+    }
+
+    /// Writes alerts.
+    fn alerts<'a>(&'a mut self, hunt: &'a Hunt) -> impl FnMut(&mut Buffer) -> io::Result<()> + 'a {
+        |buffer| self.detections(hunt, 0, buffer)
     }
 
     fn detections(&mut self, hunt: &Hunt, base: u64, buffer: &mut Buffer) -> io::Result<()> {
@@ -161,13 +185,10 @@ impl Output {
         if self.flushes { self.out.flush() } else { Ok(()) }
     }
 
-    fn end(&mut self, hunt: &Hunt) -> io::Result<Correlated> {
-        let mut correlated = Correlated::default();
+    fn end(&mut self, hunt: &Hunt) -> io::Result<Told> {
+        let mut told = Told::default();
         if let Some(correlating) = self.correlating.take() {
-            correlated.untimed = correlating.untimed;
-            let before = self.detections;
-            correlating.finish(hunt, &mut |buffer| self.detections(hunt, 0, buffer))?;
-            correlated.alerts = self.detections - before;
+            told = correlating.finish(hunt, &mut self.alerts(hunt))?;
         }
         if let Some(summary) = &self.summary {
             summary.write(
@@ -177,7 +198,7 @@ impl Output {
                 &mut self.out,
             )?;
             self.out.flush()?;
-            return Ok(correlated);
+            return Ok(told);
         }
         if let Some(timeline) = self.timeline.take() {
             let mut first = true;
@@ -188,16 +209,8 @@ impl Output {
         }
         self.encoder.end(self.detections > 0, &mut self.out)?;
         self.out.flush()?;
-        Ok(correlated)
+        Ok(told)
     }
-}
-
-/// What correlations had to do with.
-#[derive(Clone, Copy, Debug, Default)]
-struct Correlated {
-    alerts: u64,
-    /// Hits that have no place in time.
-    untimed: u64,
 }
 
 /// Smaller hunts are over before a bar could be read.

@@ -1,0 +1,160 @@
+//! Correlations of `hunt`: over many logs, in any order, live.
+
+use crate::command::{binary, run_in};
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const RULES: &str = "\
+title: Logon Failed
+name: logon_failed
+logsource:
+    product: windows
+    service: security
+detection:
+    selection:
+        EventID: 4625
+    condition: selection
+level: low
+---
+title: Many Failed Logons
+id: 5f0e6c2a-3f0d-4f0e-9d43-0d2d4c7f7a01
+correlation:
+    type: event_count
+    rules:
+        - logon_failed
+    group-by:
+        - TargetUserName
+    timespan: 1m
+    condition:
+        gte: 3
+level: high
+";
+
+/// A failed logon so many tenths of a second after midnight.
+fn event(tenths: u64, user: &str) -> String {
+    let (seconds, tenth) = (tenths / 10, tenths % 10);
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
+    format!(
+        "{{\"Channel\":\"Security\",\"EventID\":4625,\"TargetUserName\":\"{user}\",\
+         \"TimeCreated\":\"2026-03-17T00:{minutes:02}:{seconds:02}.{tenth}Z\"}}\n"
+    )
+}
+
+fn folder(logs: &[(&str, String)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text);
+    write("rules.yml", RULES).expect("written");
+    logs.iter().for_each(|(name, text)| write(name, text).expect("written"));
+    folder
+}
+
+/// The alerts: id, time, user, number of events.
+fn alerts(folder: &Path, options: &[&str]) -> Vec<(String, String, String, u64)> {
+    let mut arguments = vec!["hunt", "-r", "rules.yml", "-f", "jsonl", "-q"];
+    arguments.extend(options);
+    let ran = run_in(folder, &arguments, b"");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    ran.stdout
+        .lines()
+        .map(|line| {
+            let alert: Value = serde_json::from_str(line).expect("JSON");
+            let text = |value: &Value| value.as_str().expect("a text").to_owned();
+            let correlation = &alert["correlation"];
+            let user = text(&correlation["group"]["TargetUserName"]);
+            let count = correlation["count"].as_u64().expect("a number");
+            (text(&alert["id"]), text(&alert["time"]), user, count)
+        })
+        .collect()
+}
+
+#[test]
+fn logs_are_merged_by_time_in_whatever_order_they_are_read() {
+    // Bob's failures are in three logs, the last of them out of order; carol's are a tenth of a second too far apart.
+    let folder = folder(&[
+        ("a.json", event(0, "bob") + &event(300, "carol") + &event(301, "carol")),
+        ("b.json", event(600, "bob") + &event(901, "carol")),
+        ("c.json", event(3_000, "dave") + &event(200, "bob")),
+    ]);
+    let found = alerts(folder.path(), &["a.json", "b.json", "c.json"]);
+    let [(_, time, user, count)] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&**time, &**user, *count), ("2026-03-17T00:01:00Z", "bob", 3));
+    for options in [
+        &["c.json", "b.json", "a.json"][..],
+        &["b.json", "c.json", "a.json", "-j", "1"],
+        &["a.json", "b.json", "c.json", "--max-lateness", "10m"],
+        &["c.json", "b.json", "a.json", "--max-lateness", "10m", "--timeline"],
+    ] {
+        assert_eq!(alerts(folder.path(), options), found, "{options:?}");
+    }
+    // Once, although it stays true; every time if asked for.
+    let more = event(610, "bob") + &event(620, "bob");
+    std::fs::write(folder.path().join("d.json"), more).expect("written");
+    let logs = ["a.json", "b.json", "c.json", "d.json"];
+    assert_eq!(alerts(folder.path(), &logs), found);
+    let every = [&logs[..], &["--alert", "every"]].concat();
+    assert_eq!(alerts(folder.path(), &every).len(), 3);
+    let quiet = [&logs[..], &["--alert", "quiet=2s"]].concat();
+    assert_eq!(alerts(folder.path(), &quiet).len(), 2);
+}
+
+#[test]
+fn what_comes_too_late_is_named_and_kept_apart() {
+    // A time is believed when others say the same.
+    let others: String =
+        (2_000..2_020).map(|tenths| event(tenths, &format!("u{tenths}"))).collect();
+    let log = event(0, "bob") + &others + &event(100, "bob") + &event(200, "bob");
+    let folder = folder(&[("a.json", log)]);
+    assert_eq!(alerts(folder.path(), &["a.json"]).len(), 1);
+    let arguments =
+        ["hunt", "-r", "rules.yml", "a.json", "--max-lateness", "1m", "--late", "late.json"];
+    let ran = run_in(folder.path(), &arguments, b"");
+    assert_eq!((ran.code, &*ran.stdout), (Some(0), ""), "{}", ran.stderr);
+    assert!(ran.stderr.contains("2 hits came too late for correlations"), "{}", ran.stderr);
+    let late = std::fs::read_to_string(folder.path().join("late.json")).expect("late hits");
+    let late: Vec<Value> =
+        late.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let records: Vec<&Value> = late.iter().map(|hit| &hit["source"]["record"]).collect();
+    assert_eq!(records, [22, 23]);
+    assert_eq!(late[0]["seconds_late"], 131.9);
+    assert_eq!(late[0]["rules"][0], "Logon Failed");
+    assert_eq!(late[0]["event"]["TargetUserName"], "bob");
+}
+
+/// Alerts come out while the input goes on.
+#[test]
+fn alerts_go_out_while_a_pipe_is_read() {
+    let folder = folder(&[]);
+    for options in [&["--max-lateness", "1s"][..], &["--emit", "early"]] {
+        let mut child = Command::new(binary())
+            .args(["hunt", "-r", "rules.yml", "-f", "jsonl", "-q", "-"])
+            .args(options)
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sigmund starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        let mut output = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut text = String::new();
+        for tenths in [0, 10, 20] {
+            text.push_str(&event(tenths, "bob"));
+        }
+        // Later events move the watermark; they fill what is read at once.
+        for tenths in 100..3_000 {
+            let _ = write!(text, "{}", event(tenths, "dave").replace("4625", "4624"));
+        }
+        let writer = std::thread::spawn(move || {
+            input.write_all(text.as_bytes()).expect("it listens");
+            input.flush().expect("it listens");
+            input
+        });
+        let mut line = String::new();
+        output.read_line(&mut line).expect("an alert while the pipe is open");
+        assert!(line.contains("\"TargetUserName\":\"bob\""), "{options:?}: {line}");
+        drop(writer.join().expect("the writer ends"));
+        assert!(child.wait().expect("sigmund ends").success());
+    }
+}
