@@ -1,13 +1,9 @@
 //! A multiset of texts that counts the different ones: exact, with all texts in one piece of memory.
 //!
-//! A hash table holds numbers of texts with a part of their hash, so that it grows without looking at them; a slot says where a text
-//! lies and how often it is there. What the texts that left again took is collected when it is more than half.
+//! A slot says where a text lies and how often it is there. What the texts that left again took is collected when it is more than half.
 
 use super::hash;
-use hashbrown::HashTable;
-
-/// No slot.
-const NONE: u32 = u32::MAX;
+use super::index::{Index, NONE};
 
 /// Less than that is not worth collecting.
 const SMALL: usize = 1024;
@@ -29,8 +25,7 @@ impl Default for Distinct {
 /// Many texts.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
-    /// Hash and slot.
-    table: HashTable<(u32, u32)>,
+    index: Index,
     slots: Vec<Slot>,
     /// The first slot that is free; its `start` is the next one.
     free: u32,
@@ -52,21 +47,12 @@ impl Slot {
     }
 }
 
-fn short(hash: u64) -> u32 {
-    (hash >> 32) as u32
-}
-
-/// The hash that the table sees: all it knows is the short one.
-fn spread(short: u32) -> u64 {
-    u64::from(short).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
 impl Distinct {
     /// How many different texts there are.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::One(_, count) => usize::from(*count > 0),
-            Self::Many(table) => table.table.len(),
+            Self::Many(table) => table.index.len(),
         }
     }
 
@@ -131,7 +117,7 @@ impl Distinct {
             Self::One(only, _) => only.len() + 16,
             Self::Many(table) => {
                 size_of::<Table>()
-                    + table.table.capacity() * 11
+                    + table.index.bytes()
                     + table.slots.capacity() * size_of::<Slot>()
                     + table.bytes.capacity()
                     + 64
@@ -144,7 +130,7 @@ impl Distinct {
         match self {
             Self::One(..) => false,
             Self::Many(table) => {
-                table.slots.len() > SMALL && table.table.len() < table.slots.len() / 4
+                table.slots.len() > SMALL && table.index.len() < table.slots.len() / 4
             }
         }
     }
@@ -152,21 +138,19 @@ impl Distinct {
 
 impl Default for Table {
     fn default() -> Self {
-        Self { table: HashTable::new(), slots: Vec::new(), free: NONE, bytes: Vec::new(), dead: 0 }
+        Self { index: Index::default(), slots: Vec::new(), free: NONE, bytes: Vec::new(), dead: 0 }
     }
 }
 
 impl Table {
     fn add(&mut self, text: &[u8], times: u32) -> u32 {
-        let short = short(hash::of(text));
-        let Self { table, slots, bytes, .. } = self;
-        let found = table.find(spread(short), |(have, slot)| {
-            *have == short && slots[*slot as usize].text(bytes) == text
-        });
-        if let Some((_, slot)) = found {
-            let count = &mut slots[*slot as usize].count;
+        let hash = hash::of(text);
+        let Self { index, slots, bytes, .. } = self;
+        let found = index.find(hash, |slot| slots[slot as usize].text(bytes) == text);
+        if let Some(slot) = found {
+            let count = &mut slots[slot as usize].count;
             *count = count.saturating_add(times);
-            return *slot;
+            return slot;
         }
         let new = Slot { start: bytes.len(), length: text.len() as u32, count: times };
         bytes.extend_from_slice(text);
@@ -180,7 +164,7 @@ impl Table {
             *place = new;
             slot
         };
-        table.insert_unique(spread(short), (short, slot), |(short, _)| spread(*short));
+        index.insert(hash, slot);
         slot
     }
 
@@ -191,10 +175,7 @@ impl Table {
             return;
         }
         let (text, length) = (slot.text(&self.bytes), slot.length as usize);
-        let hash = spread(short(hash::of(text)));
-        if let Ok(entry) = self.table.find_entry(hash, |(_, slot)| *slot == number) {
-            entry.remove();
-        }
+        self.index.remove(hash::of(text), number);
         *slot = Slot { start: self.free as usize, length: 0, count: 0 };
         self.free = number;
         self.dead += length;

@@ -1,11 +1,8 @@
 //! The groups of one correlation: found by their keys, numbered by slots.
 
 use super::hash;
+use super::index::{Index, NONE};
 use super::window::{Entry, Window};
-use hashbrown::HashTable;
-
-/// No slot.
-const NONE: u32 = u32::MAX;
 
 /// One group of one correlation. An attacker can make millions of them: what only few groups need is in [`Rare`].
 #[derive(Clone, Debug)]
@@ -17,6 +14,8 @@ pub(crate) struct Group {
     pub(crate) last: Entry,
     /// When it is to be looked at.
     pub(crate) due: i64,
+    /// Of the key.
+    hash: u32,
     /// The condition held when it was last looked at.
     pub(crate) active: bool,
     /// It changed since somebody asked for what changed.
@@ -42,7 +41,17 @@ static NOTHING: Rare =
 
 impl Group {
     pub(crate) fn new(key: Box<[u8]>, window: Window, first: Entry) -> Self {
-        Self { key, window, last: first, due: i64::MAX, active: false, changed: false, rare: None }
+        let hash = hash::of(&key);
+        Self {
+            key,
+            window,
+            last: first,
+            due: i64::MAX,
+            hash,
+            active: false,
+            changed: false,
+            rare: None,
+        }
     }
 
     pub(crate) fn rare(&self) -> &Rare {
@@ -78,8 +87,7 @@ impl Group {
 /// Groups by their keys.
 #[derive(Debug)]
 pub(crate) struct Groups {
-    /// Hash and slot.
-    table: HashTable<(u32, u32)>,
+    index: Index,
     slots: Vec<Slot>,
     free: u32,
 }
@@ -90,32 +98,21 @@ enum Slot {
     Used(Group),
 }
 
-fn short(key: &[u8]) -> u32 {
-    (hash::of(key) >> 32) as u32
-}
-
-fn spread(short: u32) -> u64 {
-    u64::from(short).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
 impl Default for Groups {
     fn default() -> Self {
-        Self { table: HashTable::new(), slots: Vec::new(), free: NONE }
+        Self { index: Index::default(), slots: Vec::new(), free: NONE }
     }
 }
 
 impl Groups {
     /// The slot of a group.
     pub(crate) fn find(&self, key: &[u8]) -> Option<u32> {
-        let short = short(key);
-        let found = self.table.find(spread(short), |(have, slot)| {
-            *have == short && self.get(*slot).is_some_and(|group| *group.key == *key)
-        });
-        found.map(|(_, slot)| *slot)
+        let is = |slot| self.get(slot).is_some_and(|group| *group.key == *key);
+        self.index.find(hash::of(key), is)
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.table.len()
+        self.index.len()
     }
 
     pub(crate) fn get(&self, slot: u32) -> Option<&Group> {
@@ -134,7 +131,7 @@ impl Groups {
 
     /// Adds a group whose key is not there yet.
     pub(crate) fn insert(&mut self, group: Group) -> u32 {
-        let short = short(&group.key);
+        let hash = group.hash;
         let slot = match self.slots.get_mut(self.free as usize) {
             Some(place) => {
                 let slot = self.free;
@@ -149,7 +146,7 @@ impl Groups {
                 self.slots.len() as u32 - 1
             }
         };
-        self.table.insert_unique(spread(short), (short, slot), |(short, _)| spread(*short));
+        self.index.insert(hash, slot);
         slot
     }
 
@@ -160,11 +157,8 @@ impl Groups {
             return None;
         };
         self.free = slot;
-        let hash = spread(short(&group.key));
-        if let Ok(entry) = self.table.find_entry(hash, |(_, have)| *have == slot) {
-            entry.remove();
-        }
-        if self.table.is_empty() {
+        self.index.remove(group.hash, slot);
+        if self.index.len() == 0 {
             *self = Self::default();
         }
         Some(group)

@@ -7,6 +7,6 @@ use std::sync::LazyLock;
 static STATE: LazyLock<RandomState> = LazyLock::new(|| AHashMap::<(), ()>::new().hasher().clone());
 
 /// The hash of a text.
-pub(crate) fn of(text: &[u8]) -> u64 {
-    STATE.hash_one(text)
+pub(crate) fn of(text: &[u8]) -> u32 {
+    (STATE.hash_one(text) >> 32) as u32
 }

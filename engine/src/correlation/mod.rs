@@ -17,6 +17,7 @@ mod encoding;
 mod groups;
 mod hash;
 mod hits;
+mod index;
 mod limits;
 mod marks;
 mod number;

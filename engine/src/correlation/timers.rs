@@ -3,15 +3,18 @@
 //! Events come in order of time, and a group is to be looked at one timespan after a hit: nearly all timers come in order.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 
 /// Timers of groups, by their slots. They are not taken back: a group knows which of its timers counts.
 #[derive(Debug)]
 pub(crate) struct Timers {
     rules: Vec<Queue>,
-    /// The first timer of each correlation that has one.
-    heads: BTreeSet<(i64, u32)>,
+    /// The first time of each correlation, and of each two and so on: a binary tree, from its root at 1 to the leaves.
+    first: Vec<i64>,
 }
+
+/// No timer, or one of a window that never ends.
+const NEVER: i64 = i64::MAX;
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -56,35 +59,56 @@ impl Queue {
 
 impl Timers {
     pub(crate) fn new(rules: usize) -> Self {
+        let first = vec![NEVER; 2 * rules.next_power_of_two()];
         let rules = (0..rules).map(|_| Queue::default()).collect();
-        Self { rules, heads: BTreeSet::new() }
+        Self { rules, first }
     }
 
-    fn moved(&mut self, at: u32, before: Option<i64>) {
-        let after = self.rules[at as usize].first();
-        if before != after {
-            before.map(|due| self.heads.remove(&(due, at)));
-            after.map(|due| self.heads.insert((due, at)));
+    /// The first timer of a correlation may be another one now.
+    fn moved(&mut self, at: u32) {
+        let due = self.rules[at as usize].first().unwrap_or(NEVER);
+        let mut place = self.first.len() / 2 + at as usize;
+        if self.first[place] == due {
+            return;
+        }
+        self.first[place] = due;
+        while place > 1 {
+            place /= 2;
+            self.first[place] = self.first[2 * place].min(self.first[2 * place + 1]);
         }
     }
 
+    /// The first time of all and, of the correlations that have it, the innermost.
+    fn head(&self) -> Option<(i64, u32)> {
+        let due = self.first[1];
+        if due == NEVER {
+            let at = self.rules.iter().position(|queue| queue.first().is_some())?;
+            return Some((due, at as u32));
+        }
+        let leaves = self.first.len() / 2;
+        let mut place = 1;
+        while place < leaves {
+            place *= 2;
+            place += usize::from(self.first[place] != due);
+        }
+        Some((due, (place - leaves) as u32))
+    }
+
     pub(crate) fn push(&mut self, due: i64, at: u32, slot: u32) {
-        let before = self.rules[at as usize].first();
         self.rules[at as usize].push(due, slot);
-        self.moved(at, before);
+        self.moved(at);
     }
 
     /// The first timer of one correlation.
     pub(crate) fn pop_of(&mut self, at: u32) -> Option<(i64, u32, u32)> {
-        let before = self.rules[at as usize].first();
         let (due, slot) = self.rules[at as usize].pop()?;
-        self.moved(at, before);
+        self.moved(at);
         Some((due, at, slot))
     }
 
     /// The first timer of all; of the same time, one of the innermost correlation.
     pub(crate) fn pop(&mut self) -> Option<(i64, u32, u32)> {
-        let (_, at) = *self.heads.first()?;
+        let (_, at) = self.head()?;
         self.pop_of(at)
     }
 
@@ -94,16 +118,16 @@ impl Timers {
         time: Option<i64>,
         slots: &mut Vec<u32>,
     ) -> Option<(i64, u32)> {
-        let (due, at) = *self.heads.first()?;
-        if time.is_some_and(|time| due >= time) {
+        if time.is_some_and(|time| self.first[1] >= time) {
             return None;
         }
+        let (due, at) = self.head()?;
         slots.clear();
         let queue = &mut self.rules[at as usize];
         while queue.first() == Some(due) {
             slots.extend(queue.pop().map(|(_, slot)| slot));
         }
-        self.moved(at, Some(due));
+        self.moved(at);
         Some((due, at))
     }
 }
@@ -127,6 +151,9 @@ mod tests {
             slots.sort_unstable();
             all.push((due, at, slots.clone()));
         }
+        assert_eq!(timers.pop(), None);
+        timers.push(i64::MAX, 1, 7);
+        assert_eq!(timers.pop(), Some((i64::MAX, 1, 7)));
         assert_eq!(all, [(3, 0, vec![11, 11]), (4, 1, vec![19]), (5, 0, vec![10, 12])]);
         assert_eq!(timers.pop(), None);
     }

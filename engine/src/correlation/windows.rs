@@ -469,24 +469,27 @@ impl Windows {
                         None if permitted => Goes::Out,
                         None => Goes::Not,
                     };
-                    let contributions = if goes == Goes::Not {
-                        Contributions::default()
+                    let alert = if goes == Goes::Owed || goes == Goes::Out && node.reports {
+                        let contributions = group.window.contributions(node, event.time);
+                        let value = node.rule.temporal_condition.is_none().then_some(measure);
+                        let (time, event) = (event.time, event.event);
+                        Some(alert(node, at, group, time, value, contributions, event))
                     } else {
-                        group.window.contributions(node, event.time)
+                        anchor(group, event.time);
+                        None
                     };
-                    let value = node.rule.temporal_condition.is_none().then_some(measure);
-                    let event = event.event;
-                    let alert = alert(node, at, group, entry.time, value, contributions, event);
                     if goes == Goes::Out || told.is_some_and(|told| told.here) {
-                        group.rare_mut().alerted = Some(entry.time);
+                        group.rare_mut().alerted = Some(event.time);
                     }
                     if let (Some(marks), Some(told)) = (&mut self.marks, told) {
                         out.extend(marks.goes_on(at, key, told));
                     }
-                    match (goes, &mut self.marks) {
-                        (Goes::Out, _) if node.reports => out.push(alert),
-                        (Goes::Owed, Some(marks)) => marks.owe(at, key, alert),
-                        _ => {}
+                    match (alert, &mut self.marks) {
+                        (Some(alert), Some(marks)) if goes == Goes::Owed => {
+                            marks.owe(at, key, alert);
+                        }
+                        (Some(alert), _) => out.push(alert),
+                        (None, _) => {}
                     }
                     group.active = true;
                 }
@@ -594,6 +597,14 @@ pub(crate) fn alert_id(node: &Node, key: &[u8], anchor: (i64, u32)) -> Detection
     DetectionId::of("correlation", &parts)
 }
 
+/// Counts an evaluation that is true.
+fn anchor(group: &mut Group, time: i64) -> (i64, u32) {
+    let last = group.rare().anchor;
+    let anchor = if last.0 == time { (time, last.1.saturating_add(1)) } else { (time, 0) };
+    group.rare_mut().anchor = anchor;
+    anchor
+}
+
 fn alert(
     node: &Node,
     at: u32,
@@ -603,9 +614,7 @@ fn alert(
     events: Contributions,
     trigger: EventRef,
 ) -> Alert {
-    let last = group.rare().anchor;
-    let anchor = if last.0 == time { (time, last.1.saturating_add(1)) } else { (time, 0) };
-    group.rare_mut().anchor = anchor;
+    let anchor = anchor(group, time);
     Alert {
         correlation: at,
         id: alert_id(node, &group.key, anchor),
