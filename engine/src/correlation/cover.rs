@@ -217,7 +217,7 @@ impl Cover {
     fn make(&mut self, at: Position, delta: i128, hit: Option<Hit>) -> u32 {
         self.made += 1;
         // Nobody can choose hits that make the tree deep.
-        let priority = (hash::of(&self.made.to_le_bytes()) >> 32) as u32;
+        let priority = hash::of(&self.made.to_le_bytes());
         let (left, right) = (NONE, NONE);
         let node = Node { at, delta, hit, sum: 0, best: NOWHERE, hits: 0, left, right, priority };
         let index = match self.free.pop() {
