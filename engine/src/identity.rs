@@ -49,6 +49,11 @@ impl DetectionId {
         Self(id)
     }
 
+    /// An id that was kept.
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8; 16] {

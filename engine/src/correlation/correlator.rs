@@ -81,34 +81,36 @@ pub struct Output {
 /// Correlations over sightings in any order.
 #[derive(Debug)]
 pub struct Correlator {
-    windows: Windows,
-    watermark: Watermark,
-    pending: BinaryHeap<Reverse<Sighting>>,
-    pending_bytes: usize,
-    early: Option<Early>,
+    pub(crate) windows: Windows,
+    pub(crate) watermark: Watermark,
+    pub(crate) pending: BinaryHeap<Reverse<Sighting>>,
+    pub(crate) pending_bytes: usize,
+    pub(crate) early: Option<Early>,
+    emit: Emit,
     limits: Limits,
     patience: Patience,
     /// Sightings in no window, by source.
-    late: BTreeMap<u32, u64>,
+    pub(crate) late: BTreeMap<u32, u64>,
     /// Sightings that went through before the watermark.
-    forced: u64,
+    pub(crate) forced: u64,
     /// Of those, what no alert told of yet, and the watermark when one did.
-    untold: u64,
-    told: Option<i64>,
+    pub(crate) untold: u64,
+    pub(crate) told: Option<i64>,
 }
 
 impl Correlator {
     /// Without any state.
     #[must_use]
     pub fn new(set: Arc<Correlations>, policy: Policy, limits: Limits, options: Options) -> Self {
-        let mut windows = Windows::new(Arc::clone(&set), policy, limits);
-        let early = (options.emit == Emit::Early).then(|| {
-            windows.expect(early::marks(&set));
-            Early::new(set, limits.early_bytes)
-        });
-        Self {
+        Self::over(Windows::new(set, policy, limits), limits, options)
+    }
+
+    /// With the state of windows.
+    pub(crate) fn over(windows: Windows, limits: Limits, options: Options) -> Self {
+        let mut correlator = Self {
             windows,
-            early,
+            early: None,
+            emit: options.emit,
             watermark: Watermark::new(options.patience),
             pending: BinaryHeap::new(),
             pending_bytes: 0,
@@ -118,6 +120,17 @@ impl Correlator {
             forced: 0,
             untold: 0,
             told: None,
+        };
+        correlator.begin();
+        correlator
+    }
+
+    /// Starts the search for early alerts anew.
+    pub(crate) fn begin(&mut self) {
+        if self.emit == Emit::Early {
+            let set = Arc::clone(self.windows.correlations());
+            self.windows.expect(early::marks(&set));
+            self.early = Some(Early::new(set, self.limits.early_bytes));
         }
     }
 

@@ -177,12 +177,21 @@ impl Cover {
 
     /// A hit.
     pub(crate) fn get(&self, at: Position) -> Option<&Hit> {
+        self.find(at)?.hit.as_ref()
+    }
+
+    /// By how much the function changes at a position.
+    pub(crate) fn change_at(&self, at: Position) -> i128 {
+        self.find(at).map_or(0, |node| node.delta)
+    }
+
+    fn find(&self, at: Position) -> Option<&Node> {
         let mut next = self.root;
         while let Some(node) = self.nodes.get(next as usize) {
             match at.cmp(&node.at) {
                 std::cmp::Ordering::Less => next = node.left,
                 std::cmp::Ordering::Greater => next = node.right,
-                std::cmp::Ordering::Equal => return node.hit.as_ref(),
+                std::cmp::Ordering::Equal => return Some(node),
             }
         }
         None

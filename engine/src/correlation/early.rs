@@ -129,6 +129,32 @@ fn is_positive(condition: &TemporalCondition) -> bool {
     }
 }
 
+/// A group as it is kept, all of it that matters at the watermark or after it.
+#[derive(Debug)]
+pub(crate) struct KeptGroup {
+    pub(crate) at: u32,
+    pub(crate) key: Box<[u8]>,
+    /// In order.
+    pub(crate) hits: Vec<KeptHit>,
+}
+
+/// A hit as it is kept.
+#[derive(Debug)]
+pub(crate) struct KeptHit {
+    pub(crate) position: Position,
+    pub(crate) settled: bool,
+    pub(crate) references: Vec<u32>,
+    pub(crate) value: KeptValue,
+}
+
+/// The value of a hit as it is kept.
+#[derive(Debug)]
+pub(crate) enum KeptValue {
+    None,
+    Text(Box<[u8]>),
+    Units(i128),
+}
+
 /// Which correlations alert early.
 pub(crate) fn which(set: &Correlations) -> impl Iterator<Item = bool> + '_ {
     set.nodes.iter().map(|node| test(set, node).is_some())
@@ -141,6 +167,8 @@ struct Group {
     values: Values,
     /// The largest time.
     last: i64,
+    /// Whether hits add numbers.
+    sums: bool,
     /// Of values.
     texts: usize,
     /// Counted in the total.
@@ -250,6 +278,45 @@ impl Early {
         }
     }
 
+    /// All groups, by correlation and key.
+    pub(crate) fn kept(&self) -> Vec<KeptGroup> {
+        let mut kept = Vec::new();
+        for (at, groups) in (0u32..).zip(&self.groups) {
+            kept.extend(groups.iter().map(|(key, group)| group.kept(at, key)));
+        }
+        kept.sort_unstable_by(|a: &KeptGroup, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+        kept
+    }
+
+    /// Takes a group that was kept.
+    pub(crate) fn keep(&mut self, kept: &KeptGroup) {
+        let set = Arc::clone(&self.set);
+        let node = &set.nodes[kept.at as usize];
+        let Some(test) = self.tests[kept.at as usize] else { return };
+        let (span, key): (_, Arc<[u8]>) = (self.span(kept.at), kept.key.clone().into());
+        let mut group = Group::new(test, node);
+        for hit in &kept.hits {
+            let position = hit.position;
+            let value = match &hit.value {
+                KeptValue::None => Value::None,
+                KeptValue::Text(text) => Value::Text(text.clone()),
+                KeptValue::Units(units) => Value::Number(Fixed::of_units(*units)),
+            };
+            let arriving = Arriving { position, key: &key, references: &hit.references, value };
+            group.last = group.last.max(position.time);
+            group.insert(test, &arriving, position.time.saturating_add(span));
+            if hit.settled {
+                group.cover.settle(position);
+            }
+        }
+        group.bytes = group.size(&key);
+        self.bytes += group.bytes;
+        self.timers.push(Reverse((group.last.saturating_add(span), kept.at, Arc::clone(&key))));
+        if let Some(other) = self.groups[kept.at as usize].insert(key, group) {
+            self.bytes -= other.bytes;
+        }
+    }
+
     /// The input is over.
     pub(crate) fn clear(&mut self) {
         self.groups.iter_mut().for_each(|groups| groups.clear());
@@ -327,7 +394,28 @@ impl Group {
                 Values::Rules(vec![BTreeSet::new(); node.references.len()])
             }
         };
-        Self { cover: Cover::default(), values, last: i64::MIN, texts: 0, bytes: 0 }
+        let sums = matches!(test, Test::Sum(_));
+        Self { cover: Cover::default(), values, last: i64::MIN, sums, texts: 0, bytes: 0 }
+    }
+
+    fn kept(&self, at: u32, key: &[u8]) -> KeptGroup {
+        let hits = (0..).map_while(|rank| self.cover.nth(rank)).map(|(position, hit)| {
+            let references: Vec<u32> = match &self.values {
+                Values::Rules(rules) => (0u32..)
+                    .zip(rules)
+                    .filter(|(_, hits)| hits.contains(&position))
+                    .map(|(rule, _)| rule)
+                    .collect(),
+                _ => (0..32).filter(|rule| hit.rules & rule_bit(*rule) != 0).collect(),
+            };
+            let value = match (&hit.text, self.sums) {
+                (Some(text), _) => KeptValue::Text(text[..].into()),
+                (None, true) => KeptValue::Units(self.cover.change_at(position)),
+                (None, false) => KeptValue::None,
+            };
+            KeptHit { position, settled: hit.settled, references, value }
+        });
+        KeptGroup { at, key: key.into(), hits: hits.collect() }
     }
 
     /// About how much memory it takes.

@@ -138,6 +138,21 @@ impl Marks {
         owed.map(|alert| *alert)
     }
 
+    /// All of them, by correlation and group.
+    pub(crate) fn all(&self) -> Vec<(u32, &[u8], &BTreeSet<Position>, Option<&Alert>)> {
+        let groups =
+            (0u32..).zip(&self.groups).filter_map(|(at, groups)| Some((at, groups.as_ref()?)));
+        let mut all: Vec<_> = groups
+            .flat_map(|(at, groups)| {
+                groups
+                    .iter()
+                    .map(move |(key, marked)| (at, &**key, &marked.early, marked.owed.as_deref()))
+            })
+            .collect();
+        all.sort_unstable_by_key(|(at, key, ..)| (*at, *key));
+        all
+    }
+
     /// Whether there are none.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {

@@ -10,6 +10,7 @@ mod alert;
 mod condition;
 mod contents;
 mod correlator;
+mod correlator_state;
 mod cover;
 mod distinct;
 mod early;

@@ -188,6 +188,11 @@ impl Measure {
         Self { numerator, denominator: whole }
     }
 
+    /// In units, if it is no fraction of such.
+    pub(crate) fn whole(&self) -> Option<Wide> {
+        (self.denominator == 1).then_some(self.numerator)
+    }
+
     /// Exactly.
     #[must_use]
     pub fn compare(&self, threshold: Fixed) -> Ordering {

@@ -331,6 +331,11 @@ impl Correlations {
         &self.fields
     }
 
+    /// What the rules mean that correlations use, by index.
+    pub(crate) fn rule_hashes(&self) -> &[SemanticHash] {
+        &self.hashes
+    }
+
     pub(crate) fn inputs(&self, rule: u32) -> &[Input] {
         self.inputs.get(rule as usize).map_or(&[], Vec::as_slice)
     }

@@ -152,7 +152,7 @@ impl fmt::Display for StateError {
 
 impl std::error::Error for StateError {}
 
-fn damaged(what: impl fmt::Display) -> impl FnOnce(Broken) -> StateError {
+pub(crate) fn damaged(what: impl fmt::Display) -> impl FnOnce(Broken) -> StateError {
     move |why| StateError::Damaged { what: what.to_string(), why }
 }
 

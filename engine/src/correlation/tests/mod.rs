@@ -1,5 +1,6 @@
 //! The engine against the plain model, on generated correlations and streams.
 
+mod correlator_state;
 mod disorder;
 mod early;
 mod generate;
