@@ -28,6 +28,11 @@ use crate::printer::{Printer, is_broken_pipe};
 use clap::Parser;
 use std::process::ExitCode;
 
+/// Rules are many small allocations, made once and then read for every event: this one lays them out close together and on large pages
+/// where the system has them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = args::Args::parse();
     let printer = Printer::new(&args.global);

@@ -245,15 +245,14 @@ impl Reader {
         Ok(report)
     }
 
-    /// Reads what is in memory as the end of a stream.
-    pub(crate) fn bytes(
+    /// Reads a part of a stream to its end. The error is the consumer's; what goes wrong while reading is given.
+    pub(crate) fn part(
         &mut self,
         stream: &mut Stream,
-        bytes: &[u8],
+        bytes: &mut dyn Read,
         consumer: &mut dyn Consumer,
-    ) -> io::Result<()> {
-        stream.read(bytes, true, &mut self.record, &mut |framed| consumer.record(framed));
-        consumer.block(bytes.len())
+    ) -> io::Result<Option<io::Error>> {
+        self.stream(stream, b"", bytes, consumer)
     }
 
     fn stream(

@@ -1,8 +1,9 @@
 //! Reads many logs on many threads, and hands on their detections in the order of the input.
 //!
-//! One thread opens the logs in order and cuts large ones, whose records stand alone, at line borders. Workers
-//! read the parts. Each part has a channel of its own, and the caller's thread empties the channels in order.
-//! All channels are bounded, so memory does not grow with the input. With one thread none of this is used.
+//! Large logs, whose records stand alone, are cut at line borders. A worker that has nothing to do takes the next part and reads
+//! it itself, block by block, so that the bytes are still in the cache of its processor when they are matched. Each part has a
+//! channel of its own, and the caller's thread empties the channels in order. All channels are bounded, so
+//! memory does not grow with the input. With one thread none of this is used.
 
 use crate::input::{Content, Input, Opened};
 use crate::read::{Consumer as _, Reader, Report, head};
@@ -11,19 +12,18 @@ use sigmund_engine::Matcher;
 use sigmund_parsers::decompress::is_plain;
 use sigmund_parsers::{Counts, Framing, Split, Stream, format_named};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Files smaller than this are not cut.
 const LARGE: u64 = 4 << 20;
 
-/// How much of a large file one worker reads at a time.
-const CHUNK: usize = 1 << 20;
+/// How much of a large file is one part: long enough that handing parts out costs nothing.
+const PART: u64 = 2 << 20;
 
-/// The line of a chunk beyond this length is cut; the framer's limit is far below.
-const LONGEST_LINE: usize = 16 << 20;
+/// How much is looked at at once for the line border that a part begins at.
+const LOOK: u64 = 16 << 10;
 
 /// How many blocks of detections of one part may wait.
 const WAITING: usize = 8;
@@ -70,16 +70,13 @@ pub(crate) fn run(
         return one_thread(hunt, inputs, progress, sink);
     }
     std::thread::scope(|scope| {
-        let (job_sender, jobs) = sync_channel::<Job>(2 * threads);
         let (order_sender, order) = sync_channel::<Ordered>(4 * threads);
-        let jobs = Arc::new(Mutex::new(jobs));
-        let spare = Arc::new(Spare::default());
+        let feed = Arc::new(Mutex::new(Feed::new(hunt, inputs, order_sender)));
         for _ in 0..threads {
-            let (jobs, spare) = (Arc::clone(&jobs), Arc::clone(&spare));
-            scope.spawn(move || work(hunt, inputs, &jobs, &spare, progress));
+            let feed = Arc::clone(&feed);
+            scope.spawn(move || work(hunt, inputs, &feed, progress));
         }
-        drop(jobs);
-        scope.spawn(move || schedule(hunt, inputs, &spare, &job_sender, &order_sender));
+        drop(feed);
         collect(inputs, &order, sink)
     })
 }
@@ -121,45 +118,18 @@ fn read_log(
     reader.log(opened, &hunt.reading, &mut Scan::new(hunt, matcher, emit))
 }
 
-/// Buffers of chunks that are read, for the next ones: fresh memory costs as much as reading into it.
-#[derive(Default)]
-struct Spare(Mutex<Vec<Vec<u8>>>);
-
-impl Spare {
-    /// An empty buffer with room for a chunk and the line that it ends in.
-    fn take(&self) -> Vec<u8> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        known.unwrap_or_else(|| Vec::with_capacity(CHUNK + CHUNK / 4))
-    }
-
-    fn give(&self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        // One that an endless line has made large is not kept.
-        if buffer.capacity() <= 2 * CHUNK {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-        }
-    }
-}
-
 /// A part of the input for a worker.
-struct Job {
-    part: Part,
-    results: SyncSender<Piece>,
-}
-
 enum Part {
     /// The log with this index.
     Whole(usize),
-    /// Some lines of a large log.
-    Lines { input: usize, bytes: Vec<u8>, begin: Arc<Begin>, first: bool },
-    /// The rest of a large log could not be read.
-    Unread(String),
+    /// The lines of a large log that begin in this part of it.
+    Lines { input: usize, begin: Arc<Begin>, from: u64, to: u64 },
 }
 
-/// What every chunk of a log is opened with.
+/// What every part of a log is opened with.
 struct Begin {
-    head: Vec<u8>,
     split: Split,
+    size: u64,
 }
 
 /// What a worker sends.
@@ -176,43 +146,55 @@ struct Ordered {
     pieces: Receiver<Piece>,
 }
 
-/// Sends the parts of all logs to the workers, in order. Ends early when nobody listens any more.
-fn schedule(
-    hunt: &Hunt,
-    inputs: &[Input],
-    spare: &Spare,
-    jobs: &SyncSender<Job>,
-    order: &SyncSender<Ordered>,
-) {
-    let send = |input: usize, continues: bool, part: Part| -> Option<()> {
-        let (results, pieces) = sync_channel(WAITING);
-        order.send(Ordered { input, continues, pieces }).ok()?;
-        jobs.send(Job { part, results }).ok()
-    };
-    for (index, input) in inputs.iter().enumerate() {
-        let sent = match cuttable(hunt, input) {
-            Some((reader, begin)) => cut(reader, &begin, spare, &mut |lines, first| {
-                let begin = Arc::clone(&begin);
-                let part = match lines {
-                    Ok(bytes) => Part::Lines { input: index, bytes, begin, first },
-                    Err(problem) => Part::Unread(problem),
-                };
-                send(index, !first, part)
-            }),
-            None => send(index, false, Part::Whole(index)),
-        };
-        if sent.is_none() {
-            return;
+/// The parts of all logs, in order.
+struct Feed<'a> {
+    hunt: &'a Hunt,
+    inputs: &'a [Input],
+    /// The first log that was not begun.
+    next: usize,
+    /// The log that is being cut, and where its next part begins.
+    cutting: Option<(usize, Arc<Begin>, u64)>,
+    order: SyncSender<Ordered>,
+}
+
+impl<'a> Feed<'a> {
+    fn new(hunt: &'a Hunt, inputs: &'a [Input], order: SyncSender<Ordered>) -> Self {
+        Self { hunt, inputs, next: 0, cutting: None, order }
+    }
+
+    /// The next part and where its results go. `None` at the end, and when nobody listens any more.
+    fn take(&mut self) -> Option<(Part, SyncSender<Piece>)> {
+        if self.cutting.is_none() {
+            let index = self.next;
+            let input = self.inputs.get(index)?;
+            self.next += 1;
+            match cuttable(self.hunt, input) {
+                Some(begin) => self.cutting = Some((index, Arc::new(begin), 0)),
+                None => return self.send(Part::Whole(index), index, false),
+            }
         }
+        let (input, begin, from) = self.cutting.take()?;
+        // The last part goes on to the end, even if the log has grown since.
+        let to = if from + PART < begin.size { from + PART } else { u64::MAX };
+        if to != u64::MAX {
+            self.cutting = Some((input, Arc::clone(&begin), to));
+        }
+        self.send(Part::Lines { input, begin, from, to }, input, from > 0)
+    }
+
+    fn send(&self, part: Part, input: usize, continues: bool) -> Option<(Part, SyncSender<Piece>)> {
+        let (results, pieces) = sync_channel(WAITING);
+        self.order.send(Ordered { input, continues, pieces }).ok()?;
+        Some((part, results))
     }
 }
 
-/// The reader of a log that is large and whose lines stand alone.
-fn cuttable(hunt: &Hunt, input: &Input) -> Option<(File, Arc<Begin>)> {
-    match input {
-        Input::File(_, size) if *size >= LARGE => {}
+/// What the parts of a log need that is large and whose lines stand alone.
+fn cuttable(hunt: &Hunt, input: &Input) -> Option<Begin> {
+    let size = match input {
+        Input::File(_, size) if *size >= LARGE => *size,
         _ => return None,
-    }
+    };
     let Opened { content: Content::File(mut file), name, modified } = input.open().ok()? else {
         return None;
     };
@@ -223,72 +205,92 @@ fn cuttable(hunt: &Hunt, input: &Input) -> Option<(File, Arc<Begin>)> {
     let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let info = hunt.reading.info(file_name, modified);
     let split = Stream::open(info, &head, hunt.reading.forced).split()?;
-    Some((file, Arc::new(Begin { head, split })))
+    Some(Begin { split, size })
 }
 
-/// Cuts a log into chunks of whole lines.
-fn cut(
-    mut reader: File,
-    begin: &Begin,
-    spare: &Spare,
-    send: &mut dyn FnMut(Result<Vec<u8>, String>, bool) -> Option<()>,
-) -> Option<()> {
-    // A pretty-printed object among lines of JSON stays whole if only lines that begin an object are borders.
-    let json =
-        format_named(begin.split.format()).is_some_and(|format| format.framing() == Framing::Json);
-    let mut bytes = spare.take();
-    bytes.extend_from_slice(&begin.head);
-    let mut first = true;
-    loop {
-        let wanted = CHUNK.saturating_sub(bytes.len()).max(CHUNK / 4);
-        let read = reader.by_ref().take(wanted as u64).read_to_end(&mut bytes);
-        if !matches!(read, Ok(1..)) {
-            if !bytes.is_empty() || first {
-                send(Ok(bytes), first)?;
-            }
-            return match read {
-                Ok(_) => Some(()),
-                Err(error) => send(Err(error.to_string()), false),
-            };
+/// The lines of a file that begin in a part of it, wherever the last of them ends.
+struct Lines<F> {
+    file: F,
+    /// A pretty-printed object among lines of JSON stays whole if only lines that begin an object are borders.
+    is_json: bool,
+    /// Where the next byte that is read stands, and the byte before it.
+    at: u64,
+    before: u8,
+    to: u64,
+    ended: bool,
+}
+
+impl<F: Read + Seek> Lines<F> {
+    fn open(file: F, is_json: bool, from: u64, to: u64) -> io::Result<Self> {
+        let mut lines = Self { file, is_json, at: 0, before: b'\n', to, ended: false };
+        if from == 0 {
+            return Ok(lines);
         }
-        let border = if json {
-            memchr_last(&bytes, b"\n{").map(|at| at + 1)
-        } else {
-            bytes.iter().rposition(|&byte| byte == b'\n').map(|at| at + 1)
-        };
-        match border {
-            Some(border) => {
-                let mut rest = spare.take();
-                rest.extend_from_slice(&bytes[border..]);
-                bytes.truncate(border);
-                send(Ok(std::mem::replace(&mut bytes, rest)), first)?;
-                first = false;
+        lines.at = lines.file.seek(SeekFrom::Start(from - 1))?;
+        lines.before = 0;
+        let mut block = Vec::new();
+        loop {
+            block.clear();
+            (&mut lines.file).take(LOOK).read_to_end(&mut block)?;
+            let border = lines.border(&block, from);
+            lines.before = block.last().copied().unwrap_or(0);
+            match border {
+                Some(border) => {
+                    lines.at = lines.file.seek(SeekFrom::Start(lines.at + border as u64))?;
+                    lines.before = b'\n';
+                    // A line that goes on beyond the part belongs to an earlier one.
+                    lines.ended = lines.at >= to;
+                    return Ok(lines);
+                }
+                None if block.is_empty() || lines.at >= to => {
+                    lines.ended = true;
+                    return Ok(lines);
+                }
+                None => lines.at += block.len() as u64,
             }
-            // The rest of an endless line is beyond the framer's limit anyway.
-            None if bytes.len() > LONGEST_LINE => bytes.truncate(LONGEST_LINE),
-            None => {}
         }
+    }
+
+    /// The first line that begins in the block, which stands at `at`, from `least` on.
+    fn border(&self, block: &[u8], least: u64) -> Option<usize> {
+        let skipped = usize::try_from(least.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        if skipped >= block.len() {
+            return None;
+        }
+        let begins = |at: usize| !self.is_json || block.get(at) == Some(&b'{');
+        if skipped == 0 && self.before == b'\n' && begins(0) {
+            return Some(0);
+        }
+        let first = skipped.saturating_sub(1);
+        memchr::memchr_iter(b'\n', &block[first..])
+            .map(|at| first + at + 1)
+            .find(|at| *at < block.len() && begins(*at))
     }
 }
 
-fn memchr_last(bytes: &[u8], pair: &[u8; 2]) -> Option<usize> {
-    bytes.windows(2).rposition(|window| window == pair)
+impl<F: Read + Seek> Read for Lines<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ended || buffer.is_empty() {
+            return Ok(0);
+        }
+        let count = self.file.read(buffer)?;
+        let end = self.border(&buffer[..count], self.to);
+        self.ended = end.is_some();
+        let count = end.unwrap_or(count);
+        self.at += count as u64;
+        self.before = buffer[..count].last().copied().unwrap_or(self.before);
+        Ok(count)
+    }
 }
 
 /// Reads parts until there are no more.
-fn work(
-    hunt: &Hunt,
-    inputs: &[Input],
-    jobs: &Mutex<Receiver<Job>>,
-    spare: &Spare,
-    progress: &(dyn Fn(usize) + Sync),
-) {
+fn work(hunt: &Hunt, inputs: &[Input], feed: &Mutex<Feed<'_>>, progress: &(dyn Fn(usize) + Sync)) {
     let (mut reader, mut matcher) = (hunt.reader(), hunt.matcher());
     // The parts of one log follow each other: what its parser prepared serves them all.
     let mut open: Option<(usize, Stream)> = None;
     loop {
-        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { part, results }) = job else { return };
+        let taken = feed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((part, results)) = taken else { return };
         let mut emit = |found: &mut Found, bytes: usize| {
             progress(bytes);
             if found.is_empty() {
@@ -301,8 +303,7 @@ fn work(
             Part::Whole(input) => {
                 read_log(hunt, &mut reader, &mut matcher, &inputs[input], &mut emit)
             }
-            Part::Unread(problem) => Ok(Report { problem: Some(problem), ..Report::default() }),
-            Part::Lines { input, bytes, begin, first } => {
+            Part::Lines { input, begin, from, to } => {
                 let stream = match &mut open {
                     Some((last, stream)) if *last == input => {
                         stream.restart();
@@ -310,14 +311,25 @@ fn work(
                     }
                     open => &mut open.insert((input, begin.split.open())).1,
                 };
-                let path = inputs[input].name();
                 let mut scan = Scan::new(hunt, &mut matcher, &mut emit);
-                scan.stream(&path);
-                let read = reader.bytes(stream, &bytes, &mut scan);
-                spare.give(bytes);
-                read.map(|()| Report {
+                scan.stream(&inputs[input].name());
+                let format = begin.split.format();
+                let is_json = format_named(format).map(|it| it.framing()) == Some(Framing::Json);
+                let lines = match inputs[input].open() {
+                    Ok(Opened { content: Content::File(file), .. }) => {
+                        Lines::open(file, is_json, from, to)
+                    }
+                    Ok(_) => Err(io::Error::other("it is no file any more")),
+                    Err(error) => Err(error),
+                };
+                let read = match lines {
+                    Ok(mut lines) => reader.part(stream, &mut lines, &mut scan),
+                    Err(error) => Ok(Some(error)),
+                };
+                read.map(|problem| Report {
                     counts: stream.counts().clone(),
-                    format: first.then_some(begin.split.format()),
+                    format: (from == 0).then_some(format),
+                    problem: problem.map(|error| error.to_string()),
                     ..Report::default()
                 })
             }
@@ -360,4 +372,48 @@ fn collect(inputs: &[Input], order: &Receiver<Ordered>, sink: &mut Sink<'_>) -> 
     }
     end(last, sink)?;
     Ok(totals)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Cursor;
+
+    proptest! {
+        #[test]
+        fn parts_make_the_whole_and_begin_where_lines_do(
+            text in "[a{\n]{0,60}",
+            size in 1u64..20,
+            is_json: bool,
+        ) {
+            let mut whole = Vec::new();
+            let mut from = 0;
+            loop {
+                let last = from + size >= text.len() as u64;
+                let to = if last { u64::MAX } else { from + size };
+                let mut part = Vec::new();
+                let mut lines = Lines::open(Cursor::new(&text), is_json, from, to).expect("memory");
+                // Blocks of any size.
+                let mut block = vec![0; 1 + (from % 7) as usize];
+                loop {
+                    match lines.read(&mut block).expect("memory") {
+                        0 => break,
+                        count => part.extend_from_slice(&block[..count]),
+                    }
+                }
+                if !part.is_empty() && !whole.is_empty() {
+                    prop_assert_eq!(whole.last(), Some(&b'\n'));
+                    let begins = !is_json || part.first() == Some(&b'{');
+                    prop_assert!(begins, "an object begins here");
+                }
+                whole.extend(part);
+                if last {
+                    break;
+                }
+                from = to;
+            }
+            prop_assert_eq!(String::from_utf8_lossy(&whole), text);
+        }
+    }
 }
