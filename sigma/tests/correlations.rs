@@ -1,36 +1,7 @@
-//! Legacy aggregations of the shared rule corpus, which lives outside of this repository; and
-//! pipelines over whole collections.
+//! Pipelines over whole collections.
 
-use crate::shared::corpus;
-use sigmund_sigma::correlation::CorrelationType;
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::{Collection, Item, Loader, Search, Source};
-use std::collections::BTreeMap;
-
-#[test]
-fn every_legacy_aggregation_of_the_corpus_is_translated() {
-    let Some(sources) = corpus(&["unsupported", "deprecated"]) else { return };
-    let lines = sources.iter().flat_map(|source| source.text.lines());
-    let aggregations = lines
-        .filter(|line| line.trim_start().starts_with("condition:") && line.contains('|'))
-        .count();
-    assert_eq!(aggregations, 55);
-    let collection = Loader::default().load(&sources);
-    // One condition of a global template may serve several rules.
-    assert!(collection.correlations.len() >= aggregations, "{}", collection.correlations.len());
-    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-    for correlation in &collection.correlations {
-        assert!(correlation.legacy && !correlation.rules.is_empty());
-        *kinds.entry(correlation.kind.name()).or_default() += 1;
-        assert_eq!(
-            correlation.temporal_condition.is_some(),
-            correlation.kind == CorrelationType::Temporal
-        );
-    }
-    assert_eq!(kinds.get("temporal"), Some(&8), "{kinds:?}");
-    assert_eq!(kinds.get("value_sum"), Some(&2), "{kinds:?}");
-    assert_eq!(kinds.get("value_count"), Some(&22), "{kinds:?}");
-}
 
 const RULES: &str = "title: R
 id: r

@@ -2,6 +2,7 @@
 
 mod correlations;
 mod hostile;
+mod legacy;
 mod lint;
 mod load;
 mod shared;

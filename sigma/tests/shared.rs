@@ -38,9 +38,20 @@ pub(crate) fn rule_files(directory: &Path, sources: &mut Vec<Source>) {
     for path in entries {
         if path.is_dir() {
             rule_files(&path, sources);
-        } else if path.extension().is_some_and(|extension| extension == "yml") {
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "yml" || extension == "yaml")
+        {
             let text = std::fs::read_to_string(&path).expect("text");
             sources.push(Source { name: path.to_string_lossy().into(), text: text.into() });
         }
     }
+}
+
+/// All rule files of Confluent Sigma.
+pub(crate) fn confluent() -> Option<Vec<Source>> {
+    let root = shared("corpus/confluent-sigma/rules")?;
+    let mut sources = Vec::new();
+    rule_files(&root, &mut sources);
+    Some(sources)
 }

@@ -13,7 +13,7 @@
 //! A hidden rule has no id, is silent, and its name is not one an author can write by accident:
 //! `<source>@<offset of the document>#search`, or `#<selection>`.
 
-use super::temporal;
+use super::temporal::{self, Expression};
 use super::{Correlation, CorrelationType, Operator, RuleReference, TemporalCondition, timespan};
 use crate::Span;
 use crate::condition::Condition;
@@ -33,6 +33,35 @@ const FUNCTIONS: [(&str, CorrelationType); 5] = [
     ("avg", CorrelationType::ValueAvg),
 ];
 
+/// The text after the pipe, read. What it names is not looked up yet.
+pub(crate) enum Legacy {
+    /// `count(x) by a, b > n`
+    Aggregate(Aggregation),
+    /// `near a and not b`
+    Near(Near),
+}
+
+/// `near a and not b within 5m`, read.
+pub(crate) struct Near {
+    /// Over selections.
+    pub(crate) operands: Expression,
+    /// Where the operands start in the text.
+    from: usize,
+    pub(crate) within: Option<i64>,
+}
+
+/// Reads an aggregation; `span` is its place (any place, if text and source differ in length).
+///
+/// # Errors
+/// One diagnostic, placed inside the aggregation.
+pub(crate) fn read(text: &str, span: Span) -> Result<Legacy, Diagnostic> {
+    let mut parser = Parser { text, span, words: words(text), next: 0 };
+    if parser.peek().is_some_and(|word| word.text.eq_ignore_ascii_case("near")) {
+        return parser.near().map(Legacy::Near);
+    }
+    parser.aggregation().map(Legacy::Aggregate)
+}
+
 /// Translates the aggregation of `rule`, whose condition is the search before the pipe.
 ///
 /// `aggregation` is the text after the pipe and `span` its place (any place, if text and source
@@ -47,18 +76,19 @@ pub(crate) fn parse_legacy(
     span: Span,
     timeframe: Option<(&str, Span)>,
 ) -> Result<(Vec<Rule>, Correlation), Diagnostic> {
-    let words = words(aggregation);
-    let mut parser = Parser { text: aggregation, span, words, next: 0 };
     let timespan = match timeframe {
         None => None,
         Some((text, place)) => Some(timespan::parse(text.trim()).map_err(|(message, help)| {
             Diagnostic::error("legacy-timeframe", place, message).with_help(help)
         })?),
     };
-    if parser.peek().is_some_and(|word| word.text.eq_ignore_ascii_case("near")) {
-        return near(rule, parser, timespan);
-    }
-    let parsed = parser.aggregation()?;
+    let parsed = match read(aggregation, span)? {
+        Legacy::Aggregate(parsed) => parsed,
+        Legacy::Near(near) => {
+            let place = |start, end| place(span, aggregation, start, end);
+            return translate_near(rule, near, &place, span, timespan);
+        }
+    };
     let hidden = hidden_rule(rule, "search", rule.conditions.clone());
     let mut correlation = translated(rule, parsed.kind, std::slice::from_ref(&hidden), span);
     correlation.group_by = parsed.group_by;
@@ -68,49 +98,34 @@ pub(crate) fn parse_legacy(
     Ok((vec![hidden], correlation))
 }
 
-fn near(
+fn translate_near(
     rule: &Rule,
-    mut parser: Parser<'_>,
+    near: Near,
+    place: &dyn Fn(usize, usize) -> Span,
+    span: Span,
     timespan: Option<i64>,
 ) -> Result<(Vec<Rule>, Correlation), Diagnostic> {
-    let from = parser.words.get(1).map_or(parser.text.len(), |word| word.start);
-    // `within timeframe` ends the oldest ones.
-    let within = parser.words.iter().position(|word| word.text.eq_ignore_ascii_case("within"));
-    let to = within.map_or(parser.text.len(), |at| parser.words[at].start);
-    let mut window = None;
-    if let Some(at) = within {
-        parser.next = at;
-        window = parser.within()?;
-    }
-    let operands = parser.text.get(from..to).unwrap_or_default();
-    let expression = temporal::parse(operands).map_err(|error| {
-        let range = error.span.range();
-        let message = error.message.replace("rule name", "selection");
-        parser
-            .error_at(from + range.start, from + range.end, message)
-            .with_help("write e.g. `selection1 | near selection2 and not selection3`")
-    })?;
     let mut hidden = vec![hidden_rule(rule, "search", rule.conditions.clone())];
-    for (name, place) in &expression.names {
-        let range = place.range();
-        let (start, end) = (from + range.start, from + range.end);
+    for (name, range) in &near.operands.names {
+        let range = range.range();
+        let place = place(near.from + range.start, near.from + range.end);
         let selection = rule.selections.iter().position(|known| *known.name == **name);
         let Some(index) = selection else {
             let known = rule.selections.iter().map(|selection| &*selection.name);
             let help =
                 did_you_mean(name, known, || format!("add a selection `{name}` to the detection"));
             let message = format!("undefined selection `{name}`");
-            return Err(parser.error_at(start, end, message).with_help(help));
+            return Err(Diagnostic::error(CODE, place, message).with_help(help));
         };
-        let condition = Condition::Selection(index, parser.place(start, end));
+        let condition = Condition::Selection(index, place);
         hidden.push(hidden_rule(rule, name, vec![condition]));
     }
-    let mut correlation = translated(rule, CorrelationType::Temporal, &hidden, parser.span);
+    let mut correlation = translated(rule, CorrelationType::Temporal, &hidden, span);
     // The names of `near` come after the search itself, which is rule 0.
-    let operands = expression.condition.map_rules(&|index| index + 1);
+    let operands = near.operands.condition.map_rules(&|index| index + 1);
     correlation.temporal_condition =
         Some(TemporalCondition::And(vec![TemporalCondition::Rule(0), operands]));
-    correlation.timespan = timespan.or(window);
+    correlation.timespan = timespan.or(near.within);
     Ok((hidden, correlation))
 }
 
@@ -140,13 +155,13 @@ fn translated(rule: &Rule, kind: CorrelationType, hidden: &[Rule], span: Span) -
 }
 
 /// `count(x) by a, b > n`, read.
-struct Aggregation {
-    kind: CorrelationType,
-    field: Option<String>,
-    group_by: Vec<String>,
-    operator: Operator,
-    threshold: Box<str>,
-    within: Option<i64>,
+pub(crate) struct Aggregation {
+    pub(crate) kind: CorrelationType,
+    pub(crate) field: Option<String>,
+    pub(crate) group_by: Vec<String>,
+    pub(crate) operator: Operator,
+    pub(crate) threshold: Box<str>,
+    pub(crate) within: Option<i64>,
 }
 
 #[derive(Clone, Copy)]
@@ -198,21 +213,22 @@ struct Parser<'a> {
     next: usize,
 }
 
+/// A part of the text in the source, where that can be told.
+fn place(span: Span, text: &str, start: usize, end: usize) -> Span {
+    if span.range().len() != text.len() {
+        return span;
+    }
+    let offset = span.start as usize;
+    Span::new(offset + start, offset + end)
+}
+
 impl<'a> Parser<'a> {
     fn peek(&self) -> Option<Word<'a>> {
         self.words.get(self.next).copied()
     }
 
-    fn place(&self, start: usize, end: usize) -> Span {
-        if self.span.range().len() != self.text.len() {
-            return self.span;
-        }
-        let offset = self.span.start as usize;
-        Span::new(offset + start, offset + end)
-    }
-
     fn error_at(&self, start: usize, end: usize, message: impl Into<String>) -> Diagnostic {
-        Diagnostic::error(CODE, self.place(start, end), message)
+        Diagnostic::error(CODE, place(self.span, self.text, start, end), message)
     }
 
     /// Something else than `expected` is next.
@@ -313,6 +329,29 @@ impl<'a> Parser<'a> {
             return Err(self.unexpected("the end"));
         }
         Ok(Aggregation { kind, field, group_by, operator, threshold, within })
+    }
+
+    fn near(&mut self) -> Result<Near, Diagnostic> {
+        let from = self.words.get(1).map_or(self.text.len(), |word| word.start);
+        // `within timeframe` ends the oldest ones.
+        let at = self.words.iter().position(|word| word.text.eq_ignore_ascii_case("within"));
+        let to = at.map_or(self.text.len(), |at| self.words[at].start);
+        let mut within = None;
+        if let Some(at) = at {
+            self.next = at;
+            within = self.within()?;
+            if self.peek().is_some() {
+                return Err(self.unexpected("the end"));
+            }
+        }
+        let operands = self.text.get(from..to).unwrap_or_default();
+        let operands = temporal::parse(operands).map_err(|error| {
+            let range = error.span.range();
+            let message = error.message.replace("rule name", "selection");
+            self.error_at(from + range.start, from + range.end, message)
+                .with_help("write e.g. `selection1 | near selection2 and not selection3`")
+        })?;
+        Ok(Near { operands, from, within })
     }
 
     /// `within timeframe` says nothing new; `within 5m` gives the window.

@@ -5,9 +5,9 @@ mod parse;
 pub(crate) mod temporal;
 mod timespan;
 
-pub(crate) use legacy::parse_legacy;
+pub(crate) use legacy::{Aggregation, Legacy, parse_legacy, read as read_legacy};
 pub(crate) use parse::parse;
-pub use timespan::parse as parse_timespan;
+pub use timespan::{parse as parse_timespan, write as write_timespan};
 
 use crate::Span;
 use crate::rule::Metadata;

@@ -64,6 +64,27 @@ pub fn parse(text: &str) -> Result<i64, (String, String)> {
     }
 }
 
+/// Nanoseconds as `5m`, in the largest unit of the specification in which they are a whole number;
+/// what was not read from a text may have a fraction of a second.
+///
+/// ```
+/// use sigmund_sigma::correlation::{parse_timespan, write_timespan};
+/// assert_eq!(parse_timespan("600s").map(write_timespan).as_deref(), Ok("10m"));
+/// assert_eq!(write_timespan(1_500_000_000), "1.5s");
+/// ```
+#[must_use]
+pub fn write(nanoseconds: i64) -> String {
+    let (seconds, rest) = (nanoseconds / SECOND, nanoseconds % SECOND);
+    if rest != 0 {
+        let fraction = format!("{:09}", rest.unsigned_abs());
+        return format!("{seconds}.{}s", fraction.trim_end_matches('0'));
+    }
+    let whole = |(_, length): &&(char, i64)| seconds % length == 0;
+    // A day is longer than an hour, an hour longer than a minute.
+    let (unit, length) = UNITS[..4].iter().rev().find(whole).copied().unwrap_or(('s', 1));
+    format!("{}{unit}", seconds / length)
+}
+
 /// The unit somebody meant with `minutes`, `sec` or `H`.
 fn letter_for(word: &str) -> char {
     let lower = word.to_lowercase();
@@ -87,6 +108,22 @@ mod tests {
         assert_eq!(parse("2w"), Ok(14 * 86_400 * SECOND));
         assert_eq!(parse("1M"), Ok(2_629_746 * SECOND));
         assert_eq!(parse("1y"), Ok(31_556_952 * SECOND));
+    }
+
+    #[test]
+    fn writes_what_it_reads() {
+        for (text, written) in [
+            ("15s", "15s"),
+            ("60s", "1m"),
+            ("90m", "90m"),
+            ("24h", "1d"),
+            ("1w", "7d"),
+            ("1M", "2629746s"),
+        ] {
+            let nanoseconds = parse(text).unwrap();
+            assert_eq!(write(nanoseconds), written);
+            assert_eq!(parse(written), Ok(nanoseconds));
+        }
     }
 
     #[test]

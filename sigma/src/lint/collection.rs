@@ -1,11 +1,12 @@
 //! What only shows when all documents are known.
 
 use super::document::{Document, DocumentKind};
+use super::legacy;
 use crate::correlation::Operator;
 use crate::value::Comparison;
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 use crate::{Collection, Correlation, Diagnostic, Rule, Span};
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use std::sync::Arc;
 
 /// The collection with ways into it.
@@ -14,12 +15,19 @@ pub(super) struct Loaded<'a> {
     correlations: AHashMap<(&'a str, u32), &'a Correlation>,
     /// Ids and names of rules and correlations.
     names: AHashMap<&'a str, ()>,
+    /// Ids and names that filters are for.
+    filtered: AHashSet<&'a str>,
 }
 
 impl<'a> Loaded<'a> {
     pub(super) fn new(collection: &'a Collection) -> Self {
-        let mut loaded =
-            Self { rules: AHashMap::new(), correlations: AHashMap::new(), names: AHashMap::new() };
+        let filtered = collection.filters.iter().flat_map(|filter| filter.rules.iter().flatten());
+        let mut loaded = Self {
+            rules: AHashMap::new(),
+            correlations: AHashMap::new(),
+            names: AHashMap::new(),
+            filtered: filtered.map(String::as_str).collect(),
+        };
         for rule in &collection.rules {
             let metadata = &rule.metadata;
             // Hidden rules of a translated aggregation share the place of their document; the
@@ -39,6 +47,16 @@ impl<'a> Loaded<'a> {
         loaded
     }
 
+    /// Whether something has this id or name.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.names.contains_key(name)
+    }
+
+    /// Whether a filter is for what has this id or name.
+    pub(super) fn filters(&self, name: &str) -> bool {
+        self.filtered.contains(name)
+    }
+
     /// The rule that a document is.
     pub(super) fn rule(&self, source: &str, span: Span) -> Option<&'a Rule> {
         self.rules.get(&(source, span.start)).copied()
@@ -51,10 +69,13 @@ pub(super) struct Across {
     ids: AHashMap<String, (Arc<str>, Span)>,
     names: AHashMap<String, (Arc<str>, Span)>,
     titles: AHashMap<String, (Arc<str>, Span)>,
+    /// Names that fixes give.
+    given: AHashSet<String>,
 }
 
 pub(super) fn check(
     document: &Document<'_>,
+    written: &yaml::Document,
     loaded: &Loaded<'_>,
     across: &mut Across,
     found: &mut Vec<Diagnostic>,
@@ -71,6 +92,9 @@ pub(super) fn check(
     let place = (&*document.source.name, document.span.start);
     let correlation = loaded.correlations.get(&place);
     if let Some(correlation) = correlation {
+        if correlation.legacy {
+            legacy::check(document, written, correlation, loaded, &mut across.given, found);
+        }
         check_correlation(document, correlation, loaded, found);
     }
 }
@@ -130,21 +154,6 @@ fn check_correlation(
     loaded: &Loaded<'_>,
     found: &mut Vec<Diagnostic>,
 ) {
-    if correlation.legacy {
-        let place = document.conditions().first().map_or(document.head(), |node| node.span);
-        found.push(
-            Diagnostic::note("legacy-aggregation", place, "aggregation of Sigma version 1")
-                .with_note("it is translated; other Sigma tools refuse it")
-                .with_help("write a correlation rule"),
-        );
-        if correlation.timespan.is_none() {
-            let message = "aggregation without `timeframe` counts without end";
-            found.push(
-                Diagnostic::warning("legacy-without-timeframe", place, message)
-                    .with_help("add e.g. `timeframe: 5m` to `detection`"),
-            );
-        }
-    }
     let body = document.root.get("correlation");
     let place = match body.and_then(|body| body.get("condition")) {
         Some(node) => node.span,

@@ -25,6 +25,8 @@ pub(super) struct Document<'a> {
     pub(super) kind: DocumentKind,
     /// Whether templates of its text may add attributes to it.
     pub(super) templates: bool,
+    /// How many documents its text has.
+    pub(super) documents: usize,
     /// The rule it is, if it loaded.
     pub(super) rule: Option<&'a Rule>,
 }
@@ -54,6 +56,7 @@ impl<'a> Document<'a> {
         document: &'a yaml::Document,
         loaded: &Loaded<'a>,
         templates: bool,
+        documents: usize,
     ) -> Self {
         let root = &document.root;
         let kind = if root.get("action").is_some() {
@@ -71,6 +74,7 @@ impl<'a> Document<'a> {
             span: document.span,
             kind,
             templates,
+            documents,
             rule: loaded.rule(&source.name, document.span),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! [`check`] looks at the texts again, with their YAML trees, because style and most mistakes are
 //! no longer visible in a checked rule. One file per family: `metadata`, `values`, `conditions`,
-//! `logsource`, `collection`, `style`.
+//! `logsource`, `collection`, `legacy`, `style`.
 //!
 //! A warning is a likely mistake, a note is about convention or portability. Nothing here keeps a
 //! rule from loading.
@@ -15,8 +15,10 @@ mod collection;
 mod conditions;
 mod document;
 mod explanations;
+mod legacy;
 mod logsource;
 mod metadata;
+mod modern;
 mod style;
 mod suppression;
 mod taxonomy;
@@ -54,14 +56,15 @@ pub fn check(sources: &[Source], collection: &Collection, options: &Options) -> 
         // Rules of such a collection may have from a template what they lack.
         let templates =
             stream.documents.iter().any(|document| document.root.get("action").is_some());
-        for document in &stream.documents {
-            let document = Document::new(source, document, &loaded, templates);
+        for written in &stream.documents {
+            let documents = stream.documents.len();
+            let document = Document::new(source, written, &loaded, templates, documents);
             style::indentation(&source.text, document.root, &mut found);
             metadata::check(&document, &mut found);
             logsource::check(&document, taxonomy, options.taxonomy.is_some(), &mut found);
             values::check(&document, &mut found);
             conditions::check(&document, &mut found);
-            collection::check(&document, &loaded, &mut across, &mut found);
+            collection::check(&document, written, &loaded, &mut across, &mut found);
         }
         let suppressions = suppression::read(&source.text, &stream, &mut found);
         found.retain(|finding| {
