@@ -11,6 +11,9 @@ use sigmund_sigma::{Diagnostic, Severity, Source};
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
+/// Fixes that make each other's findings must come to an end.
+const FIX_ROUNDS: usize = 8;
+
 pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
     let paths = if args.rules.is_empty() { vec![PathBuf::from(".")] } else { args.rules.clone() };
     let loader = plan::loader(&args.pipelines, &args.placeholders)?;
@@ -19,8 +22,13 @@ pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
     let mut checked = plan::check(&loader, &lint, &sources);
     let mut fixed = 0;
     if args.fix {
-        fixed = apply_fixes(&mut sources.texts, &checked.diagnostics)?;
-        if fixed > 0 {
+        // What one fix has moved, or made room for, is found in the next round.
+        for _ in 0..FIX_ROUNDS {
+            let applied = apply_fixes(&mut sources.texts, &checked.diagnostics)?;
+            if applied == 0 {
+                break;
+            }
+            fixed += applied;
             checked = plan::check(&loader, &lint, &sources);
         }
     }
@@ -81,7 +89,7 @@ fn is_fixable(finding: &Diagnostic) -> bool {
     finding.fix.as_ref().is_some_and(|fix| fix.safe)
 }
 
-/// Applies the safe fixes to the texts and writes the changed files. Of overlapping fixes the first counts; the next run finds the others.
+/// Applies the safe fixes to the texts and writes the changed files. Of overlapping fixes the first counts; the next round finds the others.
 fn apply_fixes(texts: &mut [Source], diagnostics: &[Diagnostic]) -> anyhow::Result<usize> {
     let mut fixed = 0;
     for source in texts {
@@ -90,6 +98,7 @@ fn apply_fixes(texts: &mut [Source], diagnostics: &[Diagnostic]) -> anyhow::Resu
             .filter(|finding| finding.source == source.name && is_fixable(finding))
             .filter_map(|finding| finding.fix.as_ref());
         let mut edits: Vec<&Edit> = Vec::new();
+        let mut fixes_here = 0;
         for fix in fixes {
             let overlaps = fix.edits.iter().any(|edit| {
                 edits.iter().any(|other| {
@@ -100,12 +109,13 @@ fn apply_fixes(texts: &mut [Source], diagnostics: &[Diagnostic]) -> anyhow::Resu
             let fits = fix.edits.iter().all(|edit| source.text.get(edit.span.range()).is_some());
             if !overlaps && fits {
                 edits.extend(&fix.edits);
-                fixed += 1;
+                fixes_here += 1;
             }
         }
         if edits.is_empty() || &*source.name == "<stdin>" {
             continue;
         }
+        fixed += fixes_here;
         edits.sort_by_key(|edit| std::cmp::Reverse(edit.span));
         let mut text = source.text.to_string();
         for edit in edits {

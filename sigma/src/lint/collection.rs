@@ -1,10 +1,10 @@
 //! What only shows when all documents are known.
 
 use super::document::{Document, DocumentKind};
-use super::legacy;
+use super::legacy::{self, Flattened};
 use crate::correlation::Operator;
 use crate::value::Comparison;
-use crate::yaml::{self, Node};
+use crate::yaml::Node;
 use crate::{Collection, Correlation, Diagnostic, Rule, Span};
 use ahash::{AHashMap, AHashSet};
 use std::sync::Arc;
@@ -70,16 +70,22 @@ pub(super) struct Across {
     names: AHashMap<String, (Arc<str>, Span)>,
     titles: AHashMap<String, (Arc<str>, Span)>,
     /// Names that fixes give.
-    given: AHashSet<String>,
+    pub(super) given: AHashSet<String>,
+    /// The collection that an earlier fix has taken apart.
+    pub(super) flattened: Option<Flattened>,
 }
 
 pub(super) fn check(
     document: &Document<'_>,
-    written: &yaml::Document,
     loaded: &Loaded<'_>,
     across: &mut Across,
     found: &mut Vec<Diagnostic>,
 ) {
+    let place = (&*document.source.name, document.span.start);
+    let correlation = loaded.correlations.get(&place);
+    if let Some(correlation) = correlation.filter(|correlation| correlation.legacy) {
+        legacy::check(document, correlation, loaded, across, found);
+    }
     if document.kind == DocumentKind::Action {
         return;
     }
@@ -89,12 +95,7 @@ pub(super) fn check(
     if document.kind == DocumentKind::Filter {
         filter_rules(document, loaded, found);
     }
-    let place = (&*document.source.name, document.span.start);
-    let correlation = loaded.correlations.get(&place);
     if let Some(correlation) = correlation {
-        if correlation.legacy {
-            legacy::check(document, written, correlation, loaded, &mut across.given, found);
-        }
         check_correlation(document, correlation, loaded, found);
     }
 }

@@ -17,8 +17,8 @@ pub(super) fn check(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
     for condition in &rule.conditions {
         mark(condition, &mut used, found);
     }
-    // The condition of a translated aggregation has its selections in hidden rules.
-    if document.conditions().iter().any(|node| node.text().is_some_and(|text| text.contains('|'))) {
+    // Of an aggregation that comes from a template, only the search is seen here.
+    if document.templates && rule.silent && document.conditions().is_empty() {
         return;
     }
     for (selection, used) in rule.selections.iter().zip(used) {

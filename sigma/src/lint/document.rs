@@ -25,8 +25,9 @@ pub(super) struct Document<'a> {
     pub(super) kind: DocumentKind,
     /// Whether templates of its text may add attributes to it.
     pub(super) templates: bool,
-    /// How many documents its text has.
-    pub(super) documents: usize,
+    /// All documents of its text, and this one.
+    pub(super) stream: &'a [yaml::Document],
+    pub(super) written: &'a yaml::Document,
     /// The rule it is, if it loaded.
     pub(super) rule: Option<&'a Rule>,
 }
@@ -55,8 +56,7 @@ impl<'a> Document<'a> {
         source: &'a Source,
         document: &'a yaml::Document,
         loaded: &Loaded<'a>,
-        templates: bool,
-        documents: usize,
+        stream: &'a [yaml::Document],
     ) -> Self {
         let root = &document.root;
         let kind = if root.get("action").is_some() {
@@ -73,8 +73,10 @@ impl<'a> Document<'a> {
             root,
             span: document.span,
             kind,
-            templates,
-            documents,
+            // Rules of such a collection may have from a template what they lack.
+            templates: stream.iter().any(|document| document.root.get("action").is_some()),
+            stream,
+            written: document,
             rule: loaded.rule(&source.name, document.span),
         }
     }

@@ -342,14 +342,22 @@ const ENTRIES: &[Entry] = &[
         "legacy-aggregation",
         "the condition has an aggregation of version 1",
         "`| count() by x > 5` was removed in Sigma 2. It is translated into a correlation here: \
-         `count()` to event_count, `count(x)` to value_count, `near` to temporal. A correlation rule \
-         says the same in a way that all tools read.",
+         `count()` to event_count, `count(x)` to value_count, `sum`, `avg` to value_sum, value_avg, \
+         `min`, `max` to percentiles 0 and 100, `near` to temporal without an order. A correlation \
+         rule says the same in a way that all tools read.\n\
+         The help line has it, and `sigmund check --fix` writes it: the document becomes the \
+         correlation, with its title, id and level, so that alerts stay what they were; its \
+         `logsource` and `detection` move into a rule behind it, with an id that follows from the \
+         old one. `near` makes a rule of each selection. The fix is left to you where `timeframe` \
+         is missing, since a correlation needs a window, and where a filter names the rule, since \
+         filters apply to what a correlation counts.",
     ),
     (
         "legacy-without-timeframe",
         "an aggregation has no window",
         "Without `timeframe` everything counts together: the whole input offline, forever on a \
-         stream.",
+         stream. A correlation rule cannot say that: decide on a `timeframe`, and `--fix` can write \
+         one.",
     ),
     // Filters.
     (

@@ -15,6 +15,7 @@ mod collection;
 mod conditions;
 mod document;
 mod explanations;
+mod flatten;
 mod legacy;
 mod logsource;
 mod metadata;
@@ -53,18 +54,14 @@ pub fn check(sources: &[Source], collection: &Collection, options: &Options) -> 
         let stream = yaml::parse_with_comments(&source.text);
         let mut found = Vec::new();
         style::check(source, &mut found);
-        // Rules of such a collection may have from a template what they lack.
-        let templates =
-            stream.documents.iter().any(|document| document.root.get("action").is_some());
-        for written in &stream.documents {
-            let documents = stream.documents.len();
-            let document = Document::new(source, written, &loaded, templates, documents);
+        for document in &stream.documents {
+            let document = Document::new(source, document, &loaded, &stream.documents);
             style::indentation(&source.text, document.root, &mut found);
             metadata::check(&document, &mut found);
             logsource::check(&document, taxonomy, options.taxonomy.is_some(), &mut found);
             values::check(&document, &mut found);
             conditions::check(&document, &mut found);
-            collection::check(&document, written, &loaded, &mut across, &mut found);
+            collection::check(&document, &loaded, &mut across, &mut found);
         }
         let suppressions = suppression::read(&source.text, &stream, &mut found);
         found.retain(|finding| {

@@ -73,12 +73,21 @@ impl<'a> Written<'a> {
         std::iter::once(None).chain(named.iter().map(|(name, _)| Some(&**name))).collect()
     }
 
+    /// What the search is called.
+    fn search_part(&self) -> &str {
+        let word = self.search.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        match &self.legacy {
+            Legacy::Aggregate(_) => "events",
+            Legacy::Near(_) if word => self.search,
+            Legacy::Near(_) => "search",
+        }
+    }
+
     /// A name for each base rule that nothing else has; they are taken afterwards.
     pub(super) fn names(&self, stem: &str, taken: &mut dyn FnMut(&str) -> bool) -> Vec<String> {
         let mut own = AHashSet::new();
-        let near = matches!(self.legacy, Legacy::Near(_));
         let mut name = |part: Option<&str>| {
-            let part = part.map_or(if near { "search" } else { "events" }.to_owned(), identifier);
+            let part = identifier(part.unwrap_or(self.search_part()));
             let first = format!("{stem}_{part}");
             let mut candidates = std::iter::once(first.clone())
                 .chain((2..10_000).map(|number| format!("{first}_{number}")));
@@ -102,7 +111,8 @@ impl<'a> Written<'a> {
                 body.push(("rules", Value::Many(rules)));
                 if !parsed.group_by.is_empty() {
                     let fields = parsed.group_by.iter().map(|field| scalar(field)).collect();
-                    body.push(("group-by", Value::Many(fields)));
+                    let key = "group-by";
+                    body.push((key, Value::Many(fields)));
                 }
                 body.push(("timespan", timespan));
                 let mut condition = Vec::new();
@@ -253,7 +263,8 @@ fn scalar(text: &str) -> String {
 fn derived_id(seed: &str, part: &str) -> String {
     // FNV-1a with 128 bits.
     let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    for byte in seed.bytes().chain([0]).chain(part.bytes()) {
+    // The zeros at the end carry the last letters into all digits.
+    for byte in seed.bytes().chain([0]).chain(part.bytes()).chain([0; 16]) {
         hash = (hash ^ u128::from(byte)).wrapping_mul(0x0100_0000_0000_0000_013b);
     }
     let hash = hash & !(0xf << 76) & !(0b11 << 62) | (4 << 76) | (0b10 << 62);
@@ -262,15 +273,15 @@ fn derived_id(seed: &str, part: &str) -> String {
 }
 
 /// A key with its value and its lines.
-struct Entry<'a> {
-    key: &'a Node,
-    value: &'a Node,
+pub(super) struct Entry<'a> {
+    pub(super) key: &'a Node,
+    pub(super) value: &'a Node,
     /// With the comments before it.
-    start: usize,
+    pub(super) start: usize,
     /// Of the key.
-    line: usize,
+    pub(super) line: usize,
     /// Before the next entry.
-    end: usize,
+    pub(super) end: usize,
     /// One past the value.
     value_end: usize,
 }
@@ -293,7 +304,7 @@ impl<'a> Entry<'a> {
 }
 
 /// The entries of a block mapping, each of which has its lines for itself; the last ends at `end`.
-fn entries<'a>(text: &str, mapping: &'a Node, end: usize) -> Option<Vec<Entry<'a>>> {
+pub(super) fn entries<'a>(text: &str, mapping: &'a Node, end: usize) -> Option<Vec<Entry<'a>>> {
     let mut found: Vec<Entry<'a>> = Vec::new();
     let mut indent = None;
     for (key, value) in mapping.mapping()? {
@@ -455,8 +466,8 @@ impl Rewriting<'_> {
     fn base(&self, part: Option<&str>, name: &str) -> Option<String> {
         let nl = self.newline;
         let title = self.root.get("title").and_then(Node::text).unwrap_or("Rule");
-        let near = self.names.len() > 1;
-        let suffix = part.unwrap_or(if near { "Search" } else { "Events" });
+        let near = matches!(self.written.legacy, Legacy::Near(_));
+        let suffix = part.unwrap_or(if near { self.written.search_part() } else { "Events" });
         let seed = self.root.get("id").and_then(Node::non_null_text);
         let id = match seed {
             Some(id) => derived_id(id, part.unwrap_or("")),
@@ -623,7 +634,7 @@ impl Rewriting<'_> {
 }
 
 /// Whether two nodes are the same but for their places.
-fn same(a: &Node, b: &Node) -> bool {
+pub(super) fn same(a: &Node, b: &Node) -> bool {
     match (&a.kind, &b.kind) {
         (Kind::Scalar(a, _), Kind::Scalar(b, _)) if a.is_empty() && b.is_empty() => true,
         (Kind::Scalar(a, one), Kind::Scalar(b, other)) => {
