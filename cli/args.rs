@@ -370,17 +370,21 @@ pub(crate) enum ParseFormat {
 #[command(after_help = "\
 Examples:
   sigmund explain unknown-modifier
-  sigmund explain rules/ssh_root_login.yml --event auth.log")]
+  sigmund explain rules/ssh_root_login.yml --event auth.log
+  sigmund explain 'SSH Brute Force' --event auth.log --group src_ip=192.0.2.7   window by window")]
 pub(crate) struct Explain {
     /// A diagnostic code, or a rule: its file, id, name or title
     #[arg(value_name = "RULE|CODE")]
     pub(crate) subject: String,
-    /// Log file with the event(s) to explain, `-` for stdin
+    /// Log file with the event(s) to explain, `-` for stdin; for a correlation also a directory
     #[arg(long, value_name = "FILE")]
     pub(crate) event: Option<PathBuf>,
     /// Only the record with this number (from 1)
     #[arg(long, value_name = "N")]
     pub(crate) record: Option<u64>,
+    /// Of a correlation: only the group with this value; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub(crate) group: Vec<(String, String)>,
     /// Format of the explanation
     #[arg(short, long, value_enum, default_value_t = ExplainFormat::Text)]
     pub(crate) format: ExplainFormat,

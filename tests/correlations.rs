@@ -1,6 +1,7 @@
 //! Correlations of `hunt`: over many logs, in any order, live.
 
 use crate::command::{binary, run_in};
+use insta::assert_snapshot;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -157,4 +158,88 @@ fn alerts_go_out_while_a_pipe_is_read() {
         drop(writer.join().expect("the writer ends"));
         assert!(child.wait().expect("sigmund ends").success());
     }
+}
+
+/// The windows of each group over time.
+#[test]
+fn explain_shows_windows() {
+    let log = event(0, "bob") + &event(250, "bob") + &event(600, "bob") + &event(601, "carol");
+    let folder = folder(&[("a.json", log), ("b.json", event(1_300, "bob"))]);
+    let ran = run_in(
+        folder.path(),
+        &["explain", "Many Failed Logons", "-r", "rules.yml", "--event", "."],
+        b"",
+    );
+    assert_snapshot!(ran.shown(), @r"
+    exit code: 0
+    --- stdout
+    Many Failed Logons (5f0e6c2a-3f0d-4f0e-9d43-0d2d4c7f7a01)
+    event_count ≥ 3 within 1m by TargetUserName
+      Logon Failed: 5 events
+
+    ✓ the condition holds in 1 group
+
+      TargetUserName=bob: 4 hits, holds 1 time
+        TIME (UTC)                  FILE:RECORD  WINDOW     VALUE
+        2026-03-17 00:00:00.000000  ./a.json:1        1         1  ·
+        2026-03-17 00:00:25.000000  ./a.json:2        2         2  ·
+        2026-03-17 00:01:00.000000  ./a.json:3        3         3  ✓ holds
+        2026-03-17 00:02:10.000000  ./b.json:1        1         1  ·
+
+      TargetUserName=carol: 1 hit, holds 0 times
+        TIME (UTC)                  FILE:RECORD  WINDOW     VALUE
+        2026-03-17 00:01:00.100000  ./a.json:4        1         1  ·
+
+    --- stderr
+    ");
+    let ran = run_in(
+        folder.path(),
+        &["explain", "rules.yml", "--event", "a.json", "--group", "TargetUserName=carol"],
+        b"",
+    );
+    assert_snapshot!(ran.shown(), @r"
+    exit code: 0
+    --- stdout
+    Many Failed Logons (5f0e6c2a-3f0d-4f0e-9d43-0d2d4c7f7a01)
+    event_count ≥ 3 within 1m by TargetUserName
+      Logon Failed: 4 events
+
+    ✗ the condition holds in none of these groups
+
+      TargetUserName=carol: 1 hit, holds 0 times
+        TIME (UTC)                  FILE:RECORD  WINDOW     VALUE
+        2026-03-17 00:01:00.100000  a.json:4          1         1  ·
+
+      1 more groups: `--group NAME=VALUE` shows one
+
+    --- stderr
+    ");
+}
+
+/// A test of a correlation that fails says what its windows held.
+#[test]
+fn failed_tests_show_windows() {
+    let test = "tests:\n  - name: three in a minute\n    events:\n      - {at: 0s, every: 31s, times: 3, event: {Channel: Security, EventID: 4625, TargetUserName: bob}}\n    expect: [{rule: Many Failed Logons, times: 1, group: {TargetUserName: bob}}]\n";
+    let folder = folder(&[("rules.test.yml", test.to_owned())]);
+    assert_snapshot!(run_in(folder.path(), &["test"], b"").shown(), @r"
+    exit code: 1
+    --- stdout
+    failed: ./rules.test.yml: three in a minute: `Many Failed Logons` matched 0 times for TargetUserName=bob, not 1
+        Many Failed Logons (5f0e6c2a-3f0d-4f0e-9d43-0d2d4c7f7a01)
+        event_count ≥ 3 within 1m by TargetUserName
+          Logon Failed: 3 events
+
+        ✗ the condition never holds
+
+          TargetUserName=bob: 3 hits, holds 0 times
+            TIME (UTC)                  FILE:RECORD  WINDOW     VALUE
+            2026-01-01 00:00:00.000000  event 1           1         1  ·
+            2026-01-01 00:00:31.000000  event 2           2         2  ·
+            2026-01-01 00:01:02.000000  event 3           2         2  ·
+    0 passed, 1 failed
+    --- stderr
+    ");
+    let better = test.replace("31s", "30s");
+    std::fs::write(folder.path().join("rules.test.yml"), better).expect("written");
+    assert_eq!(run_in(folder.path(), &["test"], b"").code, Some(0));
 }

@@ -1,17 +1,26 @@
 //! `sigmund explain`: what a diagnostic code means, or why a rule matches an event or does not.
 
 use super::Status;
-use crate::args::{Explain, ExplainFormat};
+use crate::args::{Explain, ExplainFormat, RuleFilter};
+use crate::encode::{AlertCard, RuleCard, is_called};
 use crate::events::each_event;
 use crate::input::Inputs;
-use crate::plan::{self, Reading};
+use crate::plan::{self, Reading, Rules};
 use crate::printer::{Printer, folded};
+use crate::read::{Consumer, Reader};
 use crate::render::explain::{Explained, to_json, write_text, written_time};
+use crate::render::windows;
+use crate::sighting::Sightings;
 use crate::sources::Sources;
 use anyhow::{Context as _, bail};
+use sigmund_engine::correlation::{EventRef, Sighting};
 use sigmund_engine::oracle::Oracle;
+use sigmund_engine::oracle::correlation::trace;
+use sigmund_engine::{Matcher, Record};
+use sigmund_parsers::{Framed, Outcome};
 use sigmund_sigma::lint::CODES;
 use sigmund_sigma::{Collection, Rule};
+use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -58,6 +67,9 @@ fn is_rule_path(subject: &str) -> bool {
 
 fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Result<Status> {
     let reading = Reading::new(&args.log_options)?;
+    if let Some(status) = explain_correlations(args, log, &reading, printer)? {
+        return Ok(status);
+    }
     let rules = find_rules(args, printer)?;
     let mut oracles = Vec::with_capacity(rules.len());
     for rule in &rules {
@@ -146,22 +158,187 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
     Ok(if readable && explained > 0 { Status::Success } else { Status::Failure })
 }
 
-/// The rules that the subject names: those of a file, or one by id, name or title.
-fn find_rules(args: &Explain, printer: &Printer) -> anyhow::Result<Vec<Rule>> {
+/// What correlations that the subject names hold over time; `None` if it names none.
+fn explain_correlations(
+    args: &Explain,
+    log: &Path,
+    reading: &Reading,
+    printer: &Printer,
+) -> anyhow::Result<Option<Status>> {
     let loader = plan::loader(&args.rules.pipelines, &args.rules.placeholders)?;
+    let everything = RuleFilter::default();
+    let rules = Rules::compile(&loader, sources_of(args), &everything, &reading.routing)?;
+    let source = PathBuf::from(&args.subject);
+    let in_file = source.is_file();
+    let is_meant = |card: &AlertCard| {
+        let metadata = &card.correlation.metadata;
+        match in_file {
+            true => *metadata.source == *source.to_string_lossy(),
+            false => is_called(metadata, &args.subject),
+        }
+    };
+    let meant: Vec<u32> = (0u32..)
+        .zip(&rules.alert_cards)
+        .filter(|(_, card)| is_meant(card))
+        .map(|(at, _)| at)
+        .collect();
+    // A rule that is called so too is meant by itself.
+    let is_rule = !in_file && rules.cards.iter().any(|card| card.is_called(&args.subject));
+    if meant.is_empty() || is_rule {
+        return Ok(None);
+    }
+    let inputs = Inputs::find(&[log.to_owned()]);
+    let mut readable = inputs.report(printer);
+    let mut watch = Watch::new(&rules);
+    let mut reader = {
+        let mut record = Record::new(rules.set.field_table().clone());
+        record.wants_time = true;
+        Reader::new(record)
+    };
+    for input in &inputs.logs {
+        let path = input.name();
+        let opened = input.open().with_context(|| format!("cannot read `{path}`"))?;
+        let report = reader.log(opened, reading, &mut watch)?;
+        if let Some(problem) = &report.problem {
+            printer.error(&format!("cannot read `{path}`: {problem}"));
+            readable = false;
+        }
+    }
+    watch.found.sort();
+    let Watch { found, paths, matched, untimed, latest, .. } = watch;
+    let place = |event: EventRef| format!("{}:{}", paths[event.source as usize], event.record);
+    let mut out = BufWriter::new(printer.stdout());
+    let mut explained = Vec::new();
+    for &at in &meant {
+        let card = &rules.alert_cards[at as usize];
+        let names = &card.correlation.group_by;
+        let is_wanted = |group: &[Box<str>]| {
+            args.group.iter().all(|(name, text)| {
+                names.iter().zip(group).any(|(have, value)| have == name && **value == **text)
+            })
+        };
+        // First all groups without their windows, then those with the most hits.
+        let none = trace(&rules.correlations, &found, latest, at, &|_, _| false);
+        let mut counts: Vec<usize> = none
+            .groups
+            .iter()
+            .filter(|trace| is_wanted(&trace.group))
+            .map(|one| one.hits)
+            .collect();
+        counts.sort_unstable_by_key(|count| std::cmp::Reverse(*count));
+        let least = counts.get(windows::GROUPS - 1).copied().unwrap_or(0);
+        let wants = |group: &[Box<str>], hits: usize| {
+            is_wanted(group) && (hits >= least || args.format == ExplainFormat::Json)
+        };
+        let traces = trace(&rules.correlations, &found, latest, at, &wants);
+        let hits = card.correlation.rules.iter().map(|reference| {
+            let is_it = |card: &&RuleCard| card.is_called(&reference.name);
+            let of = (0u32..).zip(&rules.cards).filter(|(_, card)| is_it(card)).map(|(at, _)| at);
+            let counts: Vec<u64> =
+                of.map(|rule| matched.get(&rule).copied().unwrap_or(0)).collect();
+            (!counts.is_empty()).then(|| counts.iter().sum())
+        });
+        let hits = hits.collect();
+        let traced = windows::Traced { card, traces: &traces, place: &place, hits, untimed };
+        match args.format {
+            ExplainFormat::Text => windows::write_text(&mut out, &traced)?,
+            ExplainFormat::Json => explained.push(windows::to_json(&traced)),
+        }
+    }
+    if args.format == ExplainFormat::Json {
+        writeln!(out, "{:#}", serde_json::Value::Array(explained))?;
+    }
+    out.flush()?;
+    Ok(Some(if readable { Status::Success } else { Status::Failure }))
+}
+
+/// Keeps what correlations see of logs.
+struct Watch<'a> {
+    matcher: Matcher,
+    sightings: Sightings<'a>,
+    hits: Vec<u32>,
+    /// In input order.
+    found: Vec<Sighting>,
+    /// Streams, by the source of their events.
+    paths: Vec<String>,
+    record: u64,
+    /// Events, by rule.
+    matched: BTreeMap<u32, u64>,
+    untimed: u64,
+    latest: i64,
+}
+
+impl<'a> Watch<'a> {
+    fn new(rules: &'a Rules) -> Self {
+        Self {
+            matcher: Matcher::new(rules.set.clone()),
+            sightings: Sightings::new(rules),
+            hits: Vec::new(),
+            found: Vec::new(),
+            paths: Vec::new(),
+            record: 0,
+            matched: BTreeMap::new(),
+            untimed: 0,
+            latest: i64::MIN,
+        }
+    }
+}
+
+impl Consumer for Watch<'_> {
+    fn stream(&mut self, name: &str) {
+        self.paths.push(name.to_owned());
+        self.record = 0;
+    }
+
+    fn record(&mut self, mut framed: Framed<'_>) {
+        self.record += 1;
+        if framed.outcome != Outcome::Event {
+            return;
+        }
+        let bytes = framed.bytes;
+        let (record, mut whole) = framed.parts();
+        self.matcher.matches(bytes, record, &mut whole, &mut self.hits);
+        let time = record.time.map(|time| time.nanos);
+        self.latest = self.latest.max(time.unwrap_or(i64::MIN));
+        if !self.sightings.wants(&self.hits) {
+            return;
+        }
+        for rule in &self.hits {
+            *self.matched.entry(*rule).or_default() += 1;
+        }
+        let Some(time) = time else {
+            self.untimed += 1;
+            return;
+        };
+        let source = self.paths.len().saturating_sub(1) as u32;
+        let place = EventRef { source, record: self.record };
+        let (matcher, read) = (&mut self.matcher, (bytes, record));
+        self.found.extend(self.sightings.make(&self.hits, matcher, read, time, place));
+    }
+}
+
+/// Where the subject is looked for.
+fn sources_of(args: &Explain) -> Sources {
     let path = PathBuf::from(&args.subject);
-    let sources = if path.is_file() {
+    if path.is_file() {
         // Its filters may be elsewhere: with the rules that were named too.
-        let mut paths = vec![path.clone()];
+        let mut paths = vec![path];
         paths.extend(args.rules.rules.iter().cloned());
         Sources::read(&paths)
     } else if args.rules.rules.is_empty() {
         Sources::starter_pack()
     } else {
         Sources::read(&args.rules.rules)
-    };
+    }
+}
+
+/// The rules that the subject names: those of a file, or one by id, name or title.
+fn find_rules(args: &Explain, printer: &Printer) -> anyhow::Result<Vec<Rule>> {
+    let loader = plan::loader(&args.rules.pipelines, &args.rules.placeholders)?;
+    let path = PathBuf::from(&args.subject);
+    let sources = sources_of(args);
     plan::report_unread(&sources, printer);
-    let Collection { rules, correlations, diagnostics, .. } = loader.load(&sources.texts);
+    let Collection { rules, diagnostics, .. } = loader.load(&sources.texts);
     let subject = args.subject.as_str();
     let in_file = path.is_file();
     let source = path.to_string_lossy();
@@ -180,9 +357,6 @@ fn find_rules(args: &Explain, printer: &Printer) -> anyhow::Result<Vec<Rule>> {
     let found: Vec<Rule> = rules.into_iter().filter(|rule| is_meant(&rule.metadata)).collect();
     if !found.is_empty() {
         return Ok(found);
-    }
-    if correlations.iter().any(|correlation| is_meant(&correlation.metadata)) {
-        bail!("`{subject}` is a correlation; explain the rules it refers to");
     }
     let broken = diagnostics.iter().find(|finding| {
         plan::has_errors(std::slice::from_ref(finding)) && (!in_file || *finding.source == *source)

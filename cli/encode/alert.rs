@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 pub(crate) struct AlertCard {
     pub(crate) correlation: Arc<Correlation>,
     /// Id (or name) and title of what it refers to, in the order of its `rules`.
-    references: Vec<(String, String)>,
+    pub(crate) references: Vec<(String, String)>,
     /// The value of `rule` in jsonl, written when it is first needed.
     pub(super) json: OnceLock<Vec<u8>>,
 }

@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 
 pub(crate) use alert::{AlertCard, AlertView, Contribution};
 pub(crate) use summary::Summary;
-pub(crate) use table::{Style, shortened};
+pub(crate) use table::{Style, shortened, shortened_left};
 
 /// A rule as detections show it.
 #[derive(Debug)]

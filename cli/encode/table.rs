@@ -154,7 +154,7 @@ pub(crate) fn shortened(text: &str, width: usize) -> String {
 }
 
 /// At most `width` characters of the end.
-fn shortened_left(text: &str, width: usize) -> String {
+pub(crate) fn shortened_left(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return text.to_owned();

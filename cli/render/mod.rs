@@ -7,6 +7,7 @@ mod github;
 mod json;
 mod junit;
 mod sarif;
+pub(crate) mod windows;
 
 use crate::args::FindingFormat;
 use ahash::AHashMap;

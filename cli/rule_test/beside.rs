@@ -8,10 +8,12 @@ use crate::plan::{self, Reading, Rules};
 use crate::printer::plural;
 use crate::read::{Consumer, Reader};
 use crate::render::explain::{Explained, write_text, written_time};
+use crate::render::windows;
 use crate::sources::Sources;
 use serde::Deserialize;
 use sigmund_engine::correlation::{Alert, Policy};
 use sigmund_engine::detection::SourcePosition;
+use sigmund_engine::oracle::correlation::trace;
 use sigmund_parsers::{Framed, Outcome};
 use sigmund_sigma::Severity;
 use std::collections::{BTreeMap, BTreeSet};
@@ -416,11 +418,55 @@ const EXPLAINED: u64 = 3;
 /// What the rules that did not do as expected say of the first events.
 fn explain(case: &Case, path: &Path, rules: &Rules, options: &LogOptions, wrong: &[u32]) -> String {
     let mut why = Why { rules, wrong, events: 0, text: Vec::new() };
-    match read(case, path, rules, options, &Clock::default(), &mut why) {
+    let read = read(case, path, rules, options, &Clock::default(), &mut why)
+        .and_then(|()| explain_windows(case, path, rules, options, wrong, &mut why.text));
+    match read {
         Ok(()) => String::from_utf8_lossy(&why.text).into_owned(),
         // It was read before.
         Err(problem) => problem,
     }
+}
+
+/// What the windows of correlations that did not do as expected held.
+fn explain_windows(
+    case: &Case,
+    path: &Path,
+    rules: &Rules,
+    options: &LogOptions,
+    wrong: &[u32],
+    out: &mut Vec<u8>,
+) -> Result<(), String> {
+    let base = rules.cards.len() as u32;
+    let wrong: BTreeSet<u32> = wrong.iter().filter_map(|at| at.checked_sub(base)).collect();
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let clock = Clock::default();
+    let mut count = Count::new(rules, &clock);
+    read(case, path, rules, options, &clock, &mut count)?;
+    count.sightings.sort();
+    let until = case.until.as_deref().map(instant).transpose()?.unwrap_or(i64::MIN);
+    for at in wrong {
+        let card = &rules.alert_cards[at as usize];
+        let traces = trace(&rules.correlations, &count.sightings, until, at, &|_, _| true);
+        let hits = card.correlation.rules.iter().map(|reference| {
+            let cards = (0u32..).zip(&rules.cards);
+            let of = cards.filter(|(_, card)| card.is_called(&reference.name));
+            let counts: Vec<u64> =
+                of.map(|(rule, _)| count.matches.get(&rule).copied().unwrap_or(0)).collect();
+            (!counts.is_empty()).then(|| counts.iter().sum())
+        });
+        let traced = windows::Traced {
+            card,
+            traces: &traces,
+            place: &|event| format!("event {}", event.record),
+            hits: hits.collect(),
+            untimed: count.untimed,
+        };
+        // Memory takes everything.
+        let _ = windows::write_text(out, &traced);
+    }
+    Ok(())
 }
 
 struct Why<'a> {

@@ -50,7 +50,7 @@ pub use windows::Windows;
 /// What the plain model in [`crate::oracle::correlation`] shares with the engine: the compiled rules, and what identifies groups and alerts.
 pub(crate) mod compiled {
     pub(crate) use super::condition::holds as holds_for;
-    pub(crate) use super::rule::Node;
+    pub(crate) use super::rule::{Input, Node};
     pub(crate) use super::window::{Value, rule_bit};
     pub(crate) use super::windows::{alert_id, group_key, key_texts, rules_of, value};
 }

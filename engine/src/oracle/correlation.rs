@@ -61,7 +61,7 @@ struct Arrival {
 /// The alerts of correlations over all sightings of an input that went on until `end`, ordered by time, correlation and group.
 #[must_use]
 pub fn alerts(set: &Correlations, sightings: &[Sighting], end: i64, policy: Policy) -> Vec<Alert> {
-    run(set, sightings, end, policy, &mut |_, _, _| true)
+    run(set, sightings, end, policy, &mut |_, _, _| true).0
 }
 
 /// A group's window at one time.
@@ -94,28 +94,44 @@ pub struct Trace {
     pub steps: Vec<Step>,
 }
 
-/// What the windows of a correlation hold over time, group by group in the order of their values. `wants` is asked, with the values of a group
-/// and the number of its hits, whether its steps are.
+/// What the windows of a correlation hold over time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Traces {
+    /// Group by group, in the order of their values.
+    pub groups: Vec<Trace>,
+    /// Hits of its rules that lack a field of the group, or a value to compare.
+    pub ignored: usize,
+}
+
+/// What the windows of a correlation hold over time. `wants` is asked, with the values of a group and the number of its hits, whether its steps
+/// are.
 pub fn trace(
     set: &Correlations,
     sightings: &[Sighting],
     end: i64,
     correlation: u32,
     wants: &dyn Fn(&[Box<str>], usize) -> bool,
-) -> Vec<Trace> {
+) -> Traces {
     let end = sightings.iter().map(|sighting| sighting.time).fold(end, i64::max);
+    let wanted = correlation as usize;
+    // Others are evaluated only if this one hears of them.
+    let mut heard = vec![false; set.nodes.len()];
+    for at in (0..set.nodes.len()).rev() {
+        let outer = |input: &crate::correlation::compiled::Input| heard[input.node as usize];
+        heard[at] = at == wanted || set.nodes[at].outer.iter().any(outer);
+    }
+    let node = &set.nodes[wanted];
     let mut groups = Vec::new();
-    let node = &set.nodes[correlation as usize];
-    run(set, sightings, end, Policy::Every, &mut |at, key, hits| {
-        if at != correlation as usize {
-            return true;
+    let (_, ignored) = run(set, sightings, end, Policy::Every, &mut |at, key, hits| {
+        if at != wanted {
+            return heard[at];
         }
         let group = key_texts(key);
         let steps = if wants(&group, hits.len()) { steps(node, hits, end) } else { Vec::new() };
         groups.push(Trace { group, hits: hits.len(), steps });
         false
     });
-    groups
+    Traces { groups, ignored: ignored[wanted] }
 }
 
 fn steps(node: &Node, group: &[&Hit], end: i64) -> Vec<Step> {
@@ -177,7 +193,8 @@ fn run(
     end: i64,
     policy: Policy,
     each: &mut EachGroup<'_>,
-) -> Vec<Alert> {
+) -> (Vec<Alert>, Vec<usize>) {
+    let mut ignored = Vec::new();
     let mut sorted: Vec<&Sighting> = sightings.iter().collect();
     sorted.sort();
     let end = sorted.last().map_or(end, |last| last.time.max(end));
@@ -198,7 +215,8 @@ fn run(
     let mut out = Vec::new();
     for at in 0..set.nodes.len() {
         let node = &set.nodes[at];
-        let hits = hits(node, std::mem::take(&mut arrivals[at]));
+        let (hits, without) = hits(node, std::mem::take(&mut arrivals[at]));
+        ignored.push(without);
         let mut groups: BTreeMap<&[u8], Vec<&Hit>> = BTreeMap::new();
         for hit in &hits {
             groups.entry(&hit.key).or_default().push(hit);
@@ -239,20 +257,25 @@ fn run(
     out.sort_by(|a, b| {
         (a.time, a.correlation, &a.group, a.id).cmp(&(b.time, b.correlation, &b.group, b.id))
     });
-    out
+    (out, ignored)
 }
 
-/// The hits of a correlation in order; one event that hits several rules with one value is one.
-fn hits(node: &Node, mut arrivals: Vec<Arrival>) -> Vec<Hit> {
+/// The hits of a correlation in order; one event that hits several rules with one value is one. And how many have no group or no value.
+fn hits(node: &Node, mut arrivals: Vec<Arrival>) -> (Vec<Hit>, usize) {
     arrivals.sort_by(|a, b| (a.time, &a.cause, a.reference).cmp(&(b.time, &b.cause, b.reference)));
     let mut hits: Vec<Hit> = Vec::new();
+    let mut ignored = 0;
     for arrival in arrivals {
         let field = |field: u32| arrival.fields.get(&field).map(|text| &**text);
         let mut key = Vec::new();
         if !group_key(&node.references[arrival.reference as usize].group, &field, &mut key) {
+            ignored += 1;
             continue;
         }
-        let Some(value) = value(node, arrival.reference, &field) else { continue };
+        let Some(value) = value(node, arrival.reference, &field) else {
+            ignored += 1;
+            continue;
+        };
         let same = hits.iter_mut().find(|hit| {
             hit.time == arrival.time
                 && hit.cause == arrival.cause
@@ -272,7 +295,7 @@ fn hits(node: &Node, mut arrivals: Vec<Arrival>) -> Vec<Hit> {
             }),
         }
     }
-    hits
+    (hits, ignored)
 }
 
 /// Lower bounds: the window that ends at each hit. With each true evaluation, whether it goes out.
