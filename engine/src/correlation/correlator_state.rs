@@ -6,16 +6,17 @@
 use super::alert::{Alert, Policy, Reason};
 use super::correlator::{Correlator, Options};
 use super::cover::Position;
-use super::early::{KeptGroup, KeptHit, KeptValue};
+use super::early::KeptGroup;
 use super::encoding::{Broken, Reader, Writer};
 use super::limits::Limits;
-use super::number::{Measure, Wide};
+use super::number::{Fixed, Measure, Wide};
 use super::rule::Correlations;
 use super::semantic::SemanticHash;
 use super::sighting::{EventRef, Sighting};
 use super::state::{Meaning, Restored, StateError, damaged};
+use super::unordered::{GroupHit, HitValue};
 use super::watermark::Source;
-use super::window::Contributions;
+use super::window::{Contributions, Value};
 use super::windows::{Windows, key_texts};
 use crate::DetectionId;
 use ahash::AHashMap;
@@ -170,16 +171,16 @@ impl Correlator {
             for hit in group.hits {
                 write_position(hit.position, out);
                 out.0.push(u8::from(hit.settled));
-                write_numbers(&hit.references, out);
+                out.number(hit.references);
                 match hit.value {
-                    KeptValue::None => out.0.push(0),
-                    KeptValue::Text(text) => {
+                    HitValue::None => out.0.push(0),
+                    HitValue::Text(text) => {
                         out.0.push(1);
                         out.bytes(&text);
                     }
-                    KeptValue::Units(units) => {
+                    HitValue::Units(units) => {
                         out.0.push(2);
-                        out.signed_wide(units);
+                        out.signed_wide(*units);
                     }
                 }
             }
@@ -252,7 +253,7 @@ impl Correlator {
         for _ in 0..input.length(19)? {
             let (at, group) = places.group(input)?;
             if let (Some(_), Some(early)) = (at, &mut self.early) {
-                early.keep(&group);
+                early.keep(group);
             }
         }
         Ok(())
@@ -300,7 +301,7 @@ impl Places<'_> {
             values.extend(place.map(|field| (field, text.into())));
         }
         values.sort_unstable();
-        let (time, event) = (position.time, position.event);
+        let (time, event) = (position.time, position.event());
         let (rules, values) = (rules.into_boxed_slice(), values.into_boxed_slice());
         Ok((!rules.is_empty()).then_some(Sighting { time, event, rules, values }))
     }
@@ -312,23 +313,24 @@ impl Places<'_> {
     /// A group of the search for early alerts, and its correlation if that is there.
     fn group(&self, input: &mut Reader<'_>) -> Result<(Option<u32>, KeptGroup), Broken> {
         let at = self.correlation(input)?;
-        let references = at.map_or(usize::MAX, |at| self.set.nodes[at as usize].references.len());
+        let rules = |at: u32| self.set.nodes[at as usize].references.len() as u32;
+        let references = at.map_or(u32::MAX, rules);
         let key = input.bytes()?.into();
         let mut hits = Vec::new();
         for _ in 0..input.length(7)? {
             let position = read_position(input)?;
             let settled = input.byte()? != 0;
-            let rules = read_numbers(input)?;
-            if rules.iter().any(|rule| *rule as usize >= references) {
+            let rules = input.number()?;
+            if rules.checked_shr(references).unwrap_or(0) != 0 {
                 return Err("a hit is of a rule that the correlation does not have");
             }
             let value = match input.byte()? {
-                0 => KeptValue::None,
-                1 => KeptValue::Text(input.bytes()?.into()),
-                2 => KeptValue::Units(input.signed_wide()?),
+                0 => HitValue::None,
+                1 => HitValue::Text(input.bytes()?.into()),
+                2 => HitValue::new(Value::Number(Fixed::of_units(input.signed_wide()?))),
                 _ => return Err("a value is of an unknown kind"),
             };
-            hits.push(KeptHit { position, settled, references: rules, value });
+            hits.push(GroupHit { position, settled, references: rules, value });
         }
         Ok((at, KeptGroup { at: at.unwrap_or(0), key, hits }))
     }
@@ -354,9 +356,9 @@ fn read_numbers(input: &mut Reader<'_>) -> Result<Vec<u32>, Broken> {
 
 fn write_position(position: Position, out: &mut Writer) {
     out.signed(position.time);
-    out.number(u64::from(position.event.source));
-    out.number(position.event.record);
-    out.number(u64::from(position.part));
+    out.number(u64::from(position.event().source));
+    out.number(position.event().record);
+    out.number(u64::from(position.part()));
 }
 
 fn read_position(input: &mut Reader<'_>) -> Result<Position, Broken> {

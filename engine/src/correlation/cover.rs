@@ -10,28 +10,56 @@ use super::sighting::EventRef;
 use std::sync::Arc;
 
 /// Where a window may end: at a hit, or at the end of a time, which is after all hits of that time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) time: i64,
-    end: bool,
-    pub(crate) event: EventRef,
-    /// An event may be several hits of a group, with different values: the how-many-eth.
-    pub(crate) part: u32,
+    record: u64,
+    source: u32,
+    /// An event may be several hits of a group, with different values: the how-many-eth. Or the end.
+    part: u32,
 }
+
+/// As a part: the end of a time.
+const END: u32 = u32::MAX;
 
 impl Position {
     pub(crate) fn hit(time: i64, event: EventRef, part: u32) -> Self {
-        Self { time, end: false, event, part }
+        let EventRef { source, record } = event;
+        Self { time, record, source, part: part.min(END - 1) }
     }
 
     /// After all hits of a time.
     pub(crate) fn end(time: i64) -> Self {
-        Self { time, end: true, event: EventRef { source: 0, record: 0 }, part: 0 }
+        Self { time, record: u64::MAX, source: u32::MAX, part: END }
     }
 
     /// Before all hits of a time.
     pub(crate) fn start(time: i64) -> Self {
-        Self { time, end: false, event: EventRef { source: 0, record: 0 }, part: 0 }
+        Self { time, record: 0, source: 0, part: 0 }
+    }
+
+    pub(crate) fn event(self) -> EventRef {
+        EventRef { source: self.source, record: self.record }
+    }
+
+    pub(crate) fn part(self) -> u32 {
+        self.part
+    }
+
+    fn order(&self) -> (i64, u32, u64, u32) {
+        (self.time, self.source, self.record, self.part)
+    }
+}
+
+impl PartialOrd for Position {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Position {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.order().cmp(&other.order())
     }
 }
 
@@ -39,7 +67,7 @@ impl Position {
 #[derive(Clone, Debug)]
 pub(crate) struct Hit {
     /// The rules, as bits.
-    pub(crate) rules: u32,
+    pub(crate) references: u64,
     /// The condition is known to hold here.
     pub(crate) settled: bool,
     /// Its value, where values are told apart.
@@ -430,7 +458,7 @@ mod tests {
     }
 
     fn plain() -> Hit {
-        Hit { rules: 1, settled: false, text: None }
+        Hit { references: 1, settled: false, text: None }
     }
 
     fn dice(seed: &mut u64) -> u64 {

@@ -23,6 +23,9 @@ struct Marked {
     owed: Option<Box<Alert>>,
 }
 
+/// Correlation and group, the marks, and what is owed.
+type GroupMarks<'m> = (u32, &'m [u8], &'m BTreeSet<Position>, Option<&'m Alert>);
+
 /// What is known when the windows come to a hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -139,7 +142,7 @@ impl Marks {
     }
 
     /// All of them, by correlation and group.
-    pub(crate) fn all(&self) -> Vec<(u32, &[u8], &BTreeSet<Position>, Option<&Alert>)> {
+    pub(crate) fn all(&self) -> Vec<GroupMarks<'_>> {
         let groups =
             (0u32..).zip(&self.groups).filter_map(|(at, groups)| Some((at, groups.as_ref()?)));
         let mut all: Vec<_> = groups

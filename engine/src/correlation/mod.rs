@@ -21,6 +21,7 @@ mod hits;
 mod index;
 mod limits;
 mod marks;
+mod monotone;
 mod number;
 mod order_statistics;
 mod rule;
@@ -30,6 +31,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod unordered;
 mod watermark;
 mod window;
 mod windows;

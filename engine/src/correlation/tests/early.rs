@@ -3,7 +3,7 @@
 use super::disorder::{SECOND, arrive, reached};
 use super::generate::{Arrival, Sets, arrivals, base_rules, sightings};
 use super::{STREAMS, difference, ordered, policy, shown};
-use crate::correlation::early::which;
+use crate::correlation::monotone::which;
 use crate::correlation::{
     Alert, Correlations, Correlator, Emit, EventRef, Limits, Options, Output, Patience, Policy,
     Sighting, Windows,
