@@ -86,6 +86,13 @@ impl Queue {
         Some(first)
     }
 
+    /// Keeps no room.
+    pub(crate) fn shrink(&mut self) {
+        if let Kept::Many(all) = &mut self.0 {
+            all.shrink_to_fit();
+        }
+    }
+
     /// In order.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Entry> + Clone + '_ {
         (0..self.len()).map(|at| match &self.0 {

@@ -1,7 +1,9 @@
 //! How much state there may be, and what happened when there was more.
 //!
-//! When a limit is reached the groups that would expire first are given up, with all their hits; a single group that has too many hits
-//! loses its oldest. Both are counted, and a `state overflow` alert says so at most once for each timespan of the rule.
+//! What is given up is the oldest. When a limit is reached these are the groups that would expire first, with all their hits; a group that has
+//! too many hits loses its oldest, and one that takes more than half of what is allowed loses the older half of its hits. What
+//! remains is exact: counts are too low, never too high. All is counted, and a `state overflow` alert says so at most once for each timespan
+//! of the rule, and at the end.
 
 use super::rule::Correlations;
 
@@ -128,6 +130,14 @@ impl Usage {
         usage.quiet_until = before.quiet_until;
         let next = before.quiet_until.unwrap_or(i64::MIN);
         self.tell_at = Some(self.tell_at.map_or(next, |at| at.min(next)));
+    }
+
+    /// Whether a group alone is what makes it too much.
+    pub(crate) fn is_alone(excess: Excess, limits: &Limits, bytes: usize, hits: usize) -> bool {
+        match excess {
+            Excess::Of(_) => bytes > limits.bytes_per_rule / 2,
+            Excess::Total => bytes > limits.bytes / 2 || hits > limits.hits / 2,
+        }
     }
 
     /// Where there is too much.

@@ -42,7 +42,7 @@ impl OrderStatistics {
 
     /// Distinct values and their space.
     pub(crate) fn bytes(&self) -> usize {
-        self.nodes.len() * size_of::<Node>()
+        self.nodes.capacity() * size_of::<Node>() + self.free.capacity() * 4
     }
 
     fn size(&self, node: u32) -> u64 {
@@ -87,6 +87,13 @@ impl OrderStatistics {
             self.nodes[last as usize].count += times;
         }
         true
+    }
+
+    /// Gives back the places of values that are gone.
+    pub(crate) fn compact(&mut self) {
+        let mut fewer = Self { inserted: self.inserted, ..Self::default() };
+        self.counts().into_iter().for_each(|(value, count)| fewer.insert_times(value, count));
+        *self = fewer;
     }
 
     /// Each value and how often it is there, ascending.

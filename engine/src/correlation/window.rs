@@ -213,10 +213,14 @@ impl Texts {
         let Some(number) = self.values.pop_front() else { return };
         self.distinct.remove(number);
         if self.distinct.is_sparse() {
-            let mut fewer = Distinct::default();
-            self.values = self.values.iter().map(|at| fewer.add(self.distinct.text(*at))).collect();
-            self.distinct = fewer;
+            self.compact();
         }
+    }
+
+    fn compact(&mut self) {
+        let mut fewer = Distinct::default();
+        self.values = self.values.iter().map(|at| fewer.add(self.distinct.text(*at))).collect();
+        self.distinct = fewer;
     }
 }
 
@@ -271,6 +275,10 @@ impl Window {
         }
         match &mut self.hits {
             Hits::All(all) => all.push(entry),
+            // An alert of these shows the last hits of rules, or a sequence.
+            Hits::Some(some) if node.decided == Decided::AtHit && node.rule.kind.is_temporal() => {
+                some.total += 1;
+            }
             Hits::Some(some) => some.push(entry),
         }
     }
@@ -302,6 +310,28 @@ impl Window {
             _ => {}
         }
         Some(entry)
+    }
+
+    /// Takes the older half of the hits away, and gives all memory back that is not needed then: how many they were.
+    pub(crate) fn halve(&mut self) -> u64 {
+        let given_up = self.kept() / 2;
+        for _ in 0..given_up {
+            self.drop_oldest();
+        }
+        if let Hits::All(all) = &mut self.hits {
+            all.shrink();
+        }
+        match &mut self.aggregate {
+            Aggregate::Distinct(texts) => texts.compact(),
+            Aggregate::Numbers(numbers) => {
+                numbers.values.shrink_to_fit();
+                if let Over::Ordered(statistics) = &mut numbers.over {
+                    statistics.compact();
+                }
+            }
+            _ => {}
+        }
+        given_up as u64
     }
 
     /// How many hits are there.

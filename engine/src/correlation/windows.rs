@@ -46,6 +46,8 @@ pub struct Windows {
     pub(crate) marks: Option<Marks>,
     /// The largest time that was processed.
     pub(crate) now: i64,
+    /// The correlation and the slot of the last hit.
+    last: (u32, u32),
     /// What correlations are in state.
     pub(crate) meanings: Vec<Meaning>,
     /// What changed, if somebody wants to know.
@@ -95,6 +97,7 @@ impl Windows {
             marks: None,
             limits,
             now: i64::MIN,
+            last: (0, u32::MAX),
             meanings: meanings(&set),
             changes: None,
             scratch: Scratch::default(),
@@ -426,6 +429,7 @@ impl Windows {
         let new = known.is_none();
         let slot = known
             .unwrap_or_else(|| groups.insert(Group::new(key.into(), Window::new(node), entry)));
+        self.last = (at, slot);
         let Some(group) = groups.get_mut(slot) else { return (slot, false) };
         let before = if new { 0 } else { group.bytes() };
         let kept = group.window.kept();
@@ -510,9 +514,31 @@ impl Windows {
         (slot, held)
     }
 
+    /// Takes the older half of its hits from the group that had the last one, if that group alone is too much.
+    fn halve_last(&mut self, excess: Excess) -> bool {
+        let (at, slot) = self.last;
+        let Some(group) = self.groups.get_mut(at as usize).and_then(|groups| groups.get_mut(slot))
+        else {
+            return false;
+        };
+        let (bytes, hits) = (group.bytes(), group.window.kept());
+        if hits < 2 || !Usage::is_alone(excess, &self.limits, bytes, hits) {
+            return false;
+        }
+        let given_up = group.window.halve();
+        let now = (group.bytes(), group.window.kept());
+        self.usage.changed(at, false, (bytes, now.0), (hits, now.1));
+        self.usage.gave_up(at, 0, given_up);
+        self.touch(at, slot);
+        true
+    }
+
     /// Gives up the oldest groups while limits are exceeded, and says so.
     fn enforce(&mut self, out: &mut Vec<Alert>) {
         while let Some(excess) = self.usage.excess(&self.limits) {
+            if self.halve_last(excess) {
+                continue;
+            }
             let timer = match excess {
                 Excess::Of(at) => self.timers.pop_of(at),
                 Excess::Total => self.timers.pop(),

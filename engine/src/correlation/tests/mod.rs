@@ -4,6 +4,7 @@ mod correlator_state;
 mod disorder;
 mod early;
 mod generate;
+mod limits;
 mod peer_defects;
 mod state;
 
