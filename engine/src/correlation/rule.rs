@@ -203,20 +203,24 @@ impl Correlations {
             .iter()
             .map(|target| match target {
                 Target::Rules(list) => {
-                    list.first().map_or([0; 16], |rule| semantic::of_rule(&rules[*rule as usize]))
+                    let hashes = list.iter().map(|rule| semantic::of_rule(&rules[*rule as usize]));
+                    semantic::of_rules(&hashes.collect::<Vec<_>>())
                 }
                 Target::Correlation(inner) => {
                     place[*inner].map_or([0; 16], |inner| self.nodes[inner as usize].hash)
                 }
             })
             .collect();
-        let hash = semantic::of_correlation(correlation, &hashes, &group_fields);
+        let value_fields: Vec<Vec<Box<str>>> = (0..targets.len())
+            .map(|at| correlation.fields.iter().map(|name| resolve(at, name)).collect())
+            .collect();
+        let hash = semantic::of_correlation(correlation, &hashes, &group_fields, &value_fields);
         let references = group_fields
             .iter()
-            .enumerate()
-            .map(|(at, group)| Reference {
+            .zip(&value_fields)
+            .map(|(group, values)| Reference {
                 group: group.iter().map(|name| field(name)).collect(),
-                values: correlation.fields.iter().map(|name| field(&resolve(at, name))).collect(),
+                values: values.iter().map(|name| field(name)).collect(),
             })
             .collect();
         let decided = decided(correlation, &bounds);

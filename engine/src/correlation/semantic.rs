@@ -99,11 +99,22 @@ pub(crate) fn of_rule(rule: &Rule) -> SemanticHash {
     hasher.finish()
 }
 
-/// The meaning of a correlation, given those of its rules and the fields that its groups are made of.
+/// The meaning of several rules that go by one name.
+pub(crate) fn of_rules(hashes: &[SemanticHash]) -> SemanticHash {
+    if let [only] = hashes {
+        return *only;
+    }
+    let mut hasher = Hasher::new("rules");
+    hashes.iter().for_each(|hash| hasher.0.update(hash));
+    hasher.finish()
+}
+
+/// The meaning of a correlation, given those of its rules, and the fields that its groups are made of and that its values are in.
 pub(crate) fn of_correlation(
     rule: &Correlation,
     rules: &[SemanticHash],
     group_fields: &[Vec<Box<str>>],
+    value_fields: &[Vec<Box<str>>],
 ) -> SemanticHash {
     let mut hasher = Hasher::new("correlation");
     hasher.text(rule.kind.name());
@@ -121,6 +132,11 @@ pub(crate) fn of_correlation(
     hasher.text(&format!("{:?}", rule.temporal_condition));
     hasher.number(rule.fields.len());
     rule.fields.iter().for_each(|field| hasher.text(field));
+    // Where aliases give them other names.
+    let aliased = |fields: &Vec<Box<str>>| fields.iter().zip(&rule.fields).any(|(a, b)| **a != **b);
+    if value_fields.iter().any(aliased) {
+        value_fields.iter().flatten().for_each(|field| hasher.text(field));
+    }
     hasher.text(rule.percentile.as_deref().unwrap_or("50"));
     hasher.number(usize::from(rule.legacy));
     hasher.finish()

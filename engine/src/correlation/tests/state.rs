@@ -257,6 +257,33 @@ fn a_changed_rule_starts_clean() {
 }
 
 #[test]
+fn the_meaning_is_what_is_computed() {
+    let rule = |lines: &str, base: &str| {
+        let text = format!(
+            "{base}title: C\ncorrelation:\n    type: value_count\n    rules: [r0, r1]\n    group-by: [User]\n    timespan: 1m\n    condition: {{field: What, gte: 3}}\n{lines}"
+        );
+        *load(&text).0.hash(0)
+    };
+    let aliased = |field: &str| {
+        let lines =
+            format!("    aliases:\n        What:\n            r0: {field}\n            r1: B\n");
+        rule(&lines, &base_rules())
+    };
+    assert_eq!(aliased("A"), aliased("A"));
+    assert_ne!(aliased("A"), aliased("C"), "the value comes from another field");
+    assert_ne!(aliased("What"), rule("", &base_rules()));
+    assert_eq!(rule("level: high\n", &base_rules()), rule("", &base_rules()));
+    let other = base_rules().replace("f: v1", "f: other");
+    assert_ne!(
+        rule("", &other),
+        rule("", &base_rules()),
+        "a rule that it counts means something else"
+    );
+    let unused = base_rules().replace("f: v3", "f: other");
+    assert_eq!(rule("", &unused), rule("", &base_rules()));
+}
+
+#[test]
 fn a_dropped_rule_leaves_tombstones() {
     let (old, _) = load(&counting("Count", "gte: 3"));
     let (changed, _) = load(&counting("Count", "gte: 4"));
