@@ -1,7 +1,7 @@
 //! What correlations cost as their windows grow, and under a spray of groups.
 //!
 //! `cargo run --release -p sigmund-bench --bin correlation`: each line of the tables is measured in a process of its own, in CPU time of its one
-//! thread. Making the sightings is not counted.
+//! thread. Making the sightings is not counted. Memory that the limits count must be near what the process takes.
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
 use sigmund_bench::cpu_time;
@@ -107,6 +107,13 @@ fn peak() -> String {
     kilobytes.map_or("–".to_owned(), |kilobytes| (kilobytes / 1024).to_string())
 }
 
+/// What is counted is about what is taken, beside what the process needs anyway.
+fn assert_near(counted: usize) {
+    if let Ok(peak) = peak().parse::<usize>() {
+        assert!(peak <= counted * 5 / 4 + 16, "{counted} MiB are counted, {peak} MiB are taken");
+    }
+}
+
 /// One window with so many distinct values: nanoseconds for each, peak memory.
 fn growth(kind: &str, size: u64) {
     let field = if kind == "event_count" { "" } else { "field: User, " };
@@ -120,6 +127,7 @@ fn growth(kind: &str, size: u64) {
     let time = run.hits(0, size, &user);
     assert_eq!(run.windows.usage().total.hits as u64, size, "the window holds all");
     let usage = run.windows.usage().total.bytes >> 20;
+    assert_near(usage);
     println!("{:.1} {} {usage}", nanoseconds(time, size), peak());
 }
 
@@ -132,6 +140,7 @@ fn spray(users: u64) {
     for from in (0..GROUPS).step_by(part as usize) {
         let time = run.hits(from, from + part, &user);
         let total = &run.windows.usage().total;
+        assert_near(total.bytes >> 20);
         println!(
             "{:.1} {} {} {} {}",
             nanoseconds(time, part),
