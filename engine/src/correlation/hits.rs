@@ -31,6 +31,7 @@ impl From<Packed> for Entry {
 pub(crate) struct Queue(Kept);
 
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::box_collection, reason = "a queue of its own would make a single hit as large")]
 enum Kept {
     #[default]
     None,
