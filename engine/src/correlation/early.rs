@@ -293,8 +293,12 @@ impl Telling<'_> {
         let before = self.group.cover.rank(first).checked_sub(1);
         match before.and_then(|rank| self.group.cover.nth(rank)) {
             Some((at, hit)) if at.time >= self.watermark => hit.settled && at.time >= since,
-            // The windows have been there.
-            _ => windows.is_active(self.at, self.key, since),
+            // The windows have been there; or the group was given up, and only its marks are known.
+            _ => {
+                let (mark, _) = windows.marks_around(self.at, self.key, first);
+                windows.is_active(self.at, self.key, since)
+                    || mark.is_some_and(|mark| mark >= since)
+            }
         }
     }
 
