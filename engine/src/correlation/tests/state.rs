@@ -466,3 +466,60 @@ fn errors_are_for_people() {
     assert!(text.contains("group [\"alice\"] of correlation "), "{text}");
     assert!(text.contains("checksum does not match; take an older copy"), "{text}");
 }
+
+#[test]
+fn a_story_restored_at_every_event() {
+    // Failures, a success after them, and the silence of a host that used to report.
+    let rules = format!(
+        "{}title: Brute force\nname: brute\ncorrelation:\n    type: event_count\n    rules: [r0]\n    group-by: [User]\n    timespan: 1m\n    condition: {{gte: 3}}\n---\ntitle: Success after it\ncorrelation:\n    type: temporal_ordered\n    rules: [brute, r1]\n    group-by: [User]\n    timespan: 2m\n---\ntitle: Spray\ncorrelation:\n    type: value_count\n    rules: [r0]\n    group-by: [Host]\n    timespan: 1m\n    condition: {{field: User, gte: 2}}\n---\ntitle: Silence\ncorrelation:\n    type: event_count\n    rules: [r2]\n    group-by: [Host]\n    timespan: 1m\n    condition: {{eq: 0}}\n",
+        base_rules()
+    );
+    let (set, _) = load(&rules);
+    let field = |name: &str| {
+        set.fields().iter().position(|have| **have == *name).map(|at| at as u32).unwrap()
+    };
+    let (user, host) = (field("User"), field("Host"));
+    let story = [
+        (0, 2, "", "h"),
+        (10, 0, "a", "h"),
+        (20, 0, "a", "h"),
+        (30, 0, "a", "h"),
+        (40, 0, "b", "h"),
+        (50, 1, "b", "h"),
+        (149, 1, "a", "h"),
+        (200, 0, "a", "h"),
+    ];
+    let steps = story
+        .iter()
+        .zip(0..)
+        .map(|((seconds, rule, name, at), record)| {
+            let mut values: Vec<(u32, Box<str>)> = vec![(host, (*at).into())];
+            if !name.is_empty() {
+                values.push((user, (*name).into()));
+            }
+            values.sort_unstable();
+            let event = EventRef { source: 0, record };
+            let (time, rules) = (seconds * SECOND, [*rule].into());
+            Step::Sighting(Sighting { time, event, rules, values: values.into() })
+        })
+        .collect();
+    let stream = Stream { seed: 0, rules, set, policy: Policy::Once, steps, end: 300 * SECOND };
+    for restoring in [false, true] {
+        let alerts = stream.alerts(|windows| {
+            if restoring {
+                *windows = whole(windows, &stream);
+            }
+        });
+        let told: Vec<String> = alerts
+            .iter()
+            .map(|alert| {
+                let title = &unnumbered(&stream.set, alert.clone()).0;
+                format!("{} {title} {:?}", alert.time / SECOND, alert.group)
+            })
+            .collect();
+        assert_eq!(
+            told,
+            ["40 Spray [\"h\"]", "60 Silence [\"h\"]", "149 Success after it [\"a\"]",]
+        );
+    }
+}
