@@ -7,12 +7,19 @@
 
 /// Which bytes may stand at four neighbouring places, for up to eight groups of literals: for each half of a byte the groups
 /// (one bit each) that have a byte with that half at that place.
-///
-/// Each table is there twice, since vectors are looked up half by half.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Prints {
+    /// Each table is there twice, since vectors are looked up half by half.
     low: [[u8; 32]; 4],
     high: [[u8; 32]; 4],
+    /// The same by the lower six bits of a byte: one look instead of two where the processor has tables of that size.
+    six: [[u8; 64]; 4],
+}
+
+impl Default for Prints {
+    fn default() -> Self {
+        Self { low: [[0; 32]; 4], high: [[0; 32]; 4], six: [[0; 64]; 4] }
+    }
 }
 
 impl Prints {
@@ -26,6 +33,7 @@ impl Prints {
             self.low[place][half + usize::from(byte & 15)] |= bit;
             self.high[place][half + usize::from(byte >> 4)] |= bit;
         }
+        self.six[place][usize::from(byte & 63)] |= bit;
     }
 
     /// Lets a group have any byte at this place.
@@ -33,6 +41,7 @@ impl Prints {
         let bit = 1 << (group & 7);
         self.low[place].iter_mut().for_each(|groups| *groups |= bit);
         self.high[place].iter_mut().for_each(|groups| *groups |= bit);
+        self.six[place].iter_mut().for_each(|groups| *groups |= bit);
     }
 }
 
@@ -45,12 +54,14 @@ pub trait Pass {
     type Output;
 
     /// Does it; to be inlined. `equal` says which bytes of a block equal one, `beyond_ascii` which are not ASCII, `may_start` at which of 64 places a
-    /// literal may start; bit 0 is the first byte.
+    /// literal may start; bit 0 is the first byte. `places` writes down where the bits of a number are, counted from a base, and gives how many there are:
+    /// what it writes behind them means nothing.
     fn run(
         self,
         equal: impl Fn(&[u8; 64], u8) -> u64,
         beyond_ascii: impl Fn(&[u8; 64]) -> u64,
         may_start: impl Fn(&Window, &Prints) -> u64,
+        places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
     ) -> Self::Output;
 }
 
@@ -71,7 +82,7 @@ pub fn run<P: Pass>(pass: P) -> P::Output {
 
 /// Does the work without vectors.
 pub fn run_plain<P: Pass>(pass: P) -> P::Output {
-    pass.run(equal_plain, beyond_ascii_plain, may_start_plain)
+    pass.run(equal_plain, beyond_ascii_plain, may_start_plain, places_plain)
 }
 
 /// Eight bytes at a time in ordinary registers.
@@ -92,6 +103,22 @@ fn beyond_ascii_plain(block: &[u8; 64]) -> u64 {
 }
 
 #[inline(always)]
+fn places_plain(mut bits: u64, base: u32, out: &mut [u32; 64]) -> usize {
+    let count = bits.count_ones() as usize;
+    let mut at = 0;
+    loop {
+        for place in 0..4 {
+            out[(at + place) & 63] = base + (bits.trailing_zeros() & 63);
+            bits &= bits.wrapping_sub(1);
+        }
+        at += 4;
+        if at >= count {
+            return count;
+        }
+    }
+}
+
+#[inline(always)]
 fn may_start_plain(window: &Window, prints: &Prints) -> u64 {
     (0..64).fold(0, |bits, at| {
         let groups = (0..Prints::LEN).fold(0xFF, |groups, place| {
@@ -107,14 +134,15 @@ fn may_start_plain(window: &Window, prints: &Prints) -> u64 {
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "loads of whole vectors, and the calls after asking the processor")]
 mod x86 {
-    use super::{Pass, Prints, Window};
+    use super::{Pass, Prints, Window, places_plain};
     use std::arch::is_x86_feature_detected as has;
     use std::arch::x86_64::{
-        __m256i, __m512i, _mm_loadu_si128, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
+        __m256i, __m512i, _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_loadu_si256,
         _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_shuffle_epi8,
-        _mm256_srli_epi16, _mm512_and_si512, _mm512_broadcast_i32x4, _mm512_cmpeq_epi8_mask,
-        _mm512_loadu_si512, _mm512_movepi8_mask, _mm512_set1_epi8, _mm512_shuffle_epi8,
-        _mm512_srli_epi16, _mm512_test_epi8_mask,
+        _mm256_srli_epi16, _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128,
+        _mm512_cmpeq_epi8_mask, _mm512_cvtepu8_epi32, _mm512_loadu_si512,
+        _mm512_maskz_compress_epi8, _mm512_movepi8_mask, _mm512_permutexvar_epi8, _mm512_set1_epi8,
+        _mm512_set1_epi32, _mm512_storeu_si512, _mm512_test_epi8_mask,
     };
 
     #[inline]
@@ -175,27 +203,42 @@ mod x86 {
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw")]
-    fn wide_table(table: &[u8; 32]) -> __m512i {
-        // SAFETY: the first 16 of 32 bytes, without alignment.
-        _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(table.as_ptr().cast()) })
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
     fn wide_may_start(window: &Window, prints: &Prints) -> u64 {
-        let nibble = _mm512_set1_epi8(15);
         let mut groups = _mm512_set1_epi8(-1);
         for place in 0..Prints::LEN {
             let Some(bytes) = window[place..].first_chunk() else { continue };
-            let bytes = wide_lane(bytes);
-            let low = _mm512_and_si512(bytes, nibble);
-            let high = _mm512_and_si512(_mm512_srli_epi16::<4>(bytes), nibble);
-            let low = _mm512_shuffle_epi8(wide_table(&prints.low[place]), low);
-            let high = _mm512_shuffle_epi8(wide_table(&prints.high[place]), high);
-            groups = _mm512_and_si512(groups, _mm512_and_si512(low, high));
+            // This looks at the lower six bits of each byte.
+            let found = _mm512_permutexvar_epi8(wide_lane(bytes), wide_lane(&prints.six[place]));
+            groups = _mm512_and_si512(groups, found);
         }
         _mm512_test_epi8_mask(groups, groups)
+    }
+
+    /// The numbers 0 to 63.
+    static NUMBERS: [u8; 64] = {
+        let mut numbers = [0; 64];
+        let mut at = 0;
+        while at < 64 {
+            numbers[at] = at as u8;
+            at += 1;
+        }
+        numbers
+    };
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
+    fn wide_places(bits: u64, base: u32, out: &mut [u32; 64]) -> usize {
+        let count = bits.count_ones() as usize;
+        if count > 16 {
+            return places_plain(bits, base, out);
+        }
+        let places = _mm512_maskz_compress_epi8(bits, wide_lane(&NUMBERS));
+        let places = _mm512_cvtepu8_epi32(_mm512_castsi512_si128(places));
+        let places = _mm512_add_epi32(places, _mm512_set1_epi32(base.cast_signed()));
+        // SAFETY: the first 16 of 64 numbers, without alignment.
+        unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), places) };
+        count
     }
 
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
@@ -204,10 +247,13 @@ mod x86 {
             |block, wanted| equal(block, wanted),
             |block| beyond_ascii(block),
             |window, prints| may_start(window, prints),
+            |bits, base, out| places_plain(bits, base, out),
         )
     }
 
-    #[target_feature(enable = "avx512f,avx512bw,avx2,bmi1,bmi2,lzcnt,popcnt")]
+    #[target_feature(
+        enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt"
+    )]
     fn with_avx512<P: Pass>(pass: P) -> P::Output {
         pass.run(
             |block, wanted| {
@@ -215,6 +261,7 @@ mod x86 {
             },
             |block| _mm512_movepi8_mask(wide_lane(block)),
             |window, prints| wide_may_start(window, prints),
+            |bits, base, out| wide_places(bits, base, out),
         )
     }
 
@@ -228,7 +275,11 @@ mod x86 {
     /// have its byte permutations do not.
     #[inline]
     pub(super) fn has_avx512() -> bool {
-        has!("avx512bw") && has!("avx512f") && has!("avx512vbmi") && has_avx2()
+        has!("avx512bw")
+            && has!("avx512f")
+            && has!("avx512vbmi")
+            && has!("avx512vbmi2")
+            && has_avx2()
     }
 
     /// Only where [`has_avx2`] says so.
@@ -257,16 +308,21 @@ mod tests {
     struct All<'a>(&'a [u8; 67], u8, &'a Prints);
 
     impl Pass for All<'_> {
-        type Output = (u64, u64, u64);
+        type Output = (u64, u64, u64, Vec<u32>);
 
         fn run(
             self,
             equal: impl Fn(&[u8; 64], u8) -> u64,
             beyond_ascii: impl Fn(&[u8; 64]) -> u64,
             may_start: impl Fn(&Window, &Prints) -> u64,
+            places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
         ) -> Self::Output {
             let block = self.0.first_chunk().unwrap();
-            (equal(block, self.1), beyond_ascii(block), may_start(self.0, self.2))
+            let equal = equal(block, self.1);
+            let mut out = [0; 64];
+            let count = places(equal, 100, &mut out);
+            let places = out[..count].to_vec();
+            (equal, beyond_ascii(block), may_start(self.0, self.2), places)
         }
     }
 
@@ -288,18 +344,24 @@ mod tests {
                 }
             }
             let all = All(&block, wanted, &prints);
-            let found = run_plain(all);
-            prop_assert_eq!(found, run(all));
+            let mut ways = vec![run_plain(all), run(all)];
             #[cfg(target_arch = "x86_64")]
             if x86::has_avx2() {
-                prop_assert_eq!(found, x86::run_with_avx2(all));
+                ways.push(x86::run_with_avx2(all));
             }
-            let equal = (0..64).filter(|at| block[*at] == wanted).fold(0, |bits, at| bits | 1 << at);
-            prop_assert_eq!(found.0, equal);
-            let beyond = (0..64).filter(|at| !block[*at].is_ascii()).fold(0, |bits, at| bits | 1 << at);
-            prop_assert_eq!(found.1, beyond);
-            for at in (0..64).filter(|at| literals.iter().any(|text| block[*at..].starts_with(text))) {
-                prop_assert!(found.2 >> at & 1 != 0, "place {}", at);
+            let equal = (0..64).filter(|at| block[*at] == wanted);
+            let beyond = (0..64).filter(|at| !block[*at].is_ascii());
+            let bits = |places: &mut dyn Iterator<Item = usize>| places.fold(0, |bits, at| bits | 1 << at);
+            let starts: Vec<usize> = (0..64)
+                .filter(|at| literals.iter().any(|text| block[*at..].starts_with(text)))
+                .collect();
+            for found in ways {
+                prop_assert_eq!(found.0, bits(&mut equal.clone()));
+                prop_assert_eq!(found.1, bits(&mut beyond.clone()));
+                prop_assert_eq!(found.3, equal.clone().map(|at| at as u32 + 100).collect::<Vec<_>>());
+                for at in &starts {
+                    prop_assert!(found.2 >> at & 1 != 0, "place {}", at);
+                }
             }
         }
     }

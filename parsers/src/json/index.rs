@@ -36,8 +36,9 @@ impl Pass for Build<'_> {
         equal: impl Fn(&[u8; 64], u8) -> u64,
         beyond_ascii: impl Fn(&[u8; 64]) -> u64,
         _: impl Fn(&Window, &Prints) -> u64,
+        places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
     ) -> Self::Output {
-        self.index.build_with(self.text, equal, beyond_ascii);
+        self.index.build_with(self.text, equal, beyond_ascii, places);
     }
 }
 
@@ -53,6 +54,7 @@ impl Index {
         text: &[u8],
         equal: impl Fn(&[u8; 64], u8) -> u64,
         beyond_ascii: impl Fn(&[u8; 64]) -> u64,
+        places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
     ) {
         self.len = 0;
         self.backslashes.clear();
@@ -62,14 +64,14 @@ impl Index {
         let (blocks, rest) = text.as_chunks::<64>();
         for (number, block) in blocks.iter().enumerate() {
             beyond |= beyond_ascii(block);
-            self.block(block, number * 64, u64::MAX, &mut carry, &equal);
+            self.block(block, number * 64, u64::MAX, &mut carry, (&equal, &places));
         }
         if !rest.is_empty() {
             let mut last = [0; 64];
             last[..rest.len()].copy_from_slice(rest);
             beyond |= beyond_ascii(&last);
             let valid = u64::MAX >> (64 - rest.len());
-            self.block(&last, blocks.len() * 64, valid, &mut carry, &equal);
+            self.block(&last, blocks.len() * 64, valid, &mut carry, (&equal, &places));
         }
         self.is_ascii = beyond == 0;
     }
@@ -81,7 +83,10 @@ impl Index {
         base: usize,
         valid: u64,
         carry: &mut u64,
-        equal: &impl Fn(&[u8; 64], u8) -> u64,
+        (equal, places): (
+            &impl Fn(&[u8; 64], u8) -> u64,
+            &impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+        ),
     ) {
         let backslashes = equal(block, b'\\');
         let mut quotes = equal(block, b'"') & valid;
@@ -97,21 +102,8 @@ impl Index {
         if self.quotes.len() < self.len + 64 {
             self.quotes.resize((self.len + 64).next_power_of_two().max(1024), 0);
         }
-        let out = &mut self.quotes[self.len..self.len + 64];
-        let count = quotes.count_ones() as usize;
-        self.len += count;
-        // Four at a time whether they are there or not: what is written in vain is overwritten or behind the end, and
-        // how many there are cannot be foretold.
-        let mut at = 0;
-        loop {
-            for place in 0..4 {
-                out[(at + place) & 63] = base as u32 + (quotes.trailing_zeros() & 63);
-                quotes &= quotes.wrapping_sub(1);
-            }
-            at += 4;
-            if at >= count {
-                break;
-            }
+        if let Some(out) = self.quotes[self.len..].first_chunk_mut() {
+            self.len += places(quotes, base as u32, out);
         }
     }
 
