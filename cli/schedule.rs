@@ -19,8 +19,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Files smaller than this are not cut.
 const LARGE: u64 = 4 << 20;
 
-/// How much of a large file is one part: long enough that handing parts out costs nothing.
-const PART: u64 = 2 << 20;
+/// How much of a large file is one part: so long that handing it out costs nothing, less towards the end, so that all workers
+/// end at the same time.
+const LONGEST_PART: u64 = 4 << 20;
+const SHORTEST_PART: u64 = 256 << 10;
 
 /// How much is looked at at once for the line border that a part begins at.
 const LOOK: u64 = 16 << 10;
@@ -71,7 +73,8 @@ pub(crate) fn run(
     }
     std::thread::scope(|scope| {
         let (order_sender, order) = sync_channel::<Ordered>(4 * threads);
-        let feed = Arc::new(Mutex::new(Feed::new(hunt, inputs, order_sender)));
+        let feed = Feed { hunt, inputs, threads, next: 0, cutting: None, order: order_sender };
+        let feed = Arc::new(Mutex::new(feed));
         for _ in 0..threads {
             let feed = Arc::clone(&feed);
             scope.spawn(move || work(hunt, inputs, &feed, progress));
@@ -150,6 +153,7 @@ struct Ordered {
 struct Feed<'a> {
     hunt: &'a Hunt,
     inputs: &'a [Input],
+    threads: usize,
     /// The first log that was not begun.
     next: usize,
     /// The log that is being cut, and where its next part begins.
@@ -157,11 +161,7 @@ struct Feed<'a> {
     order: SyncSender<Ordered>,
 }
 
-impl<'a> Feed<'a> {
-    fn new(hunt: &'a Hunt, inputs: &'a [Input], order: SyncSender<Ordered>) -> Self {
-        Self { hunt, inputs, next: 0, cutting: None, order }
-    }
-
+impl Feed<'_> {
     /// The next part and where its results go. `None` at the end, and when nobody listens any more.
     fn take(&mut self) -> Option<(Part, SyncSender<Piece>)> {
         if self.cutting.is_none() {
@@ -174,8 +174,10 @@ impl<'a> Feed<'a> {
             }
         }
         let (input, begin, from) = self.cutting.take()?;
+        let left = begin.size.saturating_sub(from);
+        let part = (left / (4 * self.threads as u64)).clamp(SHORTEST_PART, LONGEST_PART);
         // The last part goes on to the end, even if the log has grown since.
-        let to = if from + PART < begin.size { from + PART } else { u64::MAX };
+        let to = if part < left { from + part } else { u64::MAX };
         if to != u64::MAX {
             self.cutting = Some((input, Arc::clone(&begin), to));
         }
