@@ -210,8 +210,6 @@ fn explain_shows_windows() {
         TIME (UTC)                  FILE:RECORD  WINDOW     VALUE
         2026-03-17 00:01:00.100000  a.json:4          1         1  ·
 
-      1 more groups: `--group NAME=VALUE` shows one
-
     --- stderr
     ");
 }

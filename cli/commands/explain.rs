@@ -239,7 +239,9 @@ fn explain_correlations(
             (!counts.is_empty()).then(|| counts.iter().sum())
         });
         let hits = hits.collect();
-        let traced = windows::Traced { card, traces: &traces, place: &place, hits, untimed };
+        let chosen = !args.group.is_empty();
+        let traced =
+            windows::Traced { card, traces: &traces, place: &place, hits, untimed, chosen };
         match args.format {
             ExplainFormat::Text => windows::write_text(&mut out, &traced)?,
             ExplainFormat::Json => explained.push(windows::to_json(&traced)),

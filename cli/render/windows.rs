@@ -31,6 +31,8 @@ pub(crate) struct Traced<'a> {
     pub(crate) hits: Vec<Option<u64>>,
     /// Hits in events without a time.
     pub(crate) untimed: u64,
+    /// Only some groups were asked for.
+    pub(crate) chosen: bool,
 }
 
 /// `≥ 10`, `≥ 1 and < 5`
@@ -110,7 +112,7 @@ fn shown(traces: &Traces) -> Vec<&Trace> {
 
 /// For people. Styles are always written; the stream takes them out where they are not wanted.
 pub(crate) fn write_text(out: &mut dyn Write, traced: &Traced<'_>) -> io::Result<()> {
-    let Traced { card, traces, place, hits, untimed } = traced;
+    let Traced { card, traces, place, hits, untimed, .. } = traced;
     let rule = &card.correlation;
     let metadata = &rule.metadata;
     write!(out, "{BOLD}{}{PLAIN}", visible(&metadata.title, false))?;
@@ -150,9 +152,9 @@ pub(crate) fn write_text(out: &mut dyn Write, traced: &Traced<'_>) -> io::Result
         writeln!(out, "\n  {BOLD}{}{PLAIN}: {hits}, holds {holds}", group(rule, trace))?;
         write_steps(out, card, trace, place)?;
     }
-    if unseen > 0 {
-        let more = grouped(unseen as u64);
-        writeln!(out, "\n  {DIM}{more} more groups: `--group NAME=VALUE` shows one{PLAIN}")?;
+    if unseen > 0 && !traced.chosen {
+        let more = plural(unseen as u64, "more group");
+        writeln!(out, "\n  {DIM}{more}: `--group NAME=VALUE` shows one{PLAIN}")?;
     }
     writeln!(out)
 }
@@ -227,7 +229,7 @@ fn write_steps(
 
 /// For programs.
 pub(crate) fn to_json(traced: &Traced<'_>) -> Value {
-    let Traced { card, traces, place, hits, untimed } = traced;
+    let Traced { card, traces, place, hits, untimed, .. } = traced;
     let rule = &card.correlation;
     let step = |step: &Step| {
         let rules: Vec<&str> =

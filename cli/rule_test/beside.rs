@@ -462,6 +462,7 @@ fn explain_windows(
             place: &|event| format!("event {}", event.record),
             hits: hits.collect(),
             untimed: count.untimed,
+            chosen: true,
         };
         // Memory takes everything.
         let _ = windows::write_text(out, &traced);
