@@ -81,6 +81,12 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// The order of alerts that one sighting made.
+    #[must_use]
+    pub fn order(&self) -> (i64, u32, &[Box<str>], DetectionId) {
+        (self.time, self.correlation, &self.group, self.id)
+    }
+
     /// The time of the first hit.
     #[must_use]
     pub fn first(&self) -> i64 {

@@ -43,6 +43,21 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Those of one of several that share the work. Those of a single group stay.
+    pub(crate) fn divided(self, count: usize) -> Self {
+        let part = |limit: usize| (limit / count.max(1)).max(1);
+        Self {
+            groups_per_rule: part(self.groups_per_rule),
+            bytes_per_rule: part(self.bytes_per_rule),
+            groups: part(self.groups),
+            hits: part(self.hits),
+            bytes: part(self.bytes),
+            ..self
+        }
+    }
+}
+
 /// How much state one correlation has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuleUsage {

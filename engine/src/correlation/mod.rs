@@ -26,6 +26,7 @@ mod number;
 mod order_statistics;
 mod rule;
 pub(crate) mod semantic;
+mod share;
 mod sighting;
 mod state;
 #[cfg(test)]

@@ -23,6 +23,7 @@ use super::limits::{Excess, Limits, Usage};
 use super::marks::{Goes, Marks};
 use super::number::{Fixed, Measure};
 use super::rule::{Correlations, Input, Node};
+use super::share::Share;
 use super::sighting::{EventRef, Sighting};
 use super::state::{Changes, Meaning, meanings};
 use super::timers::Timers;
@@ -52,6 +53,8 @@ pub struct Windows {
     pub(crate) meanings: Vec<Meaning>,
     /// What changed, if somebody wants to know.
     pub(crate) changes: Option<Changes>,
+    /// Which groups are its own, where others have the rest.
+    share: Option<Share>,
     scratch: Scratch,
 }
 
@@ -99,10 +102,24 @@ impl Windows {
             now: i64::MIN,
             last: (0, u32::MAX),
             meanings: meanings(&set),
+            share: None,
             changes: None,
             scratch: Scratch::default(),
             set,
         }
+    }
+
+    /// One of several that share the work, each given all sightings: groups are divided by their values, correlations of
+    /// correlations as a whole. Limits are divided too. Together they give the alerts of one alone, those of one sighting in another order.
+    #[must_use]
+    pub fn sharing(
+        set: Arc<Correlations>,
+        policy: Policy,
+        limits: Limits,
+        (index, count): (u32, u32),
+    ) -> Self {
+        let share = Share::new(&set, index, count);
+        Self { share: Some(share), ..Self::new(set, policy, limits.divided(count as usize)) }
     }
 
     /// The correlations.
@@ -374,7 +391,9 @@ impl Windows {
                 scratch.works.pop();
                 let Scratch { overlays, hits, key, .. } = scratch;
                 let field = |field: u32| find(overlays, overlay, event.values, field);
-                if !group_key(&node.references[reference as usize].group, &field, key) {
+                if !group_key(&node.references[reference as usize].group, &field, key)
+                    || self.share.as_ref().is_some_and(|share| !share.has(at, key))
+                {
                     continue;
                 }
                 let Some(value) = value(node, reference, &field) else { continue };

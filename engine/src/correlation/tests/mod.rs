@@ -95,3 +95,28 @@ fn windows_say_what_the_definition_says() {
     }
     assert!(alerts > 20_000, "the streams are too quiet: {alerts} alerts");
 }
+
+#[test]
+fn several_that_share_the_work_say_what_one_says() {
+    let mut alerts = 0;
+    for seed in 0..2_000 {
+        let mut dice = Dice::new(seed);
+        let text = correlations(&mut dice);
+        let (set, _) = load(&text);
+        let mut stream = sightings(&mut dice, &set);
+        stream.sort();
+        let policy = policy(&mut dice);
+        let end = dice.below(20) as i64 * 1_000_000_000;
+        let expected = windows(&set, &stream, end, policy);
+        let mut got = Vec::new();
+        for index in 0..3 {
+            let limits = Limits::default();
+            let mut windows = Windows::sharing(Arc::clone(&set), policy, limits, (index, 3));
+            stream.iter().for_each(|sighting| windows.process(sighting, &mut got));
+            windows.finish(end, &mut got);
+        }
+        alerts += got.len();
+        assert_eq!(ordered(got), expected, "seed {seed}\n{text}");
+    }
+    assert!(alerts > 4_000, "the streams are too quiet: {alerts} alerts");
+}
