@@ -3,6 +3,8 @@
 //! Usually all hits are put in order of time first, in bounded memory, and windows run over them when the input is over: nothing comes too
 //! late, whatever the order of the logs. With a bound of lateness alerts go out while the input is read.
 
+mod sorted;
+
 use crate::encode::{
     AlertView, Buffer, Contribution, HOST_FIELDS, Hit, Subject, field, json, rfc3339,
 };
@@ -11,7 +13,7 @@ use crate::scan::{Found, Hunt, Origin};
 use crate::timeline::Timeline;
 use sigmund_engine::correlation::{
     self as correlator, Alert, Correlator, Emit, Entry, Late, Lateness, Limits, Output, Patience,
-    Policy, Sighting, Windows,
+    Policy,
 };
 use sigmund_engine::{Event, Object, Route, Routing};
 use std::cell::OnceCell;
@@ -26,6 +28,7 @@ pub(crate) struct Options {
     pub(crate) emit: Emit,
     /// `None`: everything is put in order first.
     pub(crate) max_lateness: Option<i64>,
+    pub(crate) threads: usize,
 }
 
 impl Options {
@@ -42,6 +45,7 @@ pub(crate) struct Correlating {
     /// The largest time of an event.
     latest: Option<i64>,
     pub(crate) told: Told,
+    hits: u64,
     text: Vec<u8>,
 }
 
@@ -56,10 +60,13 @@ pub(crate) struct Told {
 
 enum Way {
     /// All hits first, then the windows.
-    Sorted { windows: Box<Windows>, order: Timeline },
+    Sorted { policy: Policy, order: Timeline, threads: usize },
     /// As they come.
     Live { correlator: Box<Correlator>, late: Option<LateFile> },
 }
+
+/// Fewer hits than this are not worth further threads.
+const WORTH_THREADS: u64 = 20_000;
 
 /// Where late hits are written.
 pub(crate) type LateFile = BufWriter<File>;
@@ -82,8 +89,9 @@ impl Correlating {
         let set = Arc::clone(correlations);
         let way = match options.max_lateness {
             None if !options.is_live() => Way::Sorted {
-                windows: Box::new(Windows::new(set, options.policy, Limits::default())),
+                policy: options.policy,
                 order: Timeline::new("sorting the hits of correlations"),
+                threads: options.threads,
             },
             max_lateness => {
                 let (max_lateness, emit) = (max_lateness.unwrap_or(i64::MAX), options.emit);
@@ -98,7 +106,7 @@ impl Correlating {
             }
         };
         let (spool, text) = (Spool::new(), Vec::new());
-        Some(Self { way, spool, latest: None, told: Told::default(), text })
+        Some(Self { way, spool, latest: None, told: Told::default(), hits: 0, text })
     }
 
     /// Takes the hits of a part of the input.
@@ -115,6 +123,7 @@ impl Correlating {
         for mut evidence in found.evidence.drain(..) {
             evidence.sighting.event.source = origin.input as u32;
             let sighting = self.spool.keep(evidence, origin.base)?;
+            self.hits += 1;
             match &mut self.way {
                 Way::Sorted { order, .. } => {
                     self.text.clear();
@@ -165,27 +174,16 @@ impl Correlating {
     pub(crate) fn finish(mut self, hunt: &Hunt, each: &mut EachAlert<'_>) -> io::Result<Told> {
         let end = self.latest.unwrap_or(i64::MIN);
         let mut output = Output::default();
-        let nothing = Timeline::new("nothing");
-        match &mut self.way {
-            Way::Sorted { order, .. } => {
-                let order = std::mem::replace(order, nothing);
-                order.finish(&mut |mut bytes| {
-                    // It is read as it was written, or the file is broken.
-                    let Some(sighting) = Sighting::read(&mut bytes) else {
-                        return Err(io::Error::other(
-                            "the sorted hits of correlations are damaged",
-                        ));
-                    };
-                    if let Way::Sorted { windows, .. } = &mut self.way {
-                        windows.process(&sighting, &mut output.alerts);
-                    }
-                    self.hand_on(hunt, &mut output, each)
-                })?;
-                if let Way::Sorted { windows, .. } = &mut self.way {
-                    windows.finish(end, &mut output.alerts);
-                }
-            }
-            Way::Live { correlator, .. } => correlator.finish(end, &mut output),
+        if let Way::Live { correlator, .. } = &mut self.way {
+            correlator.finish(end, &mut output);
+        } else if let Way::Sorted { policy, order, threads } = &mut self.way {
+            let order = std::mem::replace(order, Timeline::new("nothing"));
+            let (policy, threads) = (*policy, if self.hits < WORTH_THREADS { 1 } else { *threads });
+            let set = &hunt.rules.correlations;
+            sorted::run(set, policy, threads, order, end, &mut |alerts| {
+                output.alerts.append(alerts);
+                self.hand_on(hunt, &mut output, each)
+            })?;
         }
         self.hand_on(hunt, &mut output, each)?;
         if let Way::Live { late: Some(file), .. } = &mut self.way {

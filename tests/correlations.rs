@@ -101,6 +101,48 @@ fn logs_are_merged_by_time_in_whatever_order_they_are_read() {
     assert_eq!(alerts(folder.path(), &quiet).len(), 2);
 }
 
+/// So many hits that windows run on several threads.
+#[test]
+fn alerts_are_the_same_on_any_number_of_threads() {
+    let users = ["ann", "bob", "carol", "dave", "eve"];
+    let log: String =
+        (0..30_000_u64).map(|at| event(at * 7_919 % 36_000, users[(at % 5) as usize])).collect();
+    let silent = RULES.replace("gte: 3", "lt: 2").replace("f7a01", "f7a02");
+    let outer = "\
+---
+title: Many Users With Many Failed Logons
+id: 5f0e6c2a-3f0d-4f0e-9d43-0d2d4c7f7a03
+correlation:
+    type: value_count
+    rules:
+        - 5f0e6c2a-3f0d-4f0e-9d43-0d2d4c7f7a01
+    timespan: 1m
+    generate: true
+    condition:
+        field: TargetUserName
+        gte: 4
+";
+    let folder = folder(&[("a.json", log)]);
+    let second = silent.split("---\n").nth(1).expect("a correlation");
+    let rules = format!("{RULES}{outer}---\n{second}");
+    std::fs::write(folder.path().join("rules.yml"), rules).expect("written");
+    let hunt = |threads: &str| {
+        let arguments =
+            ["hunt", "-r", "rules.yml", "a.json", "--alert", "quiet=20s", "-f", "jsonl"];
+        let ran = run_in(folder.path(), &[&arguments[..], &["-q", "-j", threads]].concat(), b"");
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stdout
+    };
+    let alone = hunt("1");
+    assert!(alone.lines().count() > 500, "{}", alone.lines().count());
+    for title in ["Many Failed Logons", "Many Users"] {
+        assert!(alone.contains(title), "no alert of {title}");
+    }
+    for threads in ["2", "3"] {
+        assert!(hunt(threads) == alone, "{threads} threads make other alerts");
+    }
+}
+
 #[test]
 fn what_comes_too_late_is_named_and_kept_apart() {
     // A time is believed when others say the same.

@@ -57,10 +57,13 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     };
     let encoder_of_output = encoder.clone();
     let encoder = (!args.summary).then_some(encoder);
+    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
+    let threads = threads.map_or(1, NonZeroUsize::get);
     let correlations = correlate::Options {
         policy: args.alert,
         emit: args.emit,
         max_lateness: args.max_lateness.map(|lateness| lateness.0),
+        threads,
     };
     let is_live = correlations.is_live();
     let hunt = Hunt { rules, reading, encoder, window, is_live };
@@ -85,8 +88,6 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         flushes: to_terminal || reads_stdin,
     };
     let loaded = start.elapsed();
-    let threads = args.threads.or_else(|| std::thread::available_parallelism().ok());
-    let threads = threads.map_or(1, NonZeroUsize::get);
 
     let bar = progress_bar(&inputs, printer);
     output.begin()?;
