@@ -174,10 +174,10 @@ fn distinct_values_sums_and_percentiles_are_not_quadratic() {
                 ));
                 duration(&set, *emit, hits)
             };
-            let (few, many) = (time(FEW), time(MANY));
-            // Linear would be 16 times as long, quadratic 256 times.
-            let ratio = many.as_secs_f64() / few.as_secs_f64();
-            assert!(ratio < 80.0, "{kind}, {emit:?}: {few:?} and {many:?}, {ratio} times");
+            // Linear would be 16 times as long, quadratic 256 times. A busy machine may need several looks.
+            let ratio = || time(MANY).as_secs_f64() / time(FEW).as_secs_f64();
+            let linear = (0..5).any(|_| ratio() < 80.0);
+            assert!(linear, "{kind}, {emit:?}: more than 80 times as long five times");
         }
     }
 }
