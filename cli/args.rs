@@ -173,6 +173,10 @@ pub(crate) struct Hunt {
     /// undo them
     #[arg(long, value_name = "WHEN", default_value = "final", help_heading = "Correlations")]
     pub(crate) emit: Emit,
+    /// How much memory the state of correlations may take, e.g. `500M`: beyond it the groups that would
+    /// expire first are given up, and an alert says so [default: 2G]
+    #[arg(long, value_name = "SIZE", help_heading = "Correlations")]
+    pub(crate) max_state: Option<Size>,
     /// Write hits that came too late for correlations to this file, one JSON object per line
     #[arg(long, value_name = "FILE", help_heading = "Correlations", requires = "max_lateness")]
     pub(crate) late: Option<PathBuf>,
@@ -197,6 +201,29 @@ impl std::str::FromStr for Duration {
     fn from_str(text: &str) -> Result<Self, String> {
         let span = sigmund_sigma::correlation::parse_timespan(text);
         span.map(Self).map_err(|(message, help)| format!("{message}; {help}"))
+    }
+}
+
+/// A number of bytes: `500M`, `2G`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Size(pub(crate) usize);
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not a size; write for example `500M` or `2G`");
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit.trim_end_matches("iB").trim_end_matches('B') {
+            "" => 1,
+            "k" | "K" => 1 << 10,
+            "M" => 1 << 20,
+            "G" => 1 << 30,
+            _ => return Err(wrong()),
+        };
+        let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
+        bytes.filter(|bytes| *bytes > 0).map(Self).ok_or_else(wrong)
     }
 }
 

@@ -29,6 +29,22 @@ pub(crate) struct Options {
     /// `None`: everything is put in order first.
     pub(crate) max_lateness: Option<i64>,
     pub(crate) threads: usize,
+    pub(crate) limits: Limits,
+}
+
+/// Limits with so many bytes in total, of which one correlation may have half.
+pub(crate) fn limits(bytes: Option<usize>) -> Limits {
+    let all = Limits::default();
+    match bytes {
+        Some(bytes) => Limits {
+            bytes,
+            bytes_per_rule: (bytes / 2).max(1),
+            pending_bytes: bytes.min(all.pending_bytes),
+            early_bytes: bytes.min(all.early_bytes),
+            ..all
+        },
+        None => all,
+    }
 }
 
 impl Options {
@@ -60,7 +76,7 @@ pub(crate) struct Told {
 
 enum Way {
     /// All hits first, then the windows.
-    Sorted { policy: Policy, order: Timeline, threads: usize },
+    Sorted { options: Options, order: Timeline },
     /// As they come.
     Live { correlator: Box<Correlator>, late: Option<LateFile> },
 }
@@ -89,18 +105,16 @@ impl Correlating {
         let set = Arc::clone(correlations);
         let way = match options.max_lateness {
             None if !options.is_live() => Way::Sorted {
-                policy: options.policy,
+                options: options.clone(),
                 order: Timeline::new("sorting the hits of correlations"),
-                threads: options.threads,
             },
             max_lateness => {
                 let (max_lateness, emit) = (max_lateness.unwrap_or(i64::MAX), options.emit);
                 // Logs are read one after the other, so a pause says nothing.
                 let patience = Patience { max_lateness, idle_timeout: None, ..Patience::default() };
                 let options_of_correlator = correlator::Options { patience, emit };
-                let limits = Limits::default();
                 let mut correlator =
-                    Correlator::new(set, options.policy, limits, options_of_correlator);
+                    Correlator::new(set, options.policy, options.limits, options_of_correlator);
                 (0..logs).for_each(|log| correlator.register(log as u32));
                 Way::Live { correlator: Box::new(correlator), late }
             }
@@ -176,11 +190,13 @@ impl Correlating {
         let mut output = Output::default();
         if let Way::Live { correlator, .. } = &mut self.way {
             correlator.finish(end, &mut output);
-        } else if let Way::Sorted { policy, order, threads } = &mut self.way {
+        } else if let Way::Sorted { options, order } = &mut self.way {
             let order = std::mem::replace(order, Timeline::new("nothing"));
-            let (policy, threads) = (*policy, if self.hits < WORTH_THREADS { 1 } else { *threads });
-            let set = &hunt.rules.correlations;
-            sorted::run(set, policy, threads, order, end, &mut |alerts| {
+            let mut options = options.clone();
+            if self.hits < WORTH_THREADS {
+                options.threads = 1;
+            }
+            sorted::run(&hunt.rules.correlations, &options, order, end, &mut |alerts| {
                 output.alerts.append(alerts);
                 self.hand_on(hunt, &mut output, each)
             })?;

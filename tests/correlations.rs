@@ -283,3 +283,43 @@ fn failed_tests_show_windows() {
     std::fs::write(folder.path().join("rules.test.yml"), better).expect("written");
     assert_eq!(run_in(folder.path(), &["test"], b"").code, Some(0));
 }
+
+/// A spray of users is bounded, and an alert says what was given up.
+#[test]
+fn limits_are_visible() {
+    let log: String = (0..3_000).map(|at| event(at, &format!("user{at}"))).collect();
+    let folder = folder(&[("a.json", log)]);
+    let arguments = [
+        "hunt",
+        "-r",
+        "rules.yml",
+        "a.json",
+        "--max-state",
+        "100k",
+        "-f",
+        "jsonl",
+        "-q",
+        "-j",
+        "1",
+    ];
+    let ran = run_in(folder.path(), &arguments, b"");
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let alerts: Vec<Value> =
+        ran.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(!alerts.is_empty());
+    let mut lost = 0;
+    for alert in &alerts {
+        assert_eq!(alert["rule"]["title"], "Many Failed Logons");
+        assert_eq!((&alert["event"], &alert["source"]), (&Value::Null, &Value::Null));
+        assert_eq!(alert["matched"][0]["selection"], "state overflow");
+        lost += alert["correlation"]["state_overflow"]["groups"].as_u64().expect("a number");
+    }
+    assert!((1_000..3_000).contains(&lost), "{lost} groups were given up");
+    let table = [&arguments[..6], &["-f", "table", "-q"]].concat();
+    let shown = run_in(folder.path(), &table, b"").stdout;
+    let line = shown.lines().nth(2).expect("a line");
+    assert!(line.contains("-     "), "{line}");
+    assert!(line.contains("  state overflow: 6"), "{line}");
+    let without = run_in(folder.path(), &arguments[..4], b"").stdout;
+    assert_eq!(without, "");
+}

@@ -1,7 +1,8 @@
 //! Windows over all hits in order of time, the groups divided among threads. The alerts and their order are the same on any number of them.
 
+use super::Options;
 use crate::timeline::Timeline;
-use sigmund_engine::correlation::{Alert, Correlations, Limits, Policy, Sighting, Windows};
+use sigmund_engine::correlation::{Alert, Correlations, Sighting, Windows};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -21,20 +22,20 @@ type EachAlerts<'a> = dyn FnMut(&mut Vec<Alert>) -> io::Result<()> + 'a;
 /// Runs the windows over hits as [`Sighting::write`] wrote them, in an input that went on until `end`.
 pub(super) fn run(
     set: &Arc<Correlations>,
-    policy: Policy,
-    threads: usize,
+    options: &Options,
     order: Timeline,
     end: i64,
     each: &mut EachAlerts<'_>,
 ) -> io::Result<()> {
+    let Options { policy, limits, threads, .. } = *options;
     if threads <= 1 {
-        return alone(Windows::new(Arc::clone(set), policy, Limits::default()), order, end, each);
+        return alone(Windows::new(Arc::clone(set), policy, limits), order, end, each);
     }
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for index in 0..threads {
             let share = (index as u32, threads as u32);
-            let windows = Windows::sharing(Arc::clone(set), policy, Limits::default(), share);
+            let windows = Windows::sharing(Arc::clone(set), policy, limits, share);
             let (batches, batches_of_worker) = sync_channel(WAITING);
             let (answers_of_worker, answers) = sync_channel(2 * WAITING);
             scope.spawn(move || work(windows, &batches_of_worker, &answers_of_worker, end));

@@ -1,6 +1,7 @@
 //! Alerts of correlations: what encoders say of them beside the event that caused them.
 
 use super::{RuleCard, json, jsonl, rfc3339};
+use crate::printer::plural;
 use sigmund_engine::Route;
 use sigmund_engine::correlation::{Alert, Correlations, Reason};
 use sigmund_engine::detection::Matched;
@@ -72,10 +73,12 @@ impl AlertView<'_> {
         let overflow = match self.alert.reason {
             Reason::Condition => None,
             Reason::StateOverflow { groups, hits } => {
-                Some(format!("{groups} groups and {hits} hits were given up"))
+                let (groups, hits) = (plural(groups, "group"), plural(hits, "hit"));
+                Some(format!("state overflow: {groups} and {hits} were given up"))
             }
             Reason::WatermarkForced { hits } => {
-                Some(format!("{hits} hits could not wait for events that come late"))
+                let hits = plural(hits, "hit");
+                Some(format!("state overflow: {hits} could not wait for events that come late"))
             }
         };
         if let Some(lost) = overflow {

@@ -87,6 +87,17 @@ pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
     // The record number is filled in later; its width is guessed from the number at hand.
     let digits = hit.record.to_string().len();
     let bytes = &mut out.bytes;
+    if !hit.has_event() {
+        let (title_width, source_width) = style.columns();
+        let line = match style.narrow() {
+            Some(_) => format!("{time:TIME$}  {level}  {title}\n{:INDENT$}-  {matched}\n", ""),
+            None => {
+                let title = fitted(&title, title_width);
+                format!("{time:TIME$}  {level}  {title}  {:source_width$}  {matched}\n", "-")
+            }
+        };
+        return bytes.extend_from_slice(line.as_bytes());
+    }
     if let Some(width) = style.narrow() {
         let title = shortened(&title, width.saturating_sub(TIME + LEVEL + 4).max(20));
         let path = shortened_left(&path, (width / 2).saturating_sub(INDENT + digits + 1));
