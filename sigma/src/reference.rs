@@ -177,4 +177,67 @@ mod tests {
         let chain: Vec<Vec<usize>> = (0..100_000).map(|at| vec![(at + 1) % 100_000]).collect();
         assert_eq!(cyclic(&chain).len(), 100_000);
     }
+
+    /// Messages with the text at their place, and the titles of the correlations that load.
+    fn found(documents: &[&str]) -> (Vec<(String, String)>, Vec<String>) {
+        let rule = "title: Good\nname: good\nlogsource: {product: p}\n\
+                    detection: {sel: {a: b}, condition: sel}\n---\n\
+                    title: Bad\nname: bad\nlogsource: {product: p}\n\
+                    detection: {sel: {a: b}, condition: gone}\n";
+        let mut text = rule.to_owned();
+        for (title, rules) in ["A", "B", "C"].into_iter().zip(documents) {
+            let name = title.to_lowercase();
+            text.push_str(&format!(
+                "---\ntitle: {title}\nname: {name}\ncorrelation:\n    type: event_count\n    \
+                 timespan: 5m\n    condition: {{gte: 2}}\n    rules: [{rules}]\n"
+            ));
+        }
+        let source = crate::Source { name: "a.yml".into(), text: text.as_str().into() };
+        let collection = crate::Loader::default().load(&[source]);
+        let mut messages = Vec::new();
+        for error in &collection.diagnostics {
+            assert!(error.help.is_some());
+            if error.code.ends_with("-reference") {
+                let place = text[error.span.range()].to_owned();
+                messages.push((error.message.clone(), place));
+            }
+        }
+        let titles = collection.correlations.into_iter().map(|one| one.metadata.title).collect();
+        (messages, titles)
+    }
+
+    fn messages(documents: &[&str]) -> Vec<String> {
+        found(documents).0.into_iter().map(|(message, _)| message).collect()
+    }
+
+    #[test]
+    fn references_must_lead_somewhere() {
+        assert_eq!(found(&["good", "a, good"]), (vec![], vec!["A".to_owned(), "B".to_owned()]));
+        let (errors, titles) = found(&["good, godo", "good"]);
+        let expected = ("no rule has the id or name `godo`".to_owned(), "godo".to_owned());
+        assert_eq!((errors, titles), (vec![expected], vec!["B".to_owned()]));
+        assert_eq!(messages(&["bad"]), ["rule `bad` did not load"]);
+        assert_eq!(
+            messages(&["gone", "a", "b"]),
+            [
+                "no rule has the id or name `gone`",
+                "correlation `A` did not load",
+                "correlation `B` did not load"
+            ]
+        );
+    }
+
+    #[test]
+    fn circles_are_refused() {
+        let itself = |title: &str| format!("correlation `{title}` refers to itself");
+        assert_eq!(messages(&["a"]), [itself("A")]);
+        assert_eq!(messages(&["b, good", "c", "a"]), ["A", "B", "C"].map(itself));
+        let (errors, titles) = found(&["b", "a", "good"]);
+        assert_eq!(errors.len(), 2);
+        assert_eq!(titles, ["C"]);
+        assert_eq!(
+            messages(&["b", "a", "b"]),
+            [itself("A"), itself("B"), "correlation `B` did not load".to_owned()]
+        );
+    }
 }

@@ -507,9 +507,21 @@ impl Reader {
     /// The text lists `generate` beside `level`, pySigma reads it inside: both are accepted.
     fn generate(&mut self, document: &Node, body: &Node) -> bool {
         let mut generate = false;
+        let mut first: Option<(bool, Span)> = None;
         for node in [document.get("generate"), body.get("generate")].into_iter().flatten() {
             match read::boolean(node) {
-                Some(value) => generate = value,
+                Some(value) => {
+                    if let Some((other, span)) = first.filter(|(other, _)| *other != value) {
+                        let message = format!("`generate` is {other} above and {value} here");
+                        let finding =
+                            Diagnostic::warning("correlation-generate", node.span, message);
+                        self.found.push(
+                            finding.with_label(span, "the other").with_help("remove one of them"),
+                        );
+                    }
+                    first = Some((value, node.span));
+                    generate = value;
+                }
                 None => {
                     let message = "`generate` must be `true` or `false`";
                     self.error("correlation-generate", node, message, "write `generate: true`");
@@ -694,5 +706,11 @@ correlation:
         ];
         assert_eq!(codes, expected);
         assert_eq!(diagnostics[0].help.as_deref(), Some("did you mean `timespan`?"));
+        let (parsed, diagnostics) = read(
+            "{generate: true, correlation: {type: temporal, rules: [a, b], timespan: 5m,
+             generate: false}}",
+        );
+        assert!(parsed.is_some_and(|parsed| !parsed.generate));
+        assert_eq!(diagnostics[0].message, "`generate` is true above and false here");
     }
 }

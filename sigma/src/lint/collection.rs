@@ -1,20 +1,26 @@
 //! What only shows when all documents are known.
 
+use super::correlations;
 use super::document::{Document, DocumentKind};
 use super::legacy::{self, Flattened};
-use crate::correlation::Operator;
-use crate::value::Comparison;
-use crate::yaml::Node;
+use super::taxonomy::Taxonomy;
 use crate::{Collection, Correlation, Diagnostic, Rule, Span};
 use ahash::{AHashMap, AHashSet};
 use std::sync::Arc;
+
+/// What an id or name stands for.
+#[derive(Clone, Copy)]
+pub(super) enum Target<'a> {
+    Rule(&'a Rule),
+    Correlation(&'a Correlation),
+}
 
 /// The collection with ways into it.
 pub(super) struct Loaded<'a> {
     rules: AHashMap<(&'a str, u32), &'a Rule>,
     correlations: AHashMap<(&'a str, u32), &'a Correlation>,
-    /// Ids and names of rules and correlations.
-    names: AHashMap<&'a str, ()>,
+    /// Rules and correlations by id and name.
+    names: AHashMap<&'a str, Target<'a>>,
     /// Ids and names that filters are for.
     filtered: AHashSet<&'a str>,
 }
@@ -34,17 +40,31 @@ impl<'a> Loaded<'a> {
             // first has its condition.
             loaded.rules.entry((&metadata.source, metadata.span.start)).or_insert(rule);
             for name in [&metadata.id, &metadata.name].into_iter().flatten() {
-                loaded.names.insert(name, ());
+                loaded.names.entry(name).or_insert(Target::Rule(rule));
             }
         }
         for correlation in &collection.correlations {
             let metadata = &correlation.metadata;
             loaded.correlations.insert((&metadata.source, metadata.span.start), correlation);
             for name in [&metadata.id, &metadata.name].into_iter().flatten() {
-                loaded.names.insert(name, ());
+                loaded.names.entry(name).or_insert(Target::Correlation(correlation));
             }
         }
         loaded
+    }
+
+    /// What has this id or name.
+    pub(super) fn target(&self, name: &str) -> Option<Target<'a>> {
+        self.names.get(name).copied()
+    }
+
+    /// Whether two ids or names are of one rule or correlation.
+    pub(super) fn is_same(&self, name: &str, other: &str) -> bool {
+        match (self.target(name), self.target(other)) {
+            (Some(Target::Rule(a)), Some(Target::Rule(b))) => std::ptr::eq(a, b),
+            (Some(Target::Correlation(a)), Some(Target::Correlation(b))) => std::ptr::eq(a, b),
+            _ => false,
+        }
     }
 
     /// Whether something has this id or name.
@@ -78,6 +98,7 @@ pub(super) struct Across {
 pub(super) fn check(
     document: &Document<'_>,
     loaded: &Loaded<'_>,
+    taxonomy: &Taxonomy,
     across: &mut Across,
     found: &mut Vec<Diagnostic>,
 ) {
@@ -96,7 +117,7 @@ pub(super) fn check(
         filter_rules(document, loaded, found);
     }
     if let Some(correlation) = correlation {
-        check_correlation(document, correlation, loaded, found);
+        correlations::check(document, correlation, loaded, taxonomy, found);
     }
 }
 
@@ -136,62 +157,27 @@ fn taken(
 fn filter_rules(document: &Document<'_>, loaded: &Loaded<'_>, found: &mut Vec<Diagnostic>) {
     let rules = document.detection().and_then(|body| body.get("rules"));
     for node in rules.map_or(&[][..], crate::read::one_or_many) {
-        if let Some(name) = node.non_null_text()
-            && name != "any"
-            && !loaded.names.contains_key(name)
-        {
-            let message = format!("the filter is for `{name}`, which is not loaded");
-            found.push(
-                Diagnostic::warning("filter-unknown-rule", node.span, message)
-                    .with_help("correct the id or name, or load the rule as well"),
-            );
-        }
-    }
-}
-
-fn check_correlation(
-    document: &Document<'_>,
-    correlation: &Correlation,
-    loaded: &Loaded<'_>,
-    found: &mut Vec<Diagnostic>,
-) {
-    let body = document.root.get("correlation");
-    let place = match body.and_then(|body| body.get("condition")) {
-        Some(node) => node.span,
-        None => document.conditions().first().map_or(document.head(), |node| node.span),
-    };
-    let lower_bound = |operator: &Operator| {
-        matches!(operator, Operator::Compare(Comparison::Gt | Comparison::Gte))
-    };
-    if !correlation.conditions.iter().all(|(operator, _)| lower_bound(operator)) {
-        let message = "the condition can only be decided when its window closes";
-        found.push(
-            Diagnostic::note("correlation-upper-bound", place, message)
-                .with_note("groups that send nothing at all are never reported")
-                .with_help("on a stream, prefer `gte` where it can say the same"),
-        );
-    }
-    let Some(aliases) = body.and_then(|body| body.get("aliases")).and_then(Node::mapping) else {
-        return;
-    };
-    for (alias, mapping) in aliases {
-        let name = alias.text().unwrap_or_default();
-        if !correlation.group_by.iter().any(|field| field == name) {
-            let message = format!("alias `{name}` is not in `group-by`");
-            found.push(
-                Diagnostic::warning("correlation-alias", alias.span, message)
-                    .with_help("use it in `group-by`, or remove it"),
-            );
-        }
-        for (rule, _) in mapping.mapping().unwrap_or_default() {
-            let name = rule.text().unwrap_or_default();
-            if !loaded.names.contains_key(name) {
-                let message = format!("the alias names `{name}`, which is not loaded");
+        let Some(name) = node.non_null_text().filter(|name| *name != "any") else { continue };
+        match loaded.target(name) {
+            None => {
+                let message = format!("the filter is for `{name}`, which is not loaded");
                 found.push(
-                    Diagnostic::warning("correlation-alias", rule.span, message)
-                        .with_help("use the id or name of a rule of this correlation"),
+                    Diagnostic::warning("filter-unknown-rule", node.span, message)
+                        .with_help("correct the id or name, or load the rule as well"),
                 );
             }
+            // An aggregation of version 1 is a rule, and its filters were applied.
+            Some(Target::Correlation(correlation)) if !correlation.legacy => {
+                let message = format!("the filter is for `{name}`, which is a correlation");
+                let rules = correlation.rules.iter().map(|rule| rule.name.as_str());
+                let rules = crate::read::quoted_list(rules);
+                found.push(
+                    Diagnostic::warning("filter-for-correlation", node.span, message)
+                        .with_note("filters apply to rules; it has no effect on this one")
+                        .with_help(format!("name what the correlation uses: {rules}")),
+                );
+            }
+            Some(_) => {}
         }
     }
 }

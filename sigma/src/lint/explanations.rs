@@ -302,8 +302,40 @@ const ENTRIES: &[Entry] = &[
     (
         "correlation-alias",
         "an alias is not used or names an unknown rule",
-        "Aliases take effect in `group-by` only, for the rules they name. A rule that an alias does \
-         not name is grouped by a field with the name of the alias.",
+        "An alias takes effect in `group-by` and `field`, for the rules of the correlation that it \
+         names. A rule that it does not name is grouped by a field with the name of the alias; where \
+         its events have no such field, its hits do not count.",
+    ),
+    (
+        "correlation-never",
+        "the condition of a correlation can never be true",
+        "The bounds exclude each other (`gte: 10` and `lt: 10`), ask for part of an event \
+         (`eq: 2.5`), or for more rules than there are; or the expression over rules is false \
+         whichever of them have hits.",
+    ),
+    (
+        "correlation-without-hit",
+        "a condition over rules is true without any hit",
+        "`not a` holds whenever nothing happens, but a correlation is only looked at where one of \
+         its rules has a hit. Name a rule that must have one: `b and not a`.",
+    ),
+    (
+        "correlation-single-rule",
+        "a temporal correlation of one rule",
+        "All rules of a temporal correlation must have hits in one window. With one rule, that is \
+         each of its hits: rules were forgotten, or `event_count` is meant.",
+    ),
+    (
+        "correlation-with-detection",
+        "a correlation with the parts of a rule",
+        "A document with `correlation` is a correlation; `logsource` and `detection` in it have no \
+         effect. Put them into a document of their own and refer to its `name`.",
+    ),
+    (
+        "timespan-unit",
+        "a time span in weeks, months or years",
+        "The specification has s, m, h and d. `w`, `M` and `y` are read here as in pySigma, but not \
+         by all tools; and `5M` is five months, not five minutes.",
     ),
     (
         "correlation-generate",
@@ -377,6 +409,12 @@ const ENTRIES: &[Entry] = &[
         "filter-unknown-rule",
         "a filter is for a rule that is not loaded",
         "The filter has no effect on it. Check the id or name.",
+    ),
+    (
+        "filter-for-correlation",
+        "a filter names a correlation",
+        "Filters change what rules match; a correlation matches no events itself. Name the rules \
+         that it uses.",
     ),
     // Pipelines.
     (

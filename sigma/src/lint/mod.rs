@@ -2,7 +2,7 @@
 //!
 //! [`check`] looks at the texts again, with their YAML trees, because style and most mistakes are
 //! no longer visible in a checked rule. One file per family: `metadata`, `values`, `conditions`,
-//! `logsource`, `collection`, `legacy`, `style`.
+//! `logsource`, `collection`, `correlations`, `legacy`, `style`.
 //!
 //! A warning is a likely mistake, a note is about convention or portability. Nothing here keeps a
 //! rule from loading.
@@ -13,6 +13,7 @@
 
 mod collection;
 mod conditions;
+mod correlations;
 mod document;
 mod explanations;
 mod flatten;
@@ -61,7 +62,7 @@ pub fn check(sources: &[Source], collection: &Collection, options: &Options) -> 
             logsource::check(&document, taxonomy, options.taxonomy.is_some(), &mut found);
             values::check(&document, &mut found);
             conditions::check(&document, &mut found);
-            collection::check(&document, &loaded, &mut across, &mut found);
+            collection::check(&document, &loaded, taxonomy, &mut across, &mut found);
         }
         let suppressions = suppression::read(&source.text, &stream, &mut found);
         found.retain(|finding| {
