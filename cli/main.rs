@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod correlate;
+mod correlation_text;
 mod encode;
 mod events;
 mod evidence;

@@ -48,7 +48,8 @@ pub(crate) fn matcher(matcher: &Matcher) -> String {
     }
 }
 
-fn sign(comparison: Comparison) -> &'static str {
+/// The sign of a comparison.
+pub(crate) fn sign(comparison: Comparison) -> &'static str {
     match comparison {
         Comparison::Lt => "<",
         Comparison::Lte => "≤",

@@ -17,7 +17,9 @@ fn table() -> String {
             |tag: &&str| tag.starts_with('t') && tag[1..].starts_with(|c: char| c.is_ascii_digit());
         let techniques: Vec<String> = tags.filter(is_technique).map(str::to_uppercase).collect();
         let (title, path, level) = (part("title"), part("path"), part("level"));
-        let (source, techniques) = (part("logsource"), techniques.join(", "));
+        // A correlation has none of its own.
+        let source = rule["correlation"]["type"].as_str().unwrap_or_else(|| part("logsource"));
+        let techniques = techniques.join(", ");
         writeln!(text, "| [{title}](../{path}) | {level} | {source} | {techniques} |")
             .expect("memory");
     }

@@ -1,14 +1,17 @@
 //! `sigmund rules`: look at the loaded rules.
 
+mod tree;
+
 use super::Status;
 use crate::args::{ListFormat, RuleFilter, RulesCommand, RulesList, RulesShow};
-use crate::encode::{RuleCard, Subject, csv, level_name, shortened, status_name};
+use crate::encode::{RuleCard, Subject, csv, is_called, level_name, shortened, status_name};
 use crate::plan::Rules;
-use crate::printer::{Printer, visible};
-use crate::{rule_fields, rule_text};
+use crate::printer::{Printer, plural, visible};
+use crate::{correlation_text, rule_fields, rule_text};
 use serde_json::json;
 use sigmund_engine::Routing;
-use sigmund_sigma::{Item, Search};
+use sigmund_sigma::rule::Metadata;
+use sigmund_sigma::{Correlation, Item, Rule, Search};
 use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 
@@ -33,33 +36,90 @@ fn status(rules: &Rules) -> Status {
 
 fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
     let rules = load(args, printer)?;
-    let rows: Vec<Vec<String>> = rules
+    let row = |metadata: &Metadata, id: &str, logsource: String| {
+        vec![
+            id.to_owned(),
+            metadata.level.map_or("", level_name).to_owned(),
+            metadata.status.map_or("", status_name).to_owned(),
+            logsource,
+            metadata.title.clone(),
+            metadata.tags.join(" "),
+            metadata.source.to_string(),
+        ]
+    };
+    let mut rows: Vec<Vec<String>> = rules
         .reporting()
         .map(|(_, card)| {
-            let metadata = &card.rule.metadata;
-            vec![
-                Subject::Rule(card).id().to_owned(),
-                metadata.level.map_or("", level_name).to_owned(),
-                metadata.status.map_or("", status_name).to_owned(),
-                card.rule.logsource.to_string(),
-                metadata.title.clone(),
-                metadata.tags.join(" "),
-                metadata.source.to_string(),
-            ]
+            let id = Subject::Rule(card).id();
+            row(&card.rule.metadata, id, card.rule.logsource.to_string())
         })
         .collect();
-    let header = ["id", "level", "status", "logsource", "title", "tags", "path"];
+    let single = rows.len();
+    let correlations: Vec<&Correlation> = tree::reporting(&rules).collect();
+    let mut header = vec!["id", "level", "status", "logsource", "title", "tags", "path"];
     let mut out = BufWriter::new(printer.stdout());
-    write_rows(&mut out, args.format, &header, &rows, printer.width())?;
+    match args.format {
+        ListFormat::Table => {
+            if single > 0 || correlations.is_empty() {
+                write_rows(&mut out, args.format, &header, &rows, printer.width())?;
+            }
+            if !correlations.is_empty() {
+                let gap = if single > 0 { "\n" } else { "" };
+                writeln!(out, "{gap}CORRELATIONS")?;
+                tree::write(&mut out, &rules, printer.width())?;
+            }
+        }
+        ListFormat::Json => {
+            let mut objects = objects(&header, &rows);
+            for correlation in &correlations {
+                let metadata = &correlation.metadata;
+                let cells = row(metadata, identity(metadata), String::new());
+                let mut object = objects_of(&header, &cells);
+                object.remove("logsource");
+                object.insert("correlation".to_owned(), tree::json(&rules, correlation));
+                objects.push(serde_json::Value::Object(object));
+            }
+            serde_json::to_writer_pretty(&mut out, &objects)?;
+            writeln!(out)?;
+        }
+        ListFormat::Csv => {
+            header.push("correlation");
+            rows.iter_mut().for_each(|row| row.push(String::new()));
+            for correlation in &correlations {
+                let metadata = &correlation.metadata;
+                let mut cells = row(metadata, identity(metadata), String::new());
+                cells.push(correlation_text::line(correlation));
+                rows.push(cells);
+            }
+            write_rows(&mut out, args.format, &header, &rows, None)?;
+        }
+    }
     out.flush()?;
-    printer.say(&format!("{} rules", rules.reporting().count()));
+    let mut summary = plural(single as u64, "rule");
+    if !correlations.is_empty() {
+        summary.push_str(&format!(", {}", plural(correlations.len() as u64, "correlation")));
+    }
+    printer.say(&summary);
     Ok(status(&rules))
+}
+
+/// The id, or where there is none the name or the title.
+fn identity(metadata: &Metadata) -> &str {
+    metadata.id.as_deref().or(metadata.name.as_deref()).unwrap_or(&metadata.title)
+}
+
+fn objects(header: &[&str], rows: &[Vec<String>]) -> Vec<serde_json::Value> {
+    rows.iter().map(|row| serde_json::Value::Object(objects_of(header, row))).collect()
+}
+
+fn objects_of(header: &[&str], row: &[String]) -> serde_json::Map<String, serde_json::Value> {
+    header.iter().zip(row).map(|(key, cell)| ((*key).to_owned(), json!(cell))).collect()
 }
 
 fn fields(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
     let rules = load(args, printer)?;
     let mut counts: BTreeMap<&str, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
-    for (_, card) in rules.reporting() {
+    for card in &rules.cards {
         for field in rule_fields::of(&card.rule) {
             let (count, sources) = counts.entry(field).or_default();
             *count += 1;
@@ -92,17 +152,7 @@ fn write_rows(
 ) -> io::Result<()> {
     match format {
         ListFormat::Json => {
-            let objects: Vec<serde_json::Value> = rows
-                .iter()
-                .map(|row| {
-                    header
-                        .iter()
-                        .zip(row)
-                        .map(|(key, cell)| ((*key).to_owned(), json!(cell)))
-                        .collect()
-                })
-                .collect();
-            serde_json::to_writer_pretty(&mut *out, &objects)?;
+            serde_json::to_writer_pretty(&mut *out, &objects(header, rows))?;
             writeln!(out)
         }
         ListFormat::Csv => {
@@ -174,9 +224,21 @@ fn show(args: &RulesShow, printer: &Printer) -> anyhow::Result<Status> {
     let mut missing = false;
     for subject in &args.subjects {
         let mut any = false;
-        for card in rules.cards.iter().filter(|card| card.is_called(subject)) {
+        let correlations = rules.alert_cards.iter().map(|card| &*card.correlation);
+        let called = |correlation: &&Correlation| is_called(&correlation.metadata, subject);
+        for correlation in correlations.filter(called) {
             any = true;
-            write_card(&mut out, card)?;
+            write_correlation(&mut out, &rules, correlation, printer.width())?;
+        }
+        let of_aggregation =
+            |card: &&RuleCard| users(&rules, card).any(|correlation| correlation.legacy);
+        for card in rules.cards.iter().filter(|card| card.is_called(subject)) {
+            // Shown with the correlation that the rule is outside.
+            if any && of_aggregation(&card) {
+                continue;
+            }
+            any = true;
+            write_card(&mut out, &rules, card)?;
         }
         if !any {
             missing = true;
@@ -189,27 +251,61 @@ fn show(args: &RulesShow, printer: &Printer) -> anyhow::Result<Status> {
     Ok(if missing { Status::Failure } else { Status::Success })
 }
 
-fn write_card(out: &mut dyn Write, card: &RuleCard) -> io::Result<()> {
-    let rule = &card.rule;
-    let metadata = &rule.metadata;
-    writeln!(out, "\u{1b}[1m{}\u{1b}[0m", visible(&metadata.title, false))?;
-    let line = |out: &mut dyn Write, name: &str, text: &str| match text {
+/// The correlations that refer to a rule.
+fn users<'a>(rules: &'a Rules, card: &'a RuleCard) -> impl Iterator<Item = &'a Correlation> {
+    let metadata = &card.rule.metadata;
+    let correlations = rules.alert_cards.iter().map(|card| &*card.correlation);
+    correlations.filter(|correlation| {
+        let mut names = metadata.id.iter().chain(&metadata.name);
+        names.any(|name| correlation.rules.iter().any(|reference| reference.name == *name))
+    })
+}
+
+/// A line of a card.
+fn line(out: &mut dyn Write, name: &str, text: &str) -> io::Result<()> {
+    match text {
         "" => Ok(()),
         text => writeln!(out, "  {name:12} {}", visible(text, false)),
-    };
+    }
+}
+
+/// Title and attributes. `kind` is a line that says what it is for.
+fn write_head(out: &mut dyn Write, metadata: &Metadata, kind: (&str, &str)) -> io::Result<()> {
+    writeln!(out, "\u{1b}[1m{}\u{1b}[0m", visible(&metadata.title, false))?;
     line(out, "id", metadata.id.as_deref().unwrap_or(""))?;
     line(out, "name", metadata.name.as_deref().unwrap_or(""))?;
     line(out, "level", metadata.level.map_or("", level_name))?;
     line(out, "status", metadata.status.map_or("", status_name))?;
-    line(out, "log source", &rule.logsource.to_string())?;
+    line(out, kind.0, kind.1)?;
     line(out, "tags", &metadata.tags.join(" "))?;
     line(out, "author", metadata.author.as_deref().unwrap_or(""))?;
-    line(out, "file", &metadata.source)?;
-    let fields: Vec<&str> = rule_fields::of(rule).into_iter().collect();
-    line(out, "fields", &fields.join(", "))?;
+    line(out, "file", &metadata.source)
+}
+
+fn write_description(out: &mut dyn Write, metadata: &Metadata) -> io::Result<()> {
     for text in metadata.description.iter().flat_map(|text| text.lines()) {
         writeln!(out, "  {}", visible(text, false))?;
     }
+    Ok(())
+}
+
+fn write_card(out: &mut dyn Write, rules: &Rules, card: &RuleCard) -> io::Result<()> {
+    let rule = &card.rule;
+    write_head(out, &rule.metadata, ("log source", &rule.logsource.to_string()))?;
+    let fields: Vec<&str> = rule_fields::of(rule).into_iter().collect();
+    line(out, "fields", &fields.join(", "))?;
+    for correlation in users(rules, card) {
+        line(out, "used by", &correlation.metadata.title)?;
+    }
+    if rule.silent {
+        line(out, "reports", "nothing itself: only what uses it does")?;
+    }
+    write_description(out, &rule.metadata)?;
+    write_detection(out, rule)?;
+    writeln!(out)
+}
+
+fn write_detection(out: &mut dyn Write, rule: &Rule) -> io::Result<()> {
     for selection in &rule.selections {
         writeln!(out, "  \u{1b}[1m{}\u{1b}[0m", visible(&selection.name, false))?;
         write_search(out, &selection.search, 4)?;
@@ -217,7 +313,70 @@ fn write_card(out: &mut dyn Write, card: &RuleCard) -> io::Result<()> {
     for condition in &rule.conditions {
         writeln!(out, "  condition    {}", rule_text::condition(condition, rule))?;
     }
+    Ok(())
+}
+
+/// A correlation in words, with what it refers to.
+fn write_correlation(
+    out: &mut dyn Write,
+    rules: &Rules,
+    correlation: &Correlation,
+    width: Option<usize>,
+) -> io::Result<()> {
+    let metadata = &correlation.metadata;
+    write_head(out, metadata, ("correlation", &correlation_text::line(correlation)))?;
+    write_description(out, metadata)?;
+    let mut text = correlation_text::sentence(correlation);
+    if !correlation.group_by.is_empty() {
+        text.push_str(" Hits without one of the fields of the group do not count.");
+    }
+    if correlation_text::decided_late(correlation) {
+        text.push_str(
+            " It is decided when the window closes, which the first hit of a group opens.",
+        );
+    }
+    let own = if correlation.generate {
+        "report on their own as well"
+    } else {
+        "report nothing themselves"
+    };
+    text.push_str(&format!(" The rules below {own}."));
+    if correlation.legacy {
+        text.push_str(
+            " This is an aggregation of Sigma version 1; `sigmund check` shows its modern form.",
+        );
+    }
+    for text in wrapped(&text, width.unwrap_or(100).saturating_sub(2).max(20)) {
+        writeln!(out, "  {}", visible(&text, false))?;
+    }
+    for (alias, fields) in &correlation.aliases {
+        let fields: Vec<String> =
+            fields.iter().map(|(rule, field)| format!("{field} of {rule}")).collect();
+        line(out, "alias", &format!("{alias} is {}", fields.join(", ")))?;
+    }
+    tree::write_references(out, rules, correlation, "  ", width)?;
+    if correlation.legacy
+        && let Some(first) = correlation.rules.first()
+        && let Some(tree::Target::Rule(rule)) = tree::target(rules, &first.name)
+    {
+        write_detection(out, rule)?;
+    }
     writeln!(out)
+}
+
+/// Lines of at most `width` characters.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 fn write_search(out: &mut dyn Write, search: &Search, indent: usize) -> io::Result<()> {
