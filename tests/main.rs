@@ -12,6 +12,7 @@ mod hunt;
 mod json;
 mod laws;
 mod rule_tests;
+mod rules;
 mod schema;
 mod shared;
 mod stages;

@@ -149,7 +149,8 @@ impl Form {
             [name] => format!("`{name}` is this rule without the aggregation and `timeframe`"),
             _ => "each of these rules has one of the searches for its condition".to_owned(),
         };
-        Self { note, help: format!("write `{}`", aggregation.line(names)) }
+        let decide = if aggregation.has_window() { "" } else { "decide on a window and " };
+        Self { note, help: format!("{decide}write `{}`", aggregation.line(names)) }
     }
 
     fn on(&self, finding: Diagnostic) -> Diagnostic {
