@@ -247,7 +247,7 @@ mod x86 {
             |block, wanted| equal(block, wanted),
             |block| beyond_ascii(block),
             |window, prints| may_start(window, prints),
-            |bits, base, out| places_plain(bits, base, out),
+            places_plain,
         )
     }
 
