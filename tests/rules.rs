@@ -138,11 +138,14 @@ fn a_correlation_is_shown_in_words() {
 }
 
 /// Aggregations over the failures of the log in `fixtures`.
-const AGGREGATIONS: [&str; 4] = [
+const AGGREGATIONS: [&str; 7] = [
     "selection AND NOT known | count() by src_ip >= 3",
     "selection | count(user) by src_ip > 1",
     "1 of selection* | count() < 100",
     "selection | near others and not known",
+    "selection | avg(src_port) by src_ip >= 51703",
+    "selection | min(src_port) by src_ip > 51000",
+    "selection | max(src_port) by src_ip <= 60000",
 ];
 
 fn aggregation(condition: &str) -> String {
@@ -176,11 +179,16 @@ fn detections(ran: &Ran) -> Vec<Value> {
         .map(|line| {
             let found: Value = serde_json::from_str(line).expect("JSON");
             let correlation = &found["correlation"];
+            // The smallest and the largest are percentiles in Sigma 2.
+            let kind = match correlation["type"].as_str() {
+                Some("value_min" | "value_max") => Some("value_percentile"),
+                kind => kind,
+            };
             let rule = ["id", "title", "level", "status"].map(|key| found["rule"][key].clone());
             serde_json::json!([
                 found["time"],
                 rule,
-                correlation["type"],
+                kind,
                 correlation["group"],
                 correlation["value"],
                 correlation["count"]

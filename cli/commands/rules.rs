@@ -12,7 +12,7 @@ use serde_json::json;
 use sigmund_engine::Routing;
 use sigmund_sigma::rule::Metadata;
 use sigmund_sigma::{Correlation, Item, Rule, Search};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufWriter, Write};
 
 pub(super) fn run(args: &RulesCommand, printer: &Printer) -> anyhow::Result<Status> {
@@ -119,7 +119,12 @@ fn objects_of(header: &[&str], row: &[String]) -> serde_json::Map<String, serde_
 fn fields(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
     let rules = load(args, printer)?;
     let mut counts: BTreeMap<&str, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
+    let mut seen = HashSet::new();
     for card in &rules.cards {
+        // An aggregation of version 1 with `near` is several rules with the same detection.
+        if !seen.insert((&card.rule.metadata.source, card.rule.metadata.span)) {
+            continue;
+        }
         for field in rule_fields::of(&card.rule) {
             let (count, sources) = counts.entry(field).or_default();
             *count += 1;

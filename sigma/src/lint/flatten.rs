@@ -3,7 +3,7 @@
 //!
 //! Lines are kept as they are, with their comments; only their order follows the merging.
 
-use super::modern::{Entry, entries, same};
+use super::rewrite::{Entry, entries, same};
 use crate::action::Actions;
 use crate::yaml::{self, Kind, Node};
 

@@ -4,6 +4,7 @@ use super::collection::{Across, Loaded};
 use super::document::Document;
 use super::flatten;
 use super::modern::{self, DEFAULT_TIMESPAN, Written};
+use super::rewrite;
 use crate::diagnostic::{Edit, Fix};
 use crate::yaml::{self, Node};
 use crate::{Correlation, Diagnostic, Span};
@@ -51,7 +52,7 @@ fn of_rule(
     let mut parts = Parts::default();
     parts.add(document.root, &aggregation, loaded);
     let finding = Form::new(&aggregation, &names).on(finding);
-    match modern::edits(&source.text, document.written, &aggregation, &names) {
+    match rewrite::edits(&source.text, document.written, &aggregation, &names) {
         Some(edits) => parts.with_fix(finding, edits),
         None => finding,
     }
@@ -112,7 +113,7 @@ fn rewritten(
             let names = names(&aggregation, &stem, loaded, across);
             forms.push((one.origin, Form::new(&aggregation, &names)));
             parts.add(&written.root, &aggregation, loaded);
-            for edit in modern::edits(&one.text, written, &aggregation, &names)?.iter().rev() {
+            for edit in rewrite::edits(&one.text, written, &aggregation, &names)?.iter().rev() {
                 part.replace_range(edit.span.range(), &edit.replacement);
             }
         }

@@ -21,6 +21,7 @@ mod legacy;
 mod logsource;
 mod metadata;
 mod modern;
+mod rewrite;
 mod style;
 mod suppression;
 mod taxonomy;
