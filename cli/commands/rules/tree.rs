@@ -137,7 +137,11 @@ impl<'a> Tree<'a> {
                 None => self.line(&format!("{first}{name} (not loaded)"))?,
                 Some(Target::Rule(rule)) if correlation.legacy => {
                     let condition = conditions(rule);
-                    self.line(&format!("{first}{name}: {condition}  {}", rule.logsource))?;
+                    let text = match name == condition {
+                        true => condition,
+                        false => format!("{name}: {condition}"),
+                    };
+                    self.line(&format!("{first}{text}  {}", rule.logsource))?;
                 }
                 Some(Target::Rule(rule)) => {
                     let title = headline(&rule.metadata);

@@ -3,6 +3,7 @@
 
 use super::collection::{Loaded, Target};
 use super::document::Document;
+use super::modern::Written;
 use super::taxonomy::Taxonomy;
 use crate::correlation::{CorrelationType, Operator, TemporalCondition};
 use crate::read::one_or_many;
@@ -28,8 +29,14 @@ pub(super) fn check(
     };
     bounds(correlation, place, found);
     temporal(correlation, place, found);
-    // What a translated aggregation has for these is in other keys, and checked there.
-    let Some(body) = body else { return };
+    let Some(body) = body else {
+        // A translated aggregation has its fields in the condition; other things of a correlation
+        // it cannot have.
+        let aggregation = document.root.get("detection").and_then(Written::read);
+        let names = aggregation.as_ref().map(Written::fields).unwrap_or_default();
+        let names = names.into_iter().map(|name| (place, name));
+        return fields(names, None, correlation, loaded, taxonomy, found);
+    };
     for name in ["logsource", "detection"] {
         if let Some((key, _)) = document.root.entry(name) {
             let message = format!("`{name}` has no effect in a correlation");
@@ -44,7 +51,8 @@ pub(super) fn check(
     }
     twice(body, found);
     aliases(body, correlation, loaded, taxonomy, found);
-    fields(body, correlation, loaded, taxonomy, found);
+    let names = written(body).filter_map(|node| Some((node.span, node.non_null_text()?)));
+    fields(names, body.get("aliases"), correlation, loaded, taxonomy, found);
 }
 
 fn bounds(correlation: &Correlation, place: Span, found: &mut Vec<Diagnostic>) {
@@ -287,14 +295,14 @@ fn fields_of<'t>(rule: &Rule, taxonomy: &'t Taxonomy) -> Option<Vec<&'t str>> {
 }
 
 /// Fields that a rule's log source does not have. An alias's fields are checked where it has them.
-fn fields(
-    body: &Node,
+fn fields<'n>(
+    names: impl Iterator<Item = (Span, &'n str)>,
+    aliases: Option<&Node>,
     correlation: &Correlation,
     loaded: &Loaded<'_>,
     taxonomy: &Taxonomy,
     found: &mut Vec<Diagnostic>,
 ) {
-    let aliases = body.get("aliases");
     let rules: Vec<(&str, &Rule, Vec<&str>)> = correlation
         .rules
         .iter()
@@ -303,32 +311,34 @@ fn fields(
             Target::Correlation(_) => None,
         })
         .collect();
-    for node in written(body) {
-        let Some(name) = node.non_null_text() else { continue };
+    for (span, name) in names {
         let alias = aliases.and_then(|aliases| aliases.get(name)).and_then(Node::mapping);
         for (reference, rule, known) in &rules {
             let of_rule = |name: &str| name == *reference || loaded.is_same(name, reference);
             let (place, field) = match alias {
-                None => (node, name),
+                None => (span, name),
                 Some(mapping) => {
                     let own = mapping.iter().find(|(rule, _)| rule.text().is_some_and(of_rule));
                     // Said already that the alias lacks it.
                     let Some((_, field)) = own else { continue };
-                    (field, field.text().unwrap_or_default())
+                    (field.span, field.text().unwrap_or_default())
                 }
             };
             if known.contains(&field) {
                 continue;
             }
-            let message =
-                format!("log source `{}` of `{reference}` has no field `{field}`", rule.logsource);
+            let of = match correlation.legacy {
+                true => String::new(),
+                false => format!(" of `{reference}`"),
+            };
+            let message = format!("log source `{}`{of} has no field `{field}`", rule.logsource);
             let same = known.iter().find(|known| known.eq_ignore_ascii_case(field));
             let near = same.copied().or_else(|| nearest(field, known.iter().copied()));
             let elsewhere = rules.iter().any(|(_, _, others)| others.contains(&field));
             found.push(match near {
                 _ if alias.is_none() && elsewhere => Diagnostic::warning(
                     "unknown-field",
-                    place.span,
+                    place,
                     message,
                 )
                 .with_note(format!("hits of `{reference}` do not count"))
@@ -336,9 +346,9 @@ fn fields(
                     "say what it is called there: `aliases: {{{field}: {{{reference}: {}}}}}`",
                     near.unwrap_or("…")
                 )),
-                Some(near) => Diagnostic::warning("unknown-field", place.span, message)
+                Some(near) => Diagnostic::warning("unknown-field", place, message)
                     .with_help(format!("did you mean `{near}`?")),
-                None => Diagnostic::note("unknown-field", place.span, message)
+                None => Diagnostic::note("unknown-field", place, message)
                     .with_help("check the name; hits without the field do not count"),
             });
         }
@@ -492,6 +502,14 @@ detection: {sel: {user: x}, condition: sel}
         assert_eq!(codes(body), ["unknown-field"]);
         let body = "type: value_count, rules: [a], timespan: 5m, condition: {gt: 1, field: Image}";
         assert_eq!(codes(body), [""; 0]);
+        let aggregation = RULES.split("---").next().unwrap_or_default().replace(
+            "condition: sel}",
+            "timeframe: 5m, condition: sel | count(image) by User > 5}",
+        );
+        let sources = [Source { name: "a.yml".into(), text: aggregation.into() }];
+        let found = check(&sources, &Loader::default().load(&sources), &Options::default());
+        let message = "log source `windows/process_creation` has no field `image`";
+        assert!(found.iter().any(|finding| finding.message == message), "{found:?}");
         // Nothing is known of sshd.
         let body = "type: temporal, rules: [a, c], timespan: 5m, group-by: User";
         assert_eq!(codes(body), [""; 0]);

@@ -78,6 +78,16 @@ impl<'a> Written<'a> {
         }
     }
 
+    /// The fields that are counted, or grouped by.
+    pub(super) fn fields(&self) -> Vec<&str> {
+        match &self.legacy {
+            Legacy::Aggregate(parsed) => {
+                parsed.group_by.iter().chain(&parsed.field).map(String::as_str).collect()
+            }
+            Legacy::Near(_) => Vec::new(),
+        }
+    }
+
     /// A name for each base rule that nothing else has; they are taken afterwards.
     pub(super) fn names(&self, stem: &str, taken: &mut dyn FnMut(&str) -> bool) -> Vec<String> {
         let mut own = AHashSet::new();

@@ -379,7 +379,6 @@ impl Rewriting<'_> {
 /// Whether two nodes are the same but for their places.
 pub(super) fn same(a: &Node, b: &Node) -> bool {
     match (&a.kind, &b.kind) {
-        (Kind::Scalar(a, _), Kind::Scalar(b, _)) if a.is_empty() && b.is_empty() => true,
         (Kind::Scalar(a, one), Kind::Scalar(b, other)) => {
             one == other && a.trim_end() == b.trim_end()
         }
