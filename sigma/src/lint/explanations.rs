@@ -670,7 +670,9 @@ const ENTRIES: &[Entry] = &[
         "unknown-field",
         "the log source has no such field",
         "Field names are compared exactly, with their case. A name that the log source does not have \
-         never matches (and always does under `not`).",
+         never matches (and always does under `not`). In `group-by` or `field` of a correlation it \
+         keeps all hits of that rule from counting; where rules call it differently, `aliases` say \
+         so.",
     ),
     (
         "unknown-logsource",

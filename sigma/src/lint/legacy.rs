@@ -194,6 +194,7 @@ impl Parts {
 mod tests {
     use crate::lint::{Options, check};
     use crate::{Collection, Diagnostic, Loader, Source};
+    use proptest::strategy::Strategy as _;
 
     const RULE: &str = "\
 # By the team.
@@ -412,7 +413,74 @@ logsource:
         assert!(help(1).contains("[many_odd_events_2]"), "{}", help(1));
     }
 
+    /// What a correlation says, its windows and rules apart.
+    fn model(collection: &Collection) -> String {
+        let correlation = &collection.correlations[0];
+        let condition = (&correlation.conditions, &correlation.temporal_condition);
+        let fields = (&correlation.group_by, &correlation.fields, correlation.timespan);
+        let title = (&correlation.metadata.title, &correlation.metadata.id);
+        let rules = correlation.rules.len();
+        format!("{title:?} {:?} {fields:?} {condition:?} {rules}", correlation.kind)
+    }
+
     proptest::proptest! {
+        #[test]
+        fn every_order_of_keys_is_rewritten(
+            top in proptest::sample::subsequence(vec![
+                "# one\nlevel: low # é\n",
+                "id: 6f1a2a3e-52c8-4f3d-9c26-0c7f5a1b2c3d\n\n",
+                "description: |\n    # no comment\n    text\n\n",
+                "falsepositives:\n- x # y\n# z\n",
+                "date:\n",
+                "author: >-\n  a\n  b\n",
+            ], 0..=6).prop_shuffle(),
+            inner in proptest::sample::select(vec![
+                ["timeframe: 5m # t", "# c\n    condition: CONDITION # d", "sel:\n        a: b", "x:\n      - y: 'z'"],
+                ["sel: {a: b}", "x: {y: [z]}", "condition: \"CONDITION\"", "timeframe: '5m'"],
+                ["# s\n    sel:\n        a:", "condition: 'CONDITION'", "x: y # z", "timeframe:   5m\n\n    # end"],
+            ]),
+            condition in proptest::sample::select(vec![
+                "sel and not x | count() by p, q >= 5",
+                "1 of s* | count(r) < 3",
+                "(sel or x) | sum(r) by p == 3.5",
+                "sel | near x and not sel",
+                "x | near sel",
+            ]),
+            places in (0..7usize, 0..7usize),
+            ends in (proptest::bool::ANY, proptest::bool::ANY, proptest::bool::ANY),
+        ) {
+            let detection = inner.iter().map(|lines| format!("    {lines}\n")).collect::<String>();
+            let detection = format!("# d\ndetection: # e\n{}", detection.replace("CONDITION", condition));
+            let mut keys: Vec<&str> = top;
+            keys.insert(places.0.min(keys.len()), "logsource:\n    product: p\n# f\n");
+            keys.insert(places.1.min(keys.len()), &detection);
+            let mut text = format!("title: T\n{}", keys.concat());
+            if ends.0 {
+                text.truncate(text.trim_end().len());
+            }
+            if ends.1 {
+                text = format!("---\n{text}\n---\ntitle: U\nlogsource: {{product: p}}\ndetection: {{s: {{a: b}}, condition: s}}\n");
+            }
+            if ends.2 {
+                text = text.replace('\n', "\r\n");
+            }
+            let (_, before) = load("a_rule.yml", &text);
+            let note = &notes("a_rule.yml", &text)[0];
+            let fixed = apply(&text, note);
+            let (_, after) = load("a_rule.yml", &fixed);
+            let timespan = before.correlations[0].timespan;
+            proptest::prop_assert_eq!(timespan, Some(300_000_000_000));
+            proptest::prop_assert_eq!(
+                model(&before),
+                model(&after),
+                "{}\n{}", text, fixed
+            );
+            for comment in ["# e", "# f", "# d\n"] {
+                proptest::prop_assert!(fixed.replace('\r', "").contains(comment) || ends.0, "{}\n{}", text, fixed);
+            }
+            proptest::prop_assert_eq!(notes("a_rule.yml", &fixed), vec![]);
+        }
+
         #[test]
         fn no_layout_panics(
             text in "(title: T\n|id: x\n|logsource:\n  product: p\n|detection:\n|  sel:\n    a: b\n|  sel: \\{a: b\\}\n|  timeframe: 5m\n|  condition: sel \\| count\\(\\) > 5\n|  condition: [>'\"]-?\n   sel \\| near sel['\"]?\n|---\n|\\.\\.\\.\n|# é\n|action: (global|repeat|reset)\n|\r\n|\n| |\u{feff}){0,16}",
