@@ -25,19 +25,25 @@ impl AlertCard {
             let rules = cards.iter().map(|card| &card.rule.metadata);
             rules.chain(correlations.rules().map(|correlation| &correlation.metadata))
         };
-        let reference = |name: &str| {
+        let reference = |correlation: &Correlation, name: &str| {
             let own = |text: &Option<String>| text.as_deref() == Some(name);
             let found = known().find(|metadata| own(&metadata.id) || own(&metadata.name));
             let title = found.map_or(name, |metadata| &metadata.title).to_owned();
-            // The parts of an aggregation of version 1 have no names of their own.
+            // The parts of an aggregation of version 1 have made-up names, of which the end is the author's.
+            let part = name.rsplit_once('#').filter(|_| correlation.legacy);
+            let shown = part.map_or(name, |(_, part)| part);
             let id = found.and_then(|metadata| metadata.id.clone());
-            (id.unwrap_or_else(|| name.to_owned()), title)
+            (id.unwrap_or_else(|| shown.to_owned()), title)
         };
         correlations
             .rules()
             .map(|correlation| Self {
                 correlation: Arc::clone(correlation),
-                references: correlation.rules.iter().map(|rule| reference(&rule.name)).collect(),
+                references: correlation
+                    .rules
+                    .iter()
+                    .map(|rule| reference(correlation, &rule.name))
+                    .collect(),
                 json: OnceLock::new(),
             })
             .collect()

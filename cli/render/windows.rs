@@ -1,12 +1,12 @@
 //! What the windows of a correlation hold over time, as a table for people and as JSON.
 
+use crate::correlation_text;
 use crate::encode::{AlertCard, rfc3339, shortened_left};
 use crate::printer::{grouped, plural, visible};
 use serde_json::{Value, json};
 use sigmund_engine::correlation::EventRef;
 use sigmund_engine::oracle::correlation::{Step, Trace, Traces};
 use sigmund_sigma::Correlation;
-use sigmund_sigma::correlation::Operator;
 use std::io::{self, Write};
 
 /// So many groups are shown, those with the most hits first.
@@ -33,57 +33,6 @@ pub(crate) struct Traced<'a> {
     pub(crate) untimed: u64,
     /// Only some groups were asked for.
     pub(crate) chosen: bool,
-}
-
-/// `≥ 10`, `≥ 1 and < 5`
-fn bounds(rule: &Correlation) -> String {
-    let sign = |operator: &Operator| match operator.name() {
-        "gt" => ">",
-        "gte" => "≥",
-        "lt" => "<",
-        "lte" => "≤",
-        "eq" => "=",
-        _ => "≠",
-    };
-    let parts: Vec<String> = rule
-        .conditions
-        .iter()
-        .map(|(operator, number)| format!("{} {number}", sign(operator)))
-        .collect();
-    parts.join(" and ")
-}
-
-/// `5m`, `90s`, `1.5h`
-fn span(nanos: i64) -> String {
-    let seconds = nanos / 1_000_000_000;
-    for (unit, length) in [("d", 86_400), ("h", 3_600), ("m", 60)] {
-        if seconds >= length && seconds % length == 0 {
-            return format!("{}{unit}", seconds / length);
-        }
-    }
-    format!("{seconds}s")
-}
-
-/// The correlation in a line.
-fn summary(rule: &Correlation) -> String {
-    let mut text = rule.kind.name().to_owned();
-    if !rule.fields.is_empty() {
-        text.push_str(&format!(" of {}", rule.fields.join(", ")));
-    }
-    if !rule.conditions.is_empty() {
-        text.push_str(&format!(" {}", bounds(rule)));
-    }
-    if rule.temporal_condition.is_some() {
-        text.push_str(" with a condition over its rules");
-    }
-    match rule.timespan {
-        Some(timespan) => text.push_str(&format!(" within {}", span(timespan))),
-        None => text.push_str(" in the whole input"),
-    }
-    if !rule.group_by.is_empty() {
-        text.push_str(&format!(" by {}", rule.group_by.join(", ")));
-    }
-    text
 }
 
 /// `bob on HOST`, as `TargetUserName=bob Computer=HOST`
@@ -119,7 +68,7 @@ pub(crate) fn write_text(out: &mut dyn Write, traced: &Traced<'_>) -> io::Result
     if let Some(id) = metadata.id.as_ref().or(metadata.name.as_ref()) {
         write!(out, " {DIM}({}){PLAIN}", visible(id, false))?;
     }
-    writeln!(out, "\n{}", visible(&summary(rule), false))?;
+    writeln!(out, "\n{}", visible(&correlation_text::line(rule), false))?;
     for ((_, title), hits) in card.references.iter().zip(hits) {
         let count = hits.map_or("a correlation".to_owned(), |hits| plural(hits, "event"));
         writeln!(out, "  {DIM}{}: {count}{PLAIN}", visible(title, false))?;
@@ -262,7 +211,7 @@ pub(crate) fn to_json(traced: &Traced<'_>) -> Value {
         .map(|((id, title), hits)| json!({"id": id, "title": title, "events": hits}))
         .collect();
     json!({
-        "correlation": {"id": rule.metadata.id, "title": rule.metadata.title, "summary": summary(rule)},
+        "correlation": {"id": rule.metadata.id, "title": rule.metadata.title, "summary": correlation_text::line(rule)},
         "rules": references,
         "without_time": untimed,
         "ignored": traces.ignored,
