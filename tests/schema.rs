@@ -10,19 +10,26 @@ fn detections_follow_the_schema() {
     let schema: Value = serde_json::from_str(&text).expect("JSON");
     let ran = run(&["hunt", "fixtures", "-q", "-f", "jsonl"]);
     assert!(ran.stdout.lines().count() >= 20, "{}", ran.stderr);
+    let mut alerts = 0;
     for line in ran.stdout.lines() {
         let value: Value = serde_json::from_str(line).expect("JSON");
         let mut problems = Vec::new();
-        check(&schema, &value, "", &mut problems);
+        check(&schema, &schema, &value, "", &mut problems);
         assert!(problems.is_empty(), "{problems:?} in {line}");
+        alerts += usize::from(value.get("correlation").is_some());
     }
+    assert!(alerts >= 20, "{alerts} alerts of correlations");
 }
 
 #[test]
 fn the_checker_sees_mistakes() {
     let schema = serde_json::json!({
         "type": "object", "required": ["a"], "additionalProperties": false,
-        "properties": {"a": {"type": ["integer", "null"], "minimum": 1}, "b": {"enum": ["x"]}}
+        "properties": {
+            "a": {"type": ["integer", "null"], "minimum": 1}, "b": {"enum": ["x"]},
+            "d": {"type": "object", "additionalProperties": {"type": "number"}},
+            "e": {"type": "array", "items": {"$ref": "#/properties/a"}}
+        }
     });
     for (value, count) in [
         (serde_json::json!({"a": 1, "b": "x"}), 0),
@@ -31,15 +38,23 @@ fn the_checker_sees_mistakes() {
         (serde_json::json!({"c": 0}), 2),
         (serde_json::json!({"a": "1"}), 1),
         (serde_json::json!([]), 1),
+        (serde_json::json!({"a": 1, "d": {"x": 1.5, "y": 2}}), 0),
+        (serde_json::json!({"a": 1, "d": {"x": "1.5"}}), 1),
+        (serde_json::json!({"a": 1, "e": [1, null, 0, 1.5]}), 2),
     ] {
         let mut problems = Vec::new();
-        check(&schema, &value, "", &mut problems);
+        check(&schema, &schema, &value, "", &mut problems);
         assert_eq!(problems.len(), count, "{value}: {problems:?}");
     }
 }
 
-/// The part of JSON Schema that our schema uses.
-fn check(schema: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
+/// The part of JSON Schema that our schema uses. `$ref` is looked up in `root`.
+fn check(root: &Value, schema: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let pointer = reference.strip_prefix('#').expect("a place in the schema itself");
+        let schema = root.pointer(pointer).unwrap_or_else(|| panic!("`{reference}` is not there"));
+        return check(root, schema, value, at, problems);
+    }
     let types: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],
         Value::Array(many) => many.iter().filter_map(Value::as_str).collect(),
@@ -50,6 +65,7 @@ fn check(schema: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
         "boolean" => value.is_boolean(),
         "null" => value.is_null(),
         other => panic!("the checker does not know the type {other}"),
@@ -76,15 +92,15 @@ fn check(schema: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
         }
         for (name, member) in object {
             match schema["properties"].get(name) {
-                Some(schema) => check(schema, member, &format!("{at}/{name}"), problems),
-                None if schema["additionalProperties"] == false => {
-                    problems.push(format!("{at}: {name} is unknown"));
-                }
-                None => {}
+                Some(schema) => check(root, schema, member, &format!("{at}/{name}"), problems),
+                None => match &schema["additionalProperties"] {
+                    Value::Bool(false) => problems.push(format!("{at}: {name} is unknown")),
+                    others => check(root, others, member, &format!("{at}/{name}"), problems),
+                },
             }
         }
     }
     for (index, member) in value.as_array().into_iter().flatten().enumerate() {
-        check(&schema["items"], member, &format!("{at}/{index}"), problems);
+        check(root, &schema["items"], member, &format!("{at}/{index}"), problems);
     }
 }
