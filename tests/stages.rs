@@ -6,7 +6,8 @@ use sigmund_bench::stage::{Inputs, Log, Matching, Reading};
 fn each_reads_and_matches_the_fixtures() {
     let inputs = Inputs::fixtures().expect("fixtures");
     let ruleset = inputs.compile();
-    assert_eq!(ruleset.rules().len(), inputs.rules.len());
+    // Files of correlations hold several.
+    assert!(ruleset.rules().len() >= inputs.rules.len());
     let logs: [(&Log, &str, u64); 4] = [
         (&inputs.windows, "json", 3),
         (&inputs.zeek, "zeek", 3),

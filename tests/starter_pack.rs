@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 fn table() -> String {
     let ran = run(&["rules", "list", "-r", "rules", "-f", "json", "-q"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    let rules: Vec<Value> = serde_json::from_str(&ran.stdout).expect("JSON");
+    let mut rules: Vec<Value> = serde_json::from_str(&ran.stdout).expect("JSON");
+    rules.sort_by_key(|rule| rule["path"].as_str().unwrap_or_default().to_owned());
     let mut text = String::from("| rule | level | log source | ATT&CK |\n|---|---|---|---|\n");
     for rule in &rules {
         let part = |name: &str| rule[name].as_str().unwrap_or_default();

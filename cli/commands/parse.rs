@@ -278,6 +278,7 @@ impl Kind {
         let mut wanted = BTreeSet::new();
         for rule in &seen {
             wanted.extend(rule_fields::of(&rules.cards[*rule as usize].rule));
+            wanted.extend(rules.correlations.fields_of(*rule));
         }
         let wanted = rule_fields::native(&wanted, route);
         let (read, unread): (Vec<&str>, Vec<&str>) =

@@ -335,6 +335,12 @@ impl Correlations {
         &self.fields
     }
 
+    /// The fields that correlations read of the events that a rule matches.
+    pub fn fields_of(&self, rule: u32) -> impl Iterator<Item = &str> {
+        let fields = self.wanted.get(rule as usize).into_iter().flatten();
+        fields.map(|field| &*self.fields[*field as usize])
+    }
+
     /// What the rules mean that correlations use, by index.
     pub(crate) fn rule_hashes(&self) -> &[SemanticHash] {
         &self.hashes
