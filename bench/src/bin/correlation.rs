@@ -12,6 +12,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What sigmund runs with.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Distinct values in one window.
 const SIZES: [u64; 3] = [40_000, 400_000, 4_000_000];
 /// Each of those is measured so often; the median counts.
