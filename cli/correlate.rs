@@ -30,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) max_lateness: Option<i64>,
     pub(crate) threads: usize,
     pub(crate) limits: Limits,
+    /// There are so many hits that the groups are worth dividing.
+    pub(crate) is_divided: bool,
 }
 
 /// Limits with so many bytes in total, of which one correlation may have half.
@@ -193,9 +195,7 @@ impl Correlating {
         } else if let Way::Sorted { options, order } = &mut self.way {
             let order = std::mem::replace(order, Timeline::new("nothing"));
             let mut options = options.clone();
-            if self.hits < WORTH_THREADS {
-                options.threads = 1;
-            }
+            options.is_divided = self.hits >= WORTH_THREADS;
             sorted::run(&hunt.rules.correlations, &options, order, end, &mut |alerts| {
                 output.alerts.append(alerts);
                 self.hand_on(hunt, &mut output, each)

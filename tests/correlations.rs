@@ -141,6 +141,18 @@ correlation:
     for threads in ["2", "3"] {
         assert!(hunt(threads) == alone, "{threads} threads make other alerts");
     }
+    // At a limit too: what is given up does not depend on the threads.
+    let spray: String = (0..30_000).map(|at| event(at, &format!("u{}", at % 9_000))).collect();
+    std::fs::write(folder.path().join("a.json"), spray).expect("written");
+    let hunt = |threads: &str| {
+        let limited = ["hunt", "-r", "rules.yml", "a.json", "--max-state", "400k", "-f", "jsonl"];
+        run_in(folder.path(), &[&limited[..], &["-q", "-j", threads]].concat(), b"").stdout
+    };
+    let alone = hunt("1");
+    assert!(alone.contains("state overflow"), "nothing was given up");
+    for threads in ["2", "3", "8"] {
+        assert!(hunt(threads) == alone, "{threads} threads give up other groups");
+    }
 }
 
 #[test]

@@ -65,6 +65,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         max_lateness: args.max_lateness.map(|lateness| lateness.0),
         threads,
         limits: correlate::limits(args.max_state.map(|size| size.0)),
+        is_divided: false,
     };
     let is_live = correlations.is_live();
     let hunt = Hunt { rules, reading, encoder, window, is_live };
@@ -267,8 +268,11 @@ fn say_summary(
     if failed > 0 {
         parts.push(format!("{} in rules", plural(failed as u64, "error")));
     }
-    if !rules.alert_cards.is_empty() {
-        parts.push(plural(rules.alert_cards.len() as u64, "correlation"));
+    let reporting =
+        (0..rules.alert_cards.len() as u32).filter(|at| rules.correlations.reports(*at));
+    match reporting.count() as u64 {
+        0 => {}
+        count => parts.push(plural(count, "correlation")),
     }
     parts.push(plural(detections, "detection"));
     let rate = grouped((counts.events as f64 / seconds.max(1e-9)) as u64);

@@ -7,6 +7,10 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+/// The groups are divided into so many parts on any number of threads, and the limits with them: what is given up at a limit must not
+/// depend on the threads.
+const SHARES: u32 = 4;
+
 /// So many hits are handed on at once.
 const BATCH: usize = 4096;
 
@@ -28,14 +32,20 @@ pub(super) fn run(
     each: &mut EachAlerts<'_>,
 ) -> io::Result<()> {
     let Options { policy, limits, threads, .. } = *options;
-    if threads <= 1 {
-        return alone(Windows::new(Arc::clone(set), policy, limits), order, end, each);
+    let shares = if options.is_divided { SHARES } else { 1 };
+    let threads = threads.clamp(1, shares as usize);
+    // Round about, so that each thread has some.
+    let mut parts: Vec<Vec<Windows>> = (0..threads).map(|_| Vec::new()).collect();
+    for index in 0..shares {
+        let windows = Windows::sharing(Arc::clone(set), policy, limits, (index, shares));
+        parts[index as usize % threads].push(windows);
+    }
+    if threads == 1 {
+        return alone(parts.remove(0), order, end, each);
     }
     std::thread::scope(|scope| {
         let mut workers = Vec::new();
-        for index in 0..threads {
-            let share = (index as u32, threads as u32);
-            let windows = Windows::sharing(Arc::clone(set), policy, limits, share);
+        for windows in parts {
             let (batches, batches_of_worker) = sync_channel(WAITING);
             let (answers_of_worker, answers) = sync_channel(2 * WAITING);
             scope.spawn(move || work(windows, &batches_of_worker, &answers_of_worker, end));
@@ -97,7 +107,7 @@ fn merged<'a>(
 
 /// Answers each batch, and the end of all.
 fn work(
-    mut windows: Windows,
+    mut windows: Vec<Windows>,
     batches: &Receiver<Arc<Vec<Sighting>>>,
     answers: &SyncSender<Answer>,
     end: i64,
@@ -106,7 +116,7 @@ fn work(
     while let Ok(batch) = batches.recv() {
         let mut answer = Answer::new();
         for (at, sighting) in batch.iter().enumerate() {
-            windows.process(sighting, &mut alerts);
+            windows.iter_mut().for_each(|windows| windows.process(sighting, &mut alerts));
             answer.extend(alerts.drain(..).map(|alert| (at, alert)));
         }
         // Nobody listens: the output is closed.
@@ -114,12 +124,12 @@ fn work(
             return;
         }
     }
-    windows.finish(end, &mut alerts);
+    windows.iter_mut().for_each(|windows| windows.finish(end, &mut alerts));
     let _ = answers.send(alerts.into_iter().map(|alert| (0, alert)).collect());
 }
 
 fn alone(
-    mut windows: Windows,
+    mut windows: Vec<Windows>,
     order: Timeline,
     end: i64,
     each: &mut EachAlerts<'_>,
@@ -130,10 +140,11 @@ fn alone(
         if alerts.is_empty() { Ok(()) } else { each(alerts) }
     };
     order.finish(&mut |mut bytes| {
-        windows.process(&read(&mut bytes)?, &mut alerts);
+        let sighting = read(&mut bytes)?;
+        windows.iter_mut().for_each(|windows| windows.process(&sighting, &mut alerts));
         hand_on(&mut alerts, each)
     })?;
-    windows.finish(end, &mut alerts);
+    windows.iter_mut().for_each(|windows| windows.finish(end, &mut alerts));
     hand_on(&mut alerts, each)
 }
 
