@@ -13,21 +13,20 @@ use super::number::{Fixed, Measure, Wide};
 use super::rule::Correlations;
 use super::semantic::SemanticHash;
 use super::sighting::{EventRef, Sighting};
-use super::state::{Meaning, Restored, StateError, damaged};
+use super::state::{
+    Meaning, Restored, StateError, begin_snapshot, damaged, open_snapshot, seal_snapshot,
+};
 use super::unordered::{GroupHit, HitValue};
 use super::watermark::Source;
 use super::window::{Contributions, Value};
 use super::windows::{Windows, key_texts};
 use crate::DetectionId;
 use ahash::AHashMap;
-use sha2::{Digest as _, Sha256};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 /// How it begins; its version follows.
 const MAGIC: &[u8; 7] = b"SGMDCOR";
-/// The version.
-const VERSION: u8 = 1;
 
 /// What rules, fields and correlations of the state are in a set.
 struct Places<'s> {
@@ -53,13 +52,10 @@ impl Correlator {
     /// All state in one piece.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
-        let mut out = Writer(MAGIC.to_vec());
-        out.0.push(VERSION);
+        let mut out = begin_snapshot(MAGIC);
         out.bytes(&self.windows.snapshot());
         self.write(&mut out);
-        let digest = Sha256::digest(&out.0);
-        out.0.extend_from_slice(&digest);
-        out.0
+        seal_snapshot(out)
     }
 
     /// A correlator with the state of a snapshot, and what became of the groups of its windows.
@@ -75,18 +71,7 @@ impl Correlator {
         snapshot: &[u8],
     ) -> Result<(Self, Restored), StateError> {
         const WHAT: &str = "the snapshot";
-        let rest = snapshot.strip_prefix(MAGIC).ok_or(StateError::Foreign)?;
-        let version = *rest.first().ok_or(StateError::Foreign)?;
-        if version != VERSION {
-            return Err(StateError::Version(version));
-        }
-        let (body, digest) =
-            snapshot.split_last_chunk::<32>().ok_or("it ends too early").map_err(damaged(WHAT))?;
-        if Sha256::digest(body)[..] != digest[..] {
-            return Err(damaged(WHAT)("its checksum does not match"));
-        }
-        let after = body.get(MAGIC.len() + 1..).ok_or("it ends too early");
-        let mut input = Reader(after.map_err(damaged(WHAT))?);
+        let mut input = open_snapshot(MAGIC, snapshot)?;
         let windows = input.bytes().map_err(damaged(WHAT))?;
         let (windows, restored) =
             Windows::from_snapshot(Arc::clone(&set), policy, limits, windows)?;

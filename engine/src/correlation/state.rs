@@ -152,6 +152,38 @@ impl fmt::Display for StateError {
 
 impl std::error::Error for StateError {}
 
+/// The beginning of a snapshot: what it is, and its version.
+pub(crate) fn begin_snapshot(magic: &[u8]) -> Writer {
+    let mut out = Writer(magic.to_vec());
+    out.0.push(VERSION);
+    out
+}
+
+/// A snapshot with its checksum.
+pub(crate) fn seal_snapshot(mut out: Writer) -> Vec<u8> {
+    let digest = Sha256::digest(&out.0);
+    out.0.extend_from_slice(&digest);
+    out.0
+}
+
+/// What is between the beginning and the checksum of a snapshot, if both are right.
+pub(crate) fn open_snapshot<'s>(
+    magic: &[u8],
+    snapshot: &'s [u8],
+) -> Result<Reader<'s>, StateError> {
+    let rest = snapshot.strip_prefix(magic).ok_or(StateError::Foreign)?;
+    let version = *rest.first().ok_or(StateError::Foreign)?;
+    if version != VERSION {
+        return Err(StateError::Version(version));
+    }
+    let short = || damaged("the snapshot")("it ends too early");
+    let (body, digest) = snapshot.split_last_chunk::<32>().ok_or_else(short)?;
+    if Sha256::digest(body)[..] != digest[..] {
+        return Err(damaged("the snapshot")("its checksum does not match"));
+    }
+    Ok(Reader(body.get(magic.len() + 1..).ok_or_else(short)?))
+}
+
 pub(crate) fn damaged(what: impl fmt::Display) -> impl FnOnce(Broken) -> StateError {
     move |why| StateError::Damaged { what: what.to_string(), why }
 }
@@ -411,16 +443,13 @@ impl Windows {
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
         let entries = self.entries();
-        let mut out = Writer(MAGIC.to_vec());
-        out.0.push(VERSION);
+        let mut out = begin_snapshot(MAGIC);
         out.number(entries.len() as u64);
         for (key, value) in &entries {
             out.bytes(&key.0);
             out.bytes(value);
         }
-        let digest = Sha256::digest(&out.0);
-        out.0.extend_from_slice(&digest);
-        out.0
+        seal_snapshot(out)
     }
 
     /// Windows with the state of a snapshot. What it has of correlations that are not in the set is dropped.
@@ -434,17 +463,7 @@ impl Windows {
         limits: Limits,
         snapshot: &[u8],
     ) -> Result<(Self, Restored), StateError> {
-        let rest = snapshot.strip_prefix(MAGIC).ok_or(StateError::Foreign)?;
-        let version = *rest.first().ok_or(StateError::Foreign)?;
-        if version != VERSION {
-            return Err(StateError::Version(version));
-        }
-        let short = || damaged("the snapshot")("it ends too early");
-        let (body, digest) = snapshot.split_last_chunk::<32>().ok_or_else(short)?;
-        if Sha256::digest(body)[..] != digest[..] {
-            return Err(damaged("the snapshot")("its checksum does not match"));
-        }
-        let mut input = Reader(body.get(MAGIC.len() + 1..).ok_or_else(short)?);
+        let mut input = open_snapshot(MAGIC, snapshot)?;
         let count = input.length(2).map_err(damaged("the snapshot"))?;
         let mut entries = Vec::with_capacity(count);
         for _ in 0..count {
