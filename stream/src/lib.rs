@@ -1,0 +1,4 @@
+//! The running service: raw events from Kafka topics, detections to Kafka topics, exactly once.
+//!
+//! This crate owns what stands between the engine and Kafka: configuration, topics, transactions, the state that correlations keep
+//! in a changelog, reload, and what the service says about itself. It knows nothing of the command line.
