@@ -2,3 +2,5 @@
 //!
 //! This crate owns what stands between the engine and Kafka: configuration, topics, transactions, the state that correlations keep
 //! in a changelog, reload, and what the service says about itself. It knows nothing of the command line.
+
+pub mod config;
