@@ -1,0 +1,128 @@
+//! How clients are configured.
+
+use crate::config::{Config, Delivery, GroupProtocol};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use std::time::Duration;
+
+/// Makes clients of one process.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    base: ClientConfig,
+    application: String,
+    instance: String,
+    protocol: GroupProtocol,
+    delivery: Delivery,
+    timeout: Duration,
+}
+
+/// Clients are told to give up before the broker gives up on the transaction.
+const MARGIN: Duration = Duration::from_millis(500);
+
+impl Clients {
+    /// For a configuration. `instance` is the name of this process.
+    #[must_use]
+    pub fn new(config: &Config, instance: &str) -> Self {
+        let mut base = ClientConfig::new();
+        base.set("bootstrap.servers", config.kafka.bootstrap_servers.join(","));
+        // What the brokers say is logged by us, once.
+        base.set_log_level(RDKafkaLogLevel::Warning);
+        for (name, value) in &config.kafka.properties {
+            base.set(name, value);
+        }
+        Self {
+            base,
+            application: config.application.clone(),
+            instance: instance.to_owned(),
+            protocol: config.kafka.group_protocol,
+            delivery: config.delivery,
+            timeout: config.transaction.timeout.duration(),
+        }
+    }
+
+    /// How long a transaction may take.
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Whether work is done in transactions.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        self.delivery
+    }
+
+    /// For a client that does something on the side.
+    #[must_use]
+    pub fn aside(&self, what: &str) -> ClientConfig {
+        let mut config = self.base.clone();
+        // Clients that share a name have confused each other (librdkafka issue 4783).
+        config.set("client.id", format!("{}-{}-{what}", self.application, self.instance));
+        config
+    }
+
+    /// For a member of a group of this application.
+    #[must_use]
+    pub(crate) fn member(&self, stage: &str, lane: usize) -> ClientConfig {
+        let mut config = self.aside(&format!("{stage}-{lane}"));
+        config
+            .set("group.id", self.group(stage))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("isolation.level", "read_committed");
+        let mut default = |name: &str, value: &str| {
+            if config.get(name).is_none() {
+                config.set(name, value);
+            }
+        };
+        default("auto.offset.reset", "earliest");
+        default("fetch.wait.max.ms", "20");
+        // What is fetched ahead is bounded; a small bound needs a short pause.
+        default("queued.max.messages.kbytes", "16384");
+        default("fetch.queue.backoff.ms", "20");
+        default("allow.auto.create.topics", "false");
+        default("topic.metadata.refresh.interval.ms", "10000");
+        match self.protocol {
+            GroupProtocol::Consumer => {
+                config.set("group.protocol", "consumer");
+            }
+            GroupProtocol::Classic => {
+                default("session.timeout.ms", "10000");
+                default("heartbeat.interval.ms", "1000");
+                // The default is going to change.
+                config.set("group.protocol", "classic");
+                config.set("partition.assignment.strategy", "cooperative-sticky");
+            }
+        }
+        config
+    }
+
+    /// The group of a stage.
+    #[must_use]
+    pub fn group(&self, stage: &str) -> String {
+        format!("{}.{stage}", self.application)
+    }
+
+    /// For the producer of a lane.
+    #[must_use]
+    pub(crate) fn producer(&self, stage: &str, lane: usize) -> ClientConfig {
+        let mut config = self.aside(&format!("{stage}-{lane}-out"));
+        let mut default = |name: &str, value: &str| {
+            if config.get(name).is_none() {
+                config.set(name, value);
+            }
+        };
+        default("linger.ms", "2");
+        default("compression.type", "lz4");
+        let timeout = self.timeout.as_millis();
+        // A record must not outlive its transaction.
+        let message_timeout = self.timeout.saturating_sub(MARGIN).as_millis().max(1000);
+        config.set("message.timeout.ms", message_timeout.to_string());
+        config.set("enable.idempotence", "true");
+        if self.delivery == Delivery::ExactlyOnce {
+            let id = format!("{}/{stage}/{}/{lane}", self.application, self.instance);
+            config.set("transactional.id", id);
+            config.set("transaction.timeout.ms", timeout.to_string());
+        }
+        config
+    }
+}

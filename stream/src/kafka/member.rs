@@ -1,0 +1,234 @@
+//! A member of a consumer group.
+//!
+//! What is assigned and revoked is told by callbacks that run inside `poll` only, and `poll` is never called within a transaction: so a partition is
+//! not taken away while its work is being committed. If the group went on without us, the commit is refused by its generation.
+
+use super::client::Clients;
+use super::{Failure, TopicPartition};
+use anyhow::Context as _;
+use rdkafka::consumer::{
+    BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, Rebalance,
+};
+use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
+use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// What happened to the assignment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// These are ours now.
+    Assigned(Vec<TopicPartition>),
+    /// These are ours no more, be it that the group says so or that it lost us.
+    Revoked(Vec<TopicPartition>),
+}
+
+/// How far the log of a partition goes, by the statistics of the client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reach {
+    /// The partition.
+    pub partition: TopicPartition,
+    /// One after the last record that may be read.
+    pub end: i64,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    changes: Vec<Change>,
+    reaches: Vec<Reach>,
+    errors: Vec<String>,
+}
+
+/// Collects what callbacks tell.
+#[derive(Clone, Debug, Default)]
+struct Context(Arc<Mutex<Seen>>);
+
+impl Context {
+    fn with<T>(&self, work: impl FnOnce(&mut Seen) -> T) -> T {
+        // A callback cannot panic while it holds the lock.
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ClientContext for Context {
+    fn stats(&self, statistics: Statistics) {
+        let mut reaches = Vec::new();
+        for (topic, about) in statistics.topics {
+            let topic: Arc<str> = topic.into();
+            for (partition, about) in about.partitions {
+                if partition >= 0 && about.ls_offset >= 0 {
+                    let partition = TopicPartition { topic: Arc::clone(&topic), partition };
+                    reaches.push(Reach { partition, end: about.ls_offset });
+                }
+            }
+        }
+        self.with(|seen| seen.reaches = reaches);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.with(|seen| seen.errors.push(format!("{error}: {reason}")));
+    }
+}
+
+impl ConsumerContext for Context {
+    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+        let change = match rebalance {
+            Rebalance::Assign(partitions) => Change::Assigned(partitions_of(partitions)),
+            Rebalance::Revoke(partitions) => Change::Revoked(partitions_of(partitions)),
+            Rebalance::Error(error) => {
+                self.with(|seen| seen.errors.push(format!("sharing of partitions: {error}")));
+                return;
+            }
+        };
+        self.with(|seen| seen.changes.push(change));
+    }
+}
+
+fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    list.elements()
+        .iter()
+        .map(|element| TopicPartition {
+            topic: element.topic().into(),
+            partition: element.partition(),
+        })
+        .collect()
+}
+
+/// A member of a consumer group.
+pub struct Member {
+    consumer: BaseConsumer<Context>,
+    context: Context,
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+impl Member {
+    /// Joins the group of a stage over topics; those that begin with `^` are regular expressions.
+    ///
+    /// # Errors
+    ///
+    /// The client cannot be made.
+    pub fn join(
+        clients: &Clients,
+        stage: &str,
+        lane: usize,
+        topics: &[&str],
+    ) -> anyhow::Result<Self> {
+        let context = Context::default();
+        let mut config = clients.member(stage, lane);
+        config.set("statistics.interval.ms", "1000");
+        let consumer: BaseConsumer<Context> =
+            config.create_with_context(context.clone()).context("cannot make a Kafka consumer")?;
+        consumer.subscribe(topics).context("cannot subscribe to topics")?;
+        Ok(Self { consumer, context })
+    }
+
+    /// The next record, if there is one within this time. Also serves everything else: ask often, and never within a transaction.
+    pub fn poll(&self, timeout: Duration) -> Option<Result<BorrowedMessage<'_>, KafkaError>> {
+        self.consumer.poll(timeout)
+    }
+
+    /// What happened to the assignment since the last call.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Change> {
+        self.context.with(|seen| std::mem::take(&mut seen.changes))
+    }
+
+    /// How far the partitions go, where that is news.
+    #[must_use]
+    pub fn reaches(&self) -> Vec<Reach> {
+        self.context.with(|seen| std::mem::take(&mut seen.reaches))
+    }
+
+    /// What went wrong in the background since the last call; the client goes on trying.
+    #[must_use]
+    pub fn errors(&self) -> Vec<String> {
+        self.context.with(|seen| std::mem::take(&mut seen.errors))
+    }
+
+    /// Whether the group went on without us.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.consumer.assignment_lost()
+    }
+
+    /// Who we are in the group right now. Asked for anew for each transaction, and only while partitions are assigned: before the first
+    /// assignment it has no generation, and a commit with it would not be fenced.
+    #[must_use]
+    pub fn metadata(&self) -> Option<ConsumerGroupMetadata> {
+        self.consumer.group_metadata()
+    }
+
+    /// The committed offset of a partition, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The brokers do not say.
+    pub fn committed(
+        &self,
+        partition: &TopicPartition,
+        timeout: Duration,
+    ) -> anyhow::Result<Option<i64>> {
+        let mut list = TopicPartitionList::new();
+        list.add_partition(&partition.topic, partition.partition);
+        let committed = self.consumer.committed_offsets(list, timeout);
+        let committed = committed
+            .with_context(|| format!("cannot read the committed offset of `{partition}`"))?;
+        Ok(committed.elements().first().and_then(|element| match element.offset() {
+            Offset::Offset(offset) => Some(offset),
+            _ => None,
+        }))
+    }
+
+    /// The numbers of partitions of a topic.
+    ///
+    /// # Errors
+    ///
+    /// The brokers do not say.
+    pub fn partitions(&self, topic: &str, timeout: Duration) -> anyhow::Result<Vec<i32>> {
+        let metadata = self.consumer.fetch_metadata(Some(topic), timeout);
+        let metadata = metadata.with_context(|| format!("cannot look at topic `{topic}`"))?;
+        let topics = metadata.topics().iter();
+        let partitions = topics.flat_map(|topic| topic.partitions());
+        Ok(partitions.map(|partition| partition.id()).collect())
+    }
+
+    /// Reads on from these offsets. Partitions that are not ours any more are left alone.
+    ///
+    /// # Errors
+    ///
+    /// A partition that is still ours cannot be moved.
+    pub fn rewind(
+        &self,
+        topic_offsets: impl IntoIterator<Item = (TopicPartition, i64)>,
+        timeout: Duration,
+    ) -> Result<(), Failure> {
+        let Ok(assignment) = self.consumer.assignment() else { return Ok(()) };
+        for (partition, offset) in topic_offsets {
+            if assignment.find_partition(&partition.topic, partition.partition).is_none() {
+                continue;
+            }
+            let offset = Offset::Offset(offset);
+            self.consumer.seek(&partition.topic, partition.partition, offset, timeout).map_err(
+                |error| Failure::Fatal(format!("cannot go back in `{partition}`: {error}")),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Commits offsets without a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The group does not take them.
+    pub fn commit(&self, offsets: &TopicPartitionList) -> Result<(), Failure> {
+        self.consumer
+            .commit(offsets, rdkafka::consumer::CommitMode::Sync)
+            .map_err(|error| Failure::Aborted(format!("cannot commit offsets: {error}")))
+    }
+}

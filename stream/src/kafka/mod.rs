@@ -1,0 +1,32 @@
+//! Kafka: clients, membership in a group, transactions.
+//!
+//! Only this module and its tests name librdkafka's types. Each rule here answers a trap of `rdkafka` 0.39 (librdkafka 2.12) or of Kafka's
+//! transactions; the comments say which.
+
+pub mod client;
+pub mod member;
+pub mod outbox;
+pub mod reader;
+
+pub use client::Clients;
+pub use member::{Change, Member};
+pub use outbox::{Failure, Outbox, Outgoing};
+pub use reader::Reader;
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: i32,
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}

@@ -1,0 +1,270 @@
+//! What a lane sends: all of it in one transaction with the offsets of what it read, or without transactions before them.
+
+use super::TopicPartition;
+use super::client::Clients;
+use super::member::Member;
+use crate::config::Delivery;
+use crate::watchdog::Watchdog;
+use anyhow::Context as _;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Why work was not made visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// All of it was taken back; it is to be done again from where it began.
+    Aborted(String),
+    /// Nothing is certain any more: the process must end and start anew.
+    Fatal(String),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aborted(why) | Self::Fatal(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A record to be sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where to.
+    pub topic: Arc<str>,
+    /// The partition; by the key if there is none.
+    pub partition: Option<i32>,
+    /// The key.
+    pub key: Option<Vec<u8>>,
+    /// The value; a tombstone if there is none.
+    pub value: Option<Vec<u8>>,
+    /// Headers.
+    pub headers: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Outgoing {
+    /// About how much memory it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(_, value)| value.len() + 24).sum();
+        let parts = self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len);
+        size_of::<Self>() + parts + headers
+    }
+}
+
+/// Remembers the first record that was not delivered.
+#[derive(Clone, Debug, Default)]
+struct Context(Arc<Mutex<Option<String>>>);
+
+impl Context {
+    fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Context {}
+
+impl ProducerContext for Context {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, message)) = result {
+            use rdkafka::Message as _;
+            let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| {
+                format!("a record for topic `{}` was not delivered: {error}", message.topic())
+            });
+        }
+    }
+}
+
+/// The producer of a lane.
+pub struct Outbox {
+    producer: BaseProducer<Context>,
+    context: Context,
+    delivery: Delivery,
+    timeout: Duration,
+    watchdog: Watchdog,
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("delivery", &self.delivery).finish_non_exhaustive()
+    }
+}
+
+impl Outbox {
+    /// Makes the producer. One with the same stable name that died within a transaction is fenced, and its transaction taken back.
+    ///
+    /// # Errors
+    ///
+    /// The client cannot be made, or no transaction coordinator answers.
+    pub fn open(clients: &Clients, stage: &str, lane: usize) -> anyhow::Result<Self> {
+        let context = Context::default();
+        let producer: BaseProducer<Context> = clients
+            .producer(stage, lane)
+            .create_with_context(context.clone())
+            .context("cannot make a Kafka producer")?;
+        let (delivery, timeout) = (clients.delivery(), clients.timeout());
+        let watchdog = Watchdog::start(timeout * 2);
+        if delivery == Delivery::ExactlyOnce {
+            // A coordinator that has just been elected needs a while.
+            let patient = timeout * 6;
+            let guard =
+                watchdog.guard_for("the first answer of the transaction coordinator", patient * 2);
+            producer
+                .init_transactions(patient)
+                .context("no transaction coordinator answers; are the brokers up, and is the transactional id allowed?")?;
+            drop(guard);
+        }
+        Ok(Self { producer, context, delivery, timeout, watchdog })
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    ///
+    /// The producer is broken.
+    pub fn begin(&self) -> Result<(), Failure> {
+        if self.delivery == Delivery::AtLeastOnce {
+            return Ok(());
+        }
+        self.producer
+            .begin_transaction()
+            .map_err(|error| Failure::Fatal(format!("cannot begin a transaction: {error}")))
+    }
+
+    /// Sends a record. It is there when the transaction is committed.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be sent at all.
+    pub fn send(&self, outgoing: &Outgoing) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.timeout;
+        let mut headers = OwnedHeaders::new_with_capacity(outgoing.headers.len());
+        for (key, value) in &outgoing.headers {
+            headers = headers.insert(Header { key, value: Some(value) });
+        }
+        let mut record: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(&outgoing.topic).headers(headers);
+        record.partition = outgoing.partition;
+        record.key = outgoing.key.as_deref();
+        record.payload = outgoing.value.as_deref();
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back))
+                    if Instant::now() < deadline =>
+                {
+                    record = back;
+                    self.producer.poll(Duration::from_millis(1));
+                }
+                Err((error, _)) => {
+                    let topic = &outgoing.topic;
+                    return Err(Failure::Aborted(format!("cannot send to `{topic}`: {error}")));
+                }
+            }
+        }
+    }
+
+    /// Makes all that was sent visible together with these offsets: the next record of each partition that is not done.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of it is visible, and the transaction is over; or the process must end.
+    pub fn commit(
+        &self,
+        member: &Member,
+        offsets: &BTreeMap<TopicPartition, i64>,
+    ) -> Result<(), Failure> {
+        self.drain()?;
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            list.add_partition_offset(
+                &partition.topic,
+                partition.partition,
+                Offset::Offset(*offset),
+            )
+            .map_err(|error| Failure::Fatal(format!("offset of `{partition}`: {error}")))?;
+        }
+        if self.delivery == Delivery::AtLeastOnce {
+            return member.commit(&list);
+        }
+        let Some(metadata) = member.metadata() else {
+            return Err(Failure::Aborted("the group does not know this member".to_owned()));
+        };
+        self.transact("send offsets to the transaction", || {
+            self.producer.send_offsets_to_transaction(&list, &metadata, self.timeout)
+        })?;
+        self.transact("commit the transaction", || self.producer.commit_transaction(self.timeout))
+    }
+
+    /// Waits until the brokers have all records. The library would do so only at the end of the transaction: offsets could be there
+    /// before the changelog, and a new owner would read too little of it. And its own `flush` takes 100 ms at least.
+    fn drain(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + self.timeout;
+        while self.producer.in_flight_count() > 0 {
+            self.producer.poll(Duration::from_millis(1));
+            if Instant::now() > deadline {
+                return Err(Failure::Aborted("the brokers do not take records in time".to_owned()));
+            }
+        }
+        match self.context.take() {
+            Some(problem) => Err(Failure::Aborted(problem)),
+            None => Ok(()),
+        }
+    }
+
+    fn transact(
+        &self,
+        what: &str,
+        call: impl Fn() -> Result<(), KafkaError>,
+    ) -> Result<(), Failure> {
+        // The library has hung past its own timeout (librdkafka issues 5456 and 5511).
+        let _guard = self.watchdog.guard(what);
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            match call() {
+                Ok(()) => return Ok(()),
+                Err(KafkaError::Transaction(error))
+                    if error.is_retriable() && Instant::now() < deadline => {}
+                Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
+                    return Err(Failure::Aborted(format!("cannot {what}: {error}")));
+                }
+                Err(error) => return Err(Failure::Fatal(format!("cannot {what}: {error}"))),
+            }
+        }
+    }
+
+    /// Takes back all that was sent since the transaction began.
+    ///
+    /// # Errors
+    ///
+    /// The process must end.
+    pub fn abort(&self) -> Result<(), Failure> {
+        if self.delivery == Delivery::AtLeastOnce {
+            // What was sent was sent; it will come again, with the same ids.
+            let deadline = Instant::now() + self.timeout;
+            while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
+                self.producer.poll(Duration::from_millis(1));
+            }
+            self.context.take();
+            return Ok(());
+        }
+        let aborted = self.transact("take the transaction back", || {
+            self.producer.abort_transaction(self.timeout)
+        });
+        self.context.take();
+        match aborted {
+            Err(Failure::Aborted(why)) => Err(Failure::Fatal(why)),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The loop of one thread: read, work, make visible.
+//!
+//! Work is done while records are gathered; all of it is sent at once in one transaction, together with the offsets of the records. A stage
+//! changes its lasting state only with a transaction that was committed.
+
+use crate::config::Transaction;
+use crate::kafka::{Change, Clients, Failure, Member, Outbox, Outgoing, TopicPartition};
+use crate::telemetry::StageMetrics;
+use anyhow::bail;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// What a lane does with records.
+pub trait Stage {
+    /// These partitions are ours now: gets all that is needed to go on with them.
+    ///
+    /// # Errors
+    ///
+    /// What is needed cannot be got; the lane ends.
+    fn assigned(&mut self, member: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()>;
+
+    /// These partitions are ours no more: forgets all that is about them, and what was to be sent for them.
+    fn revoked(&mut self, partitions: &[TopicPartition]);
+
+    /// A record.
+    ///
+    /// # Errors
+    ///
+    /// The stage cannot go on; the lane ends.
+    fn record(&mut self, message: &BorrowedMessage<'_>) -> anyhow::Result<()>;
+
+    /// The records of this transaction are here, perhaps none. Gives all that is to be sent to `send`.
+    ///
+    /// # Errors
+    ///
+    /// The stage cannot go on; the lane ends.
+    fn finish(&mut self) -> anyhow::Result<Batch>;
+
+    /// What `finish` gave is visible.
+    fn committed(&mut self);
+
+    /// What `finish` gave was taken back, and the records since the last commit come again: forgets them.
+    ///
+    /// # Errors
+    ///
+    /// The state before cannot be got; the lane ends.
+    fn aborted(&mut self, member: &Member) -> anyhow::Result<()>;
+}
+
+/// What is made visible at once.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// To be sent, in this order.
+    pub outgoing: Vec<Outgoing>,
+    /// Partitions whose state goes with it without a record: their offsets are committed too, so that a lane that lost them
+    /// is refused.
+    pub touched: BTreeMap<TopicPartition, i64>,
+}
+
+/// More bytes are not gathered for one transaction.
+const MAX_BYTES: usize = 32 << 20;
+
+/// Asked for records so long at a time.
+const POLL: Duration = Duration::from_millis(10);
+
+/// A stage with its place in Kafka.
+#[derive(Debug)]
+pub struct Lane<S> {
+    member: Member,
+    outbox: Outbox,
+    stage: S,
+    transaction: Transaction,
+    stop: Arc<AtomicBool>,
+    metrics: StageMetrics,
+    /// By partition: the first offset since the last commit, and the next to be read.
+    offsets: BTreeMap<TopicPartition, (i64, i64)>,
+}
+
+impl<S: Stage> Lane<S> {
+    /// Joins the group of a stage over topics.
+    ///
+    /// # Errors
+    ///
+    /// The brokers cannot be reached as configured.
+    pub fn join(
+        clients: &Clients,
+        (name, number): (&str, usize),
+        topics: &[&str],
+        stage: S,
+        transaction: &Transaction,
+        stop: &Arc<AtomicBool>,
+        metrics: StageMetrics,
+    ) -> anyhow::Result<Self> {
+        // The producer first: what is left of an earlier life is over before partitions are taken.
+        let outbox = Outbox::open(clients, name, number)?;
+        let member = Member::join(clients, name, number, topics)?;
+        let (transaction, stop) = (transaction.clone(), Arc::clone(stop));
+        let offsets = BTreeMap::new();
+        Ok(Self { member, outbox, stage, transaction, stop, metrics, offsets })
+    }
+
+    /// Works until told to stop; what was gathered then is made visible first.
+    ///
+    /// # Errors
+    ///
+    /// Something that this process cannot mend: it should end, and be started again.
+    pub fn run(mut self) -> anyhow::Result<()> {
+        loop {
+            let stops = self.stop.load(Ordering::Relaxed);
+            if !stops {
+                self.gather()?;
+            }
+            self.commit()?;
+            if stops {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads and works for the length of a transaction.
+    fn gather(&mut self) -> anyhow::Result<()> {
+        let interval = self.transaction.interval.duration();
+        // The clock runs from the first record.
+        let mut deadline = Instant::now() + interval;
+        let (mut records, mut bytes) = (0, 0);
+        while records < self.transaction.max_records && bytes < MAX_BYTES {
+            let now = Instant::now();
+            if now >= deadline || self.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let polled = self.member.poll(POLL.min(deadline - now));
+            // Callbacks run within `poll`, before the record is given.
+            let changes = self.member.changes();
+            match polled {
+                Some(Ok(message)) => {
+                    let partition = TopicPartition {
+                        topic: message.topic().into(),
+                        partition: message.partition(),
+                    };
+                    if !changes.is_empty() {
+                        apply(
+                            &changes,
+                            &self.member,
+                            &mut self.stage,
+                            &mut self.offsets,
+                            &self.metrics,
+                        )?;
+                    }
+                    if records == 0 {
+                        deadline = Instant::now() + interval;
+                    }
+                    records += 1;
+                    bytes += message.payload_len() + message.key_len();
+                    let next = message.offset() + 1;
+                    let entry = self.offsets.entry(partition).or_insert((message.offset(), next));
+                    entry.1 = next;
+                    self.stage.record(&message)?;
+                }
+                Some(Err(error)) => {
+                    apply(
+                        &changes,
+                        &self.member,
+                        &mut self.stage,
+                        &mut self.offsets,
+                        &self.metrics,
+                    )?;
+                    self.say(&error)?;
+                }
+                None => {
+                    apply(
+                        &changes,
+                        &self.member,
+                        &mut self.stage,
+                        &mut self.offsets,
+                        &self.metrics,
+                    )?;
+                }
+            }
+        }
+        for error in self.member.errors() {
+            tracing::warn!(stage = self.metrics.stage(), "{error}");
+        }
+        self.metrics.reached(&self.member.reaches());
+        Ok(())
+    }
+
+    /// An error of the consumer: the library goes on by itself unless it is fatal.
+    fn say(&self, error: &KafkaError) -> anyhow::Result<()> {
+        let stage = self.metrics.stage();
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::Fatal) => bail!("the Kafka consumer cannot go on: {error}"),
+            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                tracing::error!(
+                    stage,
+                    "a topic is missing: {error}; it is read as soon as it is there (`sigmund topics check` says what is needed)"
+                );
+            }
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed,
+            ) => {
+                tracing::error!(
+                    stage,
+                    "not allowed: {error}; `sigmund topics check` says which rights are needed"
+                );
+            }
+            _ => tracing::warn!(stage, "{error}"),
+        }
+        self.metrics.error("consumer");
+        Ok(())
+    }
+
+    /// Makes the work visible, or takes it back.
+    fn commit(&mut self) -> anyhow::Result<()> {
+        let batch = self.stage.finish()?;
+        let mut offsets: BTreeMap<TopicPartition, i64> = batch.touched;
+        offsets
+            .extend(self.offsets.iter().map(|(partition, (_, next))| (partition.clone(), *next)));
+        if offsets.is_empty() && batch.outgoing.is_empty() {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        let done = self.outbox.begin().and_then(|()| {
+            batch.outgoing.iter().try_for_each(|outgoing| self.outbox.send(outgoing))?;
+            self.outbox.commit(&self.member, &offsets)
+        });
+        match done {
+            Ok(()) => {
+                self.metrics.transaction(begun.elapsed(), batch.outgoing.len());
+                self.metrics.positions(&offsets);
+                self.offsets.clear();
+                self.stage.committed();
+                Ok(())
+            }
+            Err(Failure::Aborted(why)) => {
+                tracing::warn!(
+                    stage = self.metrics.stage(),
+                    "work is taken back and done again: {why}"
+                );
+                self.metrics.aborted();
+                self.outbox.abort()?;
+                let begins = std::mem::take(&mut self.offsets);
+                self.stage.aborted(&self.member)?;
+                let begins = begins.into_iter().map(|(partition, (first, _))| (partition, first));
+                self.member.rewind(begins, Duration::from_secs(10))?;
+                Ok(())
+            }
+            Err(Failure::Fatal(why)) => {
+                bail!(
+                    "{why}; nothing is lost: start sigmund again, and it goes on from the last commit"
+                )
+            }
+        }
+    }
+}
+
+/// Takes over what the group decided.
+fn apply<S: Stage>(
+    changes: &[Change],
+    member: &Member,
+    stage: &mut S,
+    offsets: &mut BTreeMap<TopicPartition, (i64, i64)>,
+    metrics: &StageMetrics,
+) -> anyhow::Result<()> {
+    for change in changes {
+        match change {
+            Change::Assigned(partitions) => {
+                if !partitions.is_empty() {
+                    tracing::info!(stage = metrics.stage(), partitions = %listed(partitions), "assigned");
+                }
+                stage.assigned(member, partitions)?;
+            }
+            Change::Revoked(partitions) => {
+                tracing::info!(stage = metrics.stage(), partitions = %listed(partitions), "revoked");
+                partitions.iter().for_each(|partition| {
+                    offsets.remove(partition);
+                });
+                stage.revoked(partitions);
+            }
+        }
+        metrics.rebalanced();
+    }
+    Ok(())
+}
+
+fn listed(partitions: &[TopicPartition]) -> String {
+    partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
