@@ -4,6 +4,7 @@
 //! in a changelog, reload, and what the service says about itself. It knows nothing of the command line.
 
 pub mod config;
+pub mod correlate;
 pub mod kafka;
 pub mod lane;
 pub mod telemetry;

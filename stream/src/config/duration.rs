@@ -59,7 +59,7 @@ impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = self.0.as_millis() as u64;
         // Seconds for a minute and a half: the largest unit that says it in a whole number.
-        let fits = |(_, unit): &&(&str, u64)| milliseconds % unit == 0;
+        let fits = |(_, unit): &&(&str, u64)| milliseconds.is_multiple_of(*unit);
         let (name, unit) = UNITS.iter().rev().find(fits).unwrap_or(&UNITS[0]);
         match milliseconds {
             0 => f.write_str("0s"),

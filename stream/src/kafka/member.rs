@@ -52,6 +52,7 @@ impl Context {
 }
 
 impl ClientContext for Context {
+    #[expect(clippy::iter_over_hash_type, reason = "the order does not matter")]
     fn stats(&self, statistics: Statistics) {
         let mut reaches = Vec::new();
         for (topic, about) in statistics.topics {
