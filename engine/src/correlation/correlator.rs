@@ -8,6 +8,7 @@
 //! an alert says so. Sightings further ahead than is credible never push the watermark there: they are handed back.
 
 use super::alert::{Alert, Policy, Reason};
+use super::changelog::Following;
 use super::early::{self, Early};
 use super::limits::{Limits, Usage};
 use super::rule::Correlations;
@@ -96,6 +97,8 @@ pub struct Correlator {
     /// Of those, what no alert told of yet, and the watermark when one did.
     pub(crate) untold: u64,
     pub(crate) told: Option<i64>,
+    /// What a changelog needs to know, if there is one.
+    pub(crate) following: Option<Following>,
 }
 
 impl Correlator {
@@ -103,6 +106,20 @@ impl Correlator {
     #[must_use]
     pub fn new(set: Arc<Correlations>, policy: Policy, limits: Limits, options: Options) -> Self {
         Self::over(Windows::new(set, policy, limits), limits, options)
+    }
+
+    /// One of several that share the work, each given the sightings of its [partition](Correlations::partitions), and told of all other
+    /// events by [`Correlator::advance`]. Limits are those of all together: each has its part.
+    #[must_use]
+    pub fn sharing(
+        set: Arc<Correlations>,
+        policy: Policy,
+        limits: Limits,
+        options: Options,
+        share: (u32, u32),
+    ) -> Self {
+        let windows = Windows::sharing(set, policy, limits, share);
+        Self::over(windows, limits.divided(share.1 as usize), options)
     }
 
     /// With the state of windows.
@@ -120,6 +137,7 @@ impl Correlator {
             forced: 0,
             untold: 0,
             told: None,
+            following: None,
         };
         correlator.begin();
         correlator
@@ -130,7 +148,8 @@ impl Correlator {
         if self.emit == Emit::Early {
             let set = Arc::clone(self.windows.correlations());
             self.windows.expect(early::marks(&set));
-            self.early = Some(Early::new(set, self.limits.early_bytes));
+            let share = self.windows.share.clone();
+            self.early = Some(Early::new(set, self.limits.early_bytes, share));
         }
     }
 
@@ -211,8 +230,10 @@ impl Correlator {
             if let Some(early) = self.early.as_mut().filter(|_| credible) {
                 early.take(&sighting, self.watermark.time, &mut self.windows, &mut out.alerts);
             }
-            self.pending_bytes += sighting.bytes();
-            self.pending.push(Reverse(sighting));
+            if let Some(following) = &mut self.following {
+                following.waits(&sighting, credible);
+            }
+            self.wait(sighting);
         }
         self.advance(source, time, out);
         self.relieve(out);
@@ -267,9 +288,17 @@ impl Correlator {
         }
     }
 
+    pub(crate) fn wait(&mut self, sighting: Sighting) {
+        self.pending_bytes = self.pending_bytes.saturating_add(sighting.bytes());
+        self.pending.push(Reverse(sighting));
+    }
+
     fn next(&mut self) -> Option<Sighting> {
         let Reverse(sighting) = self.pending.pop()?;
         self.pending_bytes -= sighting.bytes();
+        if let Some(following) = &mut self.following {
+            following.waits_no_more(&sighting);
+        }
         Some(sighting)
     }
 
@@ -284,8 +313,14 @@ impl Correlator {
             && let Some(sighting) = self.next()
         {
             if credible.is_some_and(|credible| sighting.time > credible) {
+                if let Some(following) = &mut self.following {
+                    following.handed_back(sighting.event);
+                }
                 self.apart(sighting, Lateness::Ahead, out);
                 continue;
+            }
+            if let Some(following) = &mut self.following {
+                following.forced(&sighting);
             }
             self.forced += 1;
             self.untold += 1;

@@ -23,6 +23,7 @@ use super::windows::{Windows, key_texts};
 use crate::DetectionId;
 use ahash::AHashMap;
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// How it begins; its version follows.
@@ -34,18 +35,6 @@ struct Places<'s> {
     rules: Vec<Option<u32>>,
     fields: Vec<Option<u32>>,
     correlations: AHashMap<Meaning, u32>,
-}
-
-/// Rules by what they mean; those that mean the same by their order.
-fn rule_places(set: &Correlations) -> AHashMap<(SemanticHash, u32), u32> {
-    let mut seen: AHashMap<SemanticHash, u32> = AHashMap::new();
-    let mut places = AHashMap::new();
-    for (hash, at) in set.rule_hashes().iter().zip(0u32..).filter(|(_, at)| set.uses(*at)) {
-        let number = seen.entry(*hash).or_default();
-        places.insert((*hash, *number), at);
-        *number += 1;
-    }
-    places
 }
 
 impl Correlator {
@@ -86,11 +75,15 @@ impl Correlator {
     pub fn reload(&mut self, set: Arc<Correlations>, policy: Policy) -> Restored {
         let mut kept = Writer::default();
         self.write(&mut kept);
+        let before = self.following.as_ref().map(|_| self.own_keys());
         let restored = self.windows.reload(set, policy);
         self.begin();
         // It was written a moment ago.
         let read = self.read(&mut Reader(&kept.0));
         debug_assert_eq!(read, Ok(()));
+        if let Some(before) = before {
+            self.follow_on(before);
+        }
         restored
     }
 
@@ -98,7 +91,8 @@ impl Correlator {
     fn write(&self, out: &mut Writer) {
         let set = self.correlations();
         let mut rules = vec![None; set.rule_hashes().len()];
-        let mut named: Vec<((SemanticHash, u32), u32)> = rule_places(set).into_iter().collect();
+        let mut named: Vec<((SemanticHash, u32), u32)> =
+            set.names.rules.iter().map(|(name, at)| (*name, *at)).collect();
         named.sort_unstable();
         out.number(named.len() as u64);
         for (place, ((hash, number), at)) in (0u32..).zip(&named) {
@@ -109,14 +103,7 @@ impl Correlator {
         out.number(set.fields().len() as u64);
         set.fields().iter().for_each(|name| out.bytes(name.as_bytes()));
         self.write_watermark(out);
-        out.number(self.late.len() as u64);
-        for (source, count) in &self.late {
-            out.number(u64::from(*source));
-            out.number(*count);
-        }
-        out.number(self.forced);
-        out.number(self.untold);
-        maybe(self.told, out);
+        self.write_counters(out);
         let mut pending: Vec<&Sighting> = self.pending.iter().map(|Reverse(one)| one).collect();
         pending.sort_unstable();
         out.number(pending.len() as u64);
@@ -142,37 +129,29 @@ impl Correlator {
         for (at, key, hits, owed) in marked {
             meaning(at, out);
             out.bytes(key);
-            out.number(hits.len() as u64);
-            hits.iter().for_each(|hit| write_position(*hit, out));
-            out.0.push(u8::from(owed.is_some()));
-            owed.into_iter().for_each(|alert| write_alert(alert, out));
+            write_marks(hits, owed, out);
         }
         let groups = self.early.as_ref().map_or_else(Vec::new, |early| early.kept());
         out.number(groups.len() as u64);
         for group in groups {
             meaning(group.at, out);
             out.bytes(&group.key);
-            out.number(group.hits.len() as u64);
-            for hit in group.hits {
-                write_position(hit.position, out);
-                out.0.push(u8::from(hit.settled));
-                out.number(hit.references);
-                match hit.value {
-                    HitValue::None => out.0.push(0),
-                    HitValue::Text(text) => {
-                        out.0.push(1);
-                        out.bytes(&text);
-                    }
-                    HitValue::Units(units) => {
-                        out.0.push(2);
-                        out.signed_wide(*units);
-                    }
-                }
-            }
+            write_hits(&group.hits, out);
         }
     }
 
-    fn write_watermark(&self, out: &mut Writer) {
+    pub(crate) fn write_counters(&self, out: &mut Writer) {
+        out.number(self.late.len() as u64);
+        for (source, count) in &self.late {
+            out.number(u64::from(*source));
+            out.number(*count);
+        }
+        out.number(self.forced);
+        out.number(self.untold);
+        maybe(self.told, out);
+    }
+
+    pub(crate) fn write_watermark(&self, out: &mut Writer) {
         let watermark = &self.watermark;
         out.signed(watermark.time);
         maybe(watermark.clock, out);
@@ -192,10 +171,9 @@ impl Correlator {
     /// Reads what [`Self::write`] wrote, perhaps with other rules.
     fn read(&mut self, input: &mut Reader<'_>) -> Result<(), Broken> {
         let set = Arc::clone(self.correlations());
-        let names = rule_places(&set);
         let mut rules = Vec::new();
         for _ in 0..input.length(17)? {
-            rules.push(names.get(&(input.array()?, input.small()?)).copied());
+            rules.push(set.names.rules.get(&(input.array()?, input.small()?)).copied());
         }
         let numbers: AHashMap<&str, u32> =
             set.fields().iter().map(|name| &**name).zip(0u32..).collect();
@@ -206,34 +184,18 @@ impl Correlator {
         let correlations = self.windows.meanings.iter().copied().zip(0u32..).collect();
         let places = Places { set: &set, rules, fields, correlations };
         self.read_watermark(input)?;
-        self.late.clear();
-        for _ in 0..input.length(2)? {
-            self.late.insert(input.small()?, input.number()?);
-        }
-        self.forced = input.number()?;
-        self.untold = input.number()?;
-        self.told = read_maybe(input)?;
+        self.read_counters(input)?;
         self.pending.clear();
         self.pending_bytes = 0;
         for _ in 0..input.length(5)? {
             if let Some(sighting) = places.sighting(input)? {
-                self.pending_bytes = self.pending_bytes.saturating_add(sighting.bytes());
-                self.pending.push(Reverse(sighting));
+                self.wait(sighting);
             }
         }
         for _ in 0..input.length(20)? {
             let at = places.correlation(input)?;
             let key = input.bytes()?;
-            for _ in 0..input.length(4)? {
-                let hit = read_position(input)?;
-                at.into_iter().for_each(|at| self.windows.mark(at, key, hit));
-            }
-            if input.byte()? != 0 {
-                let alert = read_alert(at.unwrap_or(0), key, input)?;
-                if let (Some(at), Some(marks)) = (at, &mut self.windows.marks) {
-                    marks.owe(at, key, alert);
-                }
-            }
+            self.read_marks(at, key, input)?;
         }
         for _ in 0..input.length(19)? {
             let (at, group) = places.group(input)?;
@@ -244,7 +206,38 @@ impl Correlator {
         Ok(())
     }
 
-    fn read_watermark(&mut self, input: &mut Reader<'_>) -> Result<(), Broken> {
+    pub(crate) fn read_counters(&mut self, input: &mut Reader<'_>) -> Result<(), Broken> {
+        self.late.clear();
+        for _ in 0..input.length(2)? {
+            self.late.insert(input.small()?, input.number()?);
+        }
+        self.forced = input.number()?;
+        self.untold = input.number()?;
+        self.told = read_maybe(input)?;
+        Ok(())
+    }
+
+    /// The marks of a group, if its correlation is there.
+    pub(crate) fn read_marks(
+        &mut self,
+        at: Option<u32>,
+        key: &[u8],
+        input: &mut Reader<'_>,
+    ) -> Result<(), Broken> {
+        for _ in 0..input.length(4)? {
+            let hit = read_position(input)?;
+            at.into_iter().for_each(|at| self.windows.mark(at, key, hit));
+        }
+        if input.byte()? != 0 {
+            let alert = read_alert(at.unwrap_or(0), key, input)?;
+            if let (Some(at), Some(marks)) = (at, &mut self.windows.marks) {
+                marks.owe(at, key, alert);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn read_watermark(&mut self, input: &mut Reader<'_>) -> Result<(), Broken> {
         let watermark = &mut self.watermark;
         watermark.time = input.signed()?;
         watermark.clock = read_maybe(input)?;
@@ -299,26 +292,60 @@ impl Places<'_> {
     fn group(&self, input: &mut Reader<'_>) -> Result<(Option<u32>, KeptGroup), Broken> {
         let at = self.correlation(input)?;
         let rules = |at: u32| self.set.nodes[at as usize].references.len() as u32;
-        let references = at.map_or(u32::MAX, rules);
         let key = input.bytes()?.into();
-        let mut hits = Vec::new();
-        for _ in 0..input.length(7)? {
-            let position = read_position(input)?;
-            let settled = input.byte()? != 0;
-            let rules = input.number()?;
-            if rules.checked_shr(references).unwrap_or(0) != 0 {
-                return Err("a hit is of a rule that the correlation does not have");
-            }
-            let value = match input.byte()? {
-                0 => HitValue::None,
-                1 => HitValue::Text(input.bytes()?.into()),
-                2 => HitValue::new(Value::Number(Fixed::of_units(input.signed_wide()?))),
-                _ => return Err("a value is of an unknown kind"),
-            };
-            hits.push(GroupHit { position, settled, references: rules, value });
-        }
+        let hits = read_hits(at.map_or(u32::MAX, rules), input)?;
         Ok((at, KeptGroup { at: at.unwrap_or(0), key, hits }))
     }
+}
+
+/// What was told early of a group, and what is owed.
+pub(crate) fn write_marks(hits: &BTreeSet<Position>, owed: Option<&Alert>, out: &mut Writer) {
+    out.number(hits.len() as u64);
+    hits.iter().for_each(|hit| write_position(*hit, out));
+    out.0.push(u8::from(owed.is_some()));
+    owed.into_iter().for_each(|alert| write_alert(alert, out));
+}
+
+/// The hits of a group that may alert early.
+pub(crate) fn write_hits(hits: &[GroupHit], out: &mut Writer) {
+    out.number(hits.len() as u64);
+    for hit in hits {
+        write_position(hit.position, out);
+        out.0.push(u8::from(hit.settled));
+        out.number(hit.references);
+        match &hit.value {
+            HitValue::None => out.0.push(0),
+            HitValue::Text(text) => {
+                out.0.push(1);
+                out.bytes(text);
+            }
+            HitValue::Units(units) => {
+                out.0.push(2);
+                out.signed_wide(**units);
+            }
+        }
+    }
+}
+
+/// Of a correlation with so many references.
+pub(crate) fn read_hits(references: u32, input: &mut Reader<'_>) -> Result<Vec<GroupHit>, Broken> {
+    let mut hits = Vec::new();
+    for _ in 0..input.length(7)? {
+        let position = read_position(input)?;
+        let settled = input.byte()? != 0;
+        let rules = input.number()?;
+        if rules.checked_shr(references).unwrap_or(0) != 0 {
+            return Err("a hit is of a rule that the correlation does not have");
+        }
+        let value = match input.byte()? {
+            0 => HitValue::None,
+            1 => HitValue::Text(input.bytes()?.into()),
+            2 => HitValue::new(Value::Number(Fixed::of_units(input.signed_wide()?))),
+            _ => return Err("a value is of an unknown kind"),
+        };
+        hits.push(GroupHit { position, settled, references: rules, value });
+    }
+    Ok(hits)
 }
 
 fn maybe(time: Option<i64>, out: &mut Writer) {

@@ -20,6 +20,7 @@ use super::marks::Marks;
 use super::monotone::{Test, test, which};
 use super::number::{Measure, Wide};
 use super::rule::{Correlations, Node};
+use super::share::Share;
 use super::sighting::Sighting;
 use super::unordered::{GroupHit, HitValue, Unordered};
 use super::window::Value;
@@ -42,6 +43,10 @@ pub(crate) struct Early {
     limit: usize,
     /// Groups that were given up.
     pub(crate) given_up: u64,
+    /// Which groups are its own, where others have the rest.
+    share: Option<Share>,
+    /// The groups that changed, some twice; `None` if nobody wants to know.
+    touched: Option<Vec<(u32, Arc<[u8]>)>>,
 }
 
 /// When a group of a correlation expires.
@@ -57,7 +62,7 @@ pub(crate) struct KeptGroup {
 }
 
 impl Early {
-    pub(crate) fn new(set: Arc<Correlations>, limit: usize) -> Self {
+    pub(crate) fn new(set: Arc<Correlations>, limit: usize, share: Option<Share>) -> Self {
         Self {
             tests: set.nodes.iter().map(|node| test(&set, node)).collect(),
             groups: set.nodes.iter().map(|_| AHashMap::new()).collect(),
@@ -65,8 +70,44 @@ impl Early {
             bytes: 0,
             limit,
             given_up: 0,
+            share,
+            touched: None,
             set,
         }
+    }
+
+    /// From now on remembers which groups change, for [`Early::touched`]; those that are there have.
+    pub(crate) fn follow(&mut self) {
+        let mut touched = Vec::new();
+        for (at, groups) in (0u32..).zip(&mut self.groups) {
+            for (key, group) in groups {
+                group.touched = true;
+                touched.push((at, Arc::clone(key)));
+            }
+        }
+        self.touched = Some(touched);
+    }
+
+    /// The groups that changed since the last call, in no order and some twice.
+    pub(crate) fn touched(&mut self) -> Vec<(u32, Arc<[u8]>)> {
+        let touched = self.touched.as_mut().map(std::mem::take).unwrap_or_default();
+        for (at, key) in &touched {
+            if let Some(group) = self.groups[*at as usize].get_mut(key) {
+                group.touched = false;
+            }
+        }
+        touched
+    }
+
+    /// The groups, in no order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let groups = (0u32..).zip(&self.groups);
+        groups.flat_map(|(at, groups)| groups.keys().map(move |key| (at, &**key)))
+    }
+
+    /// The hits of a group.
+    pub(crate) fn of(&self, at: u32, key: &[u8]) -> Option<&Unordered> {
+        self.groups[at as usize].get(key)
     }
 
     /// About how much memory it takes.
@@ -100,7 +141,9 @@ impl Early {
             for (_, reference) in inputs {
                 let field = |field: u32| sighting.value(field);
                 let mut key = Vec::new();
-                if !group_key(&node.references[*reference as usize].group, &field, &mut key) {
+                if !group_key(&node.references[*reference as usize].group, &field, &mut key)
+                    || self.share.as_ref().is_some_and(|share| !share.has(at, &key))
+                {
                     continue;
                 }
                 let Some(value) = value(node, *reference, &field) else { continue };
@@ -109,7 +152,8 @@ impl Early {
                     None => hits.push((key, 1 << reference, value)),
                 }
             }
-            for (part, (key, references, value)) in (0u32..).zip(hits) {
+            for (key, references, value) in hits {
+                let part = references.trailing_zeros();
                 let position = Position::hit(sighting.time, sighting.event, part);
                 let value = HitValue::new(value);
                 let hit = GroupHit { position, settled: false, references, value };
@@ -159,7 +203,13 @@ impl Early {
 
     /// The input is over.
     pub(crate) fn clear(&mut self) {
-        self.groups.iter_mut().for_each(|groups| groups.clear());
+        for (at, groups) in (0u32..).zip(&mut self.groups) {
+            let gone = groups.drain().map(|(key, _)| (at, key));
+            match &mut self.touched {
+                Some(touched) => touched.extend(gone),
+                None => drop(gone),
+            }
+        }
         self.timers.clear();
         self.bytes = 0;
     }
@@ -181,6 +231,9 @@ impl Early {
         }
         self.bytes -= group.bytes;
         groups.remove(&key);
+        if let Some(touched) = &mut self.touched {
+            touched.push((at, key));
+        }
         true
     }
 
@@ -211,6 +264,11 @@ impl Early {
             groups.insert(key, Unordered::new(test));
         }
         let Some(group) = groups.get_mut(key) else { return };
+        if let Some(touched) = &mut self.touched
+            && !std::mem::replace(&mut group.touched, true)
+        {
+            touched.push((at, key.into()));
+        }
         group.forget(watermark, span);
         if group.add(test, node, hit, span) {
             let fresh = group.fresh(test, node, position, span);

@@ -53,6 +53,8 @@ impl Limits {
             groups: part(self.groups),
             hits: part(self.hits),
             bytes: part(self.bytes),
+            pending_bytes: part(self.pending_bytes),
+            early_bytes: part(self.early_bytes),
             ..self
         }
     }

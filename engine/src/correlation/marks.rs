@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 pub(crate) struct Marks {
     /// By correlation; `None` for those that never do.
     groups: Vec<Option<AHashMap<Box<[u8]>, Marked>>>,
+    /// The groups that changed, some twice; `None` if nobody wants to know.
+    touched: Option<Vec<(u32, Box<[u8]>)>>,
 }
 
 /// What was told of a group.
@@ -21,6 +23,17 @@ pub(crate) struct Marks {
 struct Marked {
     early: BTreeSet<Position>,
     owed: Option<Box<Alert>>,
+    /// It is in the list of those that changed.
+    touched: bool,
+}
+
+/// A group has changed.
+fn touch(touched: &mut Option<Vec<(u32, Box<[u8]>)>>, at: u32, key: &[u8], marked: &mut Marked) {
+    if let Some(touched) = touched
+        && !std::mem::replace(&mut marked.touched, true)
+    {
+        touched.push((at, key.into()));
+    }
 }
 
 /// Correlation and group, the marks, and what is owed.
@@ -69,20 +82,55 @@ impl Told {
 impl Marks {
     /// `early` says of each correlation whether it may alert early.
     pub(crate) fn new(early: impl Iterator<Item = bool>) -> Self {
-        Self { groups: early.map(|early| early.then(AHashMap::new)).collect() }
+        let groups = early.map(|early| early.then(AHashMap::new)).collect();
+        Self { groups, touched: None }
+    }
+
+    /// From now on remembers which groups change, for [`Marks::touched`]; those that are there have.
+    pub(crate) fn follow(&mut self) {
+        let mut touched = Vec::new();
+        for (at, groups) in (0u32..).zip(&mut self.groups) {
+            for (key, marked) in groups.iter_mut().flatten() {
+                marked.touched = true;
+                touched.push((at, key.clone()));
+            }
+        }
+        self.touched = Some(touched);
+    }
+
+    /// The groups that changed since the last call, in no order and some twice.
+    pub(crate) fn touched(&mut self) -> Vec<(u32, Box<[u8]>)> {
+        let touched = self.touched.as_mut().map(std::mem::take).unwrap_or_default();
+        for (at, key) in &touched {
+            let groups = self.groups.get_mut(*at as usize).and_then(Option::as_mut);
+            if let Some(marked) = groups.and_then(|groups| groups.get_mut(key)) {
+                marked.touched = false;
+            }
+        }
+        touched
+    }
+
+    /// The groups, in no order.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        let groups = (0u32..).zip(&self.groups);
+        groups.flat_map(|(at, groups)| groups.iter().flatten().map(move |(key, _)| (at, &**key)))
+    }
+
+    /// What is known of a group.
+    pub(crate) fn of(&self, at: u32, key: &[u8]) -> Option<(&BTreeSet<Position>, Option<&Alert>)> {
+        let marked = self.groups[at as usize].as_ref()?.get(key)?;
+        Some((&marked.early, marked.owed.as_deref()))
     }
 
     /// An alert went out early.
     pub(crate) fn mark(&mut self, at: u32, key: &[u8], hit: Position) {
         let Some(groups) = &mut self.groups[at as usize] else { return };
-        match groups.get_mut(key) {
-            Some(marked) => {
-                marked.early.insert(hit);
-            }
-            None => {
-                groups.entry(key.into()).or_default().early.insert(hit);
-            }
-        }
+        let marked = match groups.get_mut(key) {
+            Some(marked) => marked,
+            None => groups.entry(key.into()).or_default(),
+        };
+        marked.early.insert(hit);
+        touch(&mut self.touched, at, key, marked);
     }
 
     /// The marks next to a position: their times.
@@ -104,6 +152,7 @@ impl Marks {
         {
             told.here |= *first == hit;
             marked.early.pop_first();
+            touch(&mut self.touched, at, key, marked);
         }
         told.later = marked.early.first().map(|mark| mark.time);
         if marked.early.is_empty() && marked.owed.is_none() {
@@ -115,7 +164,9 @@ impl Marks {
     /// The alert of a stretch that may yet have been told.
     pub(crate) fn owe(&mut self, at: u32, key: &[u8], alert: Alert) {
         let Some(groups) = &mut self.groups[at as usize] else { return };
-        groups.entry(key.into()).or_default().owed = Some(Box::new(alert));
+        let marked = groups.entry(key.into()).or_default();
+        marked.owed = Some(Box::new(alert));
+        touch(&mut self.touched, at, key, marked);
     }
 
     /// The stretch goes on: what is owed if no mark can come any more.
@@ -135,6 +186,9 @@ impl Marks {
         let groups = self.groups[at as usize].as_mut()?;
         let marked = groups.get_mut(key)?;
         let owed = marked.owed.take();
+        if owed.is_some() || marked.early.is_empty() {
+            touch(&mut self.touched, at, key, marked);
+        }
         if marked.early.is_empty() {
             groups.remove(key);
         }

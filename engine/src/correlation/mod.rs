@@ -7,6 +7,7 @@
 //! Nothing here reads a clock or does I/O; the same sightings give the same alerts, byte for byte.
 
 mod alert;
+mod changelog;
 mod condition;
 mod contents;
 mod correlator;
@@ -24,10 +25,12 @@ mod marks;
 mod monotone;
 mod number;
 mod order_statistics;
+mod passage;
 mod rule;
 pub(crate) mod semantic;
 mod share;
 mod sighting;
+mod split;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -42,6 +45,7 @@ pub use condition::Decided;
 pub use correlator::{Correlator, Emit, Late, Lateness, Options, Output};
 pub use limits::{Limits, RuleUsage, Usage};
 pub use number::{Fixed, Measure, Wide};
+pub use passage::SightingError;
 pub use rule::{Correlations, used_rules};
 pub use semantic::SemanticHash;
 pub use sighting::{EventRef, Sighting};

@@ -2,7 +2,9 @@
 
 use super::condition::{Bounds, Decided, Sequence, decided, sequences};
 use super::number::Fixed;
+use super::passage::Names;
 use super::semantic::{self, SemanticHash};
+use super::share::{self, Tie};
 use super::sighting::{EventRef, Sighting, first_text};
 use crate::oracle::Lookup;
 use ahash::AHashMap;
@@ -19,6 +21,12 @@ pub struct Correlations {
     wanted: Vec<Vec<u32>>,
     fields: Vec<Box<str>>,
     hashes: Vec<SemanticHash>,
+    /// By correlation and reference: the fields that are read of a hit there, by outer correlations too.
+    read: Vec<Vec<Vec<u32>>>,
+    /// By correlation: what decides whose its groups are.
+    ties: Vec<Tie>,
+    /// What rules and fields are called where sets differ.
+    pub(super) names: Names,
 }
 
 /// One compiled correlation.
@@ -97,6 +105,9 @@ impl Correlations {
             wanted: vec![Vec::new(); rules.len()],
             fields: Vec::new(),
             hashes: vec![[0; 16]; rules.len()],
+            read: Vec::new(),
+            ties: Vec::new(),
+            names: Names::default(),
         };
         let mut fields: AHashMap<Box<str>, u32> = AHashMap::new();
         for at in inner_first(correlations, &names) {
@@ -148,6 +159,8 @@ impl Correlations {
         for (at, rule) in rules.iter().enumerate().filter(|(at, _)| !set.inputs[*at].is_empty()) {
             set.hashes[at] = semantic::of_rule(rule);
         }
+        set.ties = share::ties(&set.nodes);
+        set.names = Names::new(&set);
         (set, diagnostics)
     }
 
@@ -292,6 +305,7 @@ impl Correlations {
             all.dedup();
             self.wanted[rule] = all;
         }
+        self.read = above;
     }
 
     /// The correlations, by the index that alerts carry.
@@ -344,6 +358,20 @@ impl Correlations {
     /// What the rules mean that correlations use, by index.
     pub(crate) fn rule_hashes(&self) -> &[SemanticHash] {
         &self.hashes
+    }
+
+    /// The fields that correlations read of the events that a rule matches, ascending.
+    pub(crate) fn wanted(&self, rule: u32) -> &[u32] {
+        self.wanted.get(rule as usize).map_or(&[], Vec::as_slice)
+    }
+
+    /// The fields that are read of a hit of a reference, ascending.
+    pub(crate) fn read_by(&self, input: Input) -> &[u32] {
+        &self.read[input.node as usize][input.reference as usize]
+    }
+
+    pub(crate) fn ties(&self) -> &[Tie] {
+        &self.ties
     }
 
     pub(crate) fn inputs(&self, rule: u32) -> &[Input] {

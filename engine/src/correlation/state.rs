@@ -14,6 +14,8 @@ use super::groups::Groups;
 use super::limits::{Limits, RuleUsage};
 use super::rule::Correlations;
 use super::semantic::SemanticHash;
+use super::share::Share;
+use super::sighting::EventRef;
 use super::windows::{Windows, key_texts, rule_identity};
 use ahash::AHashMap;
 use sha2::{Digest as _, Sha256};
@@ -26,12 +28,20 @@ const VERSION: u8 = 1;
 /// How a snapshot begins; its version follows.
 const MAGIC: &[u8; 7] = b"SGMDWIN";
 /// Bytes of a value's checksum.
-const CHECK: usize = 8;
+pub(crate) const CHECK: usize = 8;
 
 /// Kinds of entries, the first byte of their keys.
 const CLOCK: u8 = 0;
 const LOSSES: u8 = 1;
 const GROUP: u8 = 2;
+/// Those of a correlator: how far it is, what it counted, what it told of a group early, what it knows for that, a sighting that is too
+/// far ahead, and the parts of large entries.
+pub(crate) const PROGRESS: u8 = 3;
+pub(crate) const COUNTERS: u8 = 4;
+pub(crate) const MARKS: u8 = 5;
+pub(crate) const EARLY: u8 = 6;
+pub(crate) const AHEAD: u8 = 7;
+pub(crate) const PART: u8 = 8;
 
 /// What an entry of the state is about, as bytes. Sorted as these are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,44 +63,73 @@ impl StateKey {
         &self.0
     }
 
-    fn clock() -> Self {
-        Self([CLOCK].into())
+    /// One that there is once.
+    pub(crate) fn single(kind: u8) -> Self {
+        Self([kind].into())
     }
 
-    fn of(kind: u8, meaning: &Meaning, group: &[u8]) -> Self {
+    pub(crate) fn of(kind: u8, meaning: &Meaning, group: &[u8]) -> Self {
         let number = meaning.1.to_be_bytes();
         Self([&[kind][..], &meaning.0, &number, group].concat().into())
     }
 
-    /// Kind, correlation, group.
-    fn parts(&self) -> Result<(u8, Meaning, &[u8]), Broken> {
+    /// Of a sighting.
+    pub(crate) fn event(event: EventRef) -> Self {
+        let (source, record) = (event.source.to_be_bytes(), event.record.to_be_bytes());
+        Self([&[AHEAD][..], &source, &record].concat().into())
+    }
+
+    /// A part of what belongs to it.
+    pub(crate) fn part(&self, number: u32) -> Self {
+        Self([&[PART][..], &self.0, &number.to_be_bytes()].concat().into())
+    }
+
+    /// What it is a part of, and which.
+    pub(crate) fn whole(&self) -> Option<(Self, u32)> {
+        let (whole, number) = self.0.strip_prefix(&[PART])?.split_last_chunk()?;
+        Some((Self(whole.into()), u32::from_be_bytes(*number)))
+    }
+
+    /// Kind, correlation, and what follows: the group, or the event.
+    pub(crate) fn parts(&self) -> Result<(u8, Meaning, &[u8]), Broken> {
         let mut rest = Reader(&self.0);
         let kind = rest.byte()?;
-        if kind == CLOCK {
-            rest.end()?;
-            return Ok((kind, ([0; 16], 0), &[]));
+        let none = ([0; 16], 0);
+        match kind {
+            CLOCK | PROGRESS | COUNTERS => {
+                rest.end()?;
+                return Ok((kind, none, &[]));
+            }
+            AHEAD if rest.0.len() == 12 => return Ok((kind, none, rest.0)),
+            LOSSES | GROUP | MARKS | EARLY => {}
+            _ => return Err("its key is of an unknown kind"),
         }
         let meaning = (rest.array()?, u32::from_be_bytes(rest.array()?));
-        match kind {
-            LOSSES => rest.end()?,
-            GROUP => {}
-            _ => return Err("its key is of an unknown kind"),
+        if kind == LOSSES {
+            rest.end()?;
         }
         Ok((kind, meaning, rest.0))
     }
 
-    /// The meaning of the correlation that it belongs to.
+    /// The meaning of the correlation that it belongs to; where several share the work and it is tied to others, that with theirs.
     #[must_use]
     pub fn correlation(&self) -> Option<SemanticHash> {
-        self.parts().ok().filter(|(kind, ..)| *kind != CLOCK).map(|(_, meaning, _)| meaning.0)
+        let whole = self.whole().map(|(whole, _)| whole);
+        let (kind, meaning, _) = whole.as_ref().unwrap_or(self).parts().ok()?;
+        is_of_correlation(kind).then_some(meaning.0)
     }
 
     /// The values of the group that it belongs to.
     #[must_use]
     pub fn group(&self) -> Option<Vec<Box<str>>> {
-        let (kind, _, group) = self.parts().ok()?;
-        (kind == GROUP).then(|| key_texts(group))
+        let whole = self.whole().map(|(whole, _)| whole);
+        let (kind, _, group) = whole.as_ref().unwrap_or(self).parts().ok()?;
+        matches!(kind, GROUP | MARKS | EARLY).then(|| key_texts(group))
     }
+}
+
+fn is_of_correlation(kind: u8) -> bool {
+    matches!(kind, LOSSES | GROUP | MARKS | EARLY)
 }
 
 impl fmt::Display for StateKey {
@@ -98,8 +137,24 @@ impl fmt::Display for StateKey {
         let hash = |f: &mut fmt::Formatter<'_>, hash: &SemanticHash| {
             hash.iter().take(6).try_for_each(|byte| write!(f, "{byte:02x}"))
         };
+        if let Some((whole, number)) = self.whole() {
+            return write!(f, "part {number} of {whole}");
+        }
         match self.parts() {
             Ok((CLOCK, ..)) => f.write_str("the time of the last event"),
+            Ok((PROGRESS, ..)) => f.write_str("the watermark"),
+            Ok((COUNTERS, ..)) => f.write_str("the counters"),
+            Ok((AHEAD, _, event)) => match event_of(event) {
+                Ok(EventRef { source, record }) => {
+                    write!(f, "the sighting of record {record} of source {source}")
+                }
+                Err(_) => f.write_str("a sighting"),
+            },
+            Ok((kind @ (MARKS | EARLY), meaning, group)) => {
+                let what = if kind == MARKS { "what was told" } else { "what is to be told" };
+                write!(f, "{what} early of group {:?} of correlation ", key_texts(group))?;
+                hash(f, &meaning.0)
+            }
             Ok((LOSSES, meaning, _)) => {
                 f.write_str("the losses of correlation ")?;
                 hash(f, &meaning.0)
@@ -111,6 +166,15 @@ impl fmt::Display for StateKey {
             Err(_) => write!(f, "an entry with a key of {} bytes", self.0.len()),
         }
     }
+}
+
+/// The event of a sighting's key.
+pub(crate) fn event_of(bytes: &[u8]) -> Result<EventRef, Broken> {
+    let mut input = Reader(bytes);
+    let source = u32::from_be_bytes(input.array()?);
+    let record = u64::from_be_bytes(input.array()?);
+    input.end()?;
+    Ok(EventRef { source, record })
 }
 
 /// One entry of the state.
@@ -193,7 +257,8 @@ pub(crate) fn damaged(what: impl fmt::Display) -> impl FnOnce(Broken) -> StateEr
 pub struct Restored {
     /// Groups whose correlation is there.
     pub kept: u64,
-    /// Groups whose correlation is not there any more, or means something else now.
+    /// Groups whose correlation is not there any more, or means something else now; in a changelog also what was known of them for early
+    /// alerts.
     pub dropped: u64,
 }
 
@@ -214,11 +279,27 @@ fn losses(usage: &RuleUsage) -> RuleUsage {
     RuleUsage { groups: 0, hits: 0, bytes: 0, ..*usage }
 }
 
-/// What each correlation of a set is in state. Two that mean the same are told apart by their identities.
-pub(crate) fn meanings(set: &Correlations) -> Vec<Meaning> {
+/// What correlations and fields of entries are in a set.
+#[derive(Debug)]
+pub(crate) struct Places<'s> {
+    pub(crate) correlations: AHashMap<Meaning, u32>,
+    pub(crate) fields: AHashMap<&'s str, u32>,
+}
+
+impl<'s> Places<'s> {
+    pub(crate) fn new(set: &'s Correlations, meanings: &[Meaning]) -> Self {
+        let correlations = meanings.iter().copied().zip(0..).collect();
+        Self { correlations, fields: set.fields().iter().map(|name| &**name).zip(0..).collect() }
+    }
+}
+
+/// What each correlation of a set is in state. Two that mean the same are told apart by their identities. Where `several` share the work
+/// it matters what a correlation is [tied](super::share) to.
+pub(crate) fn meanings(set: &Correlations, several: bool) -> Vec<Meaning> {
     let mut by_meaning: BTreeMap<SemanticHash, Vec<(&str, usize)>> = BTreeMap::new();
-    for (at, node) in set.nodes.iter().enumerate() {
-        by_meaning.entry(node.hash).or_default().push((rule_identity(node), at));
+    for (at, (node, tie)) in set.nodes.iter().zip(set.ties()).enumerate() {
+        let hash = if several { tie.identity(&node.hash) } else { node.hash };
+        by_meaning.entry(hash).or_default().push((rule_identity(node), at));
     }
     let mut meanings = vec![([0; 16], 0); set.nodes.len()];
     for (hash, mut same) in by_meaning {
@@ -230,7 +311,7 @@ pub(crate) fn meanings(set: &Correlations) -> Vec<Meaning> {
     meanings
 }
 
-fn checksum(key: &StateKey, value: &[u8]) -> [u8; CHECK] {
+pub(crate) fn checksum(key: &StateKey, value: &[u8]) -> [u8; CHECK] {
     let mut hasher = Sha256::new();
     hasher.update((key.0.len() as u64).to_le_bytes());
     hasher.update(&key.0);
@@ -239,7 +320,7 @@ fn checksum(key: &StateKey, value: &[u8]) -> [u8; CHECK] {
     std::array::from_fn(|at| digest[at])
 }
 
-fn sealed(key: &StateKey, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
+pub(crate) fn sealed(key: &StateKey, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer(vec![VERSION]);
     write(&mut writer);
     let check = checksum(key, &writer.0);
@@ -247,7 +328,7 @@ fn sealed(key: &StateKey, write: impl FnOnce(&mut Writer)) -> Vec<u8> {
     writer.0
 }
 
-fn opened<'v>(key: &StateKey, value: &'v [u8]) -> Result<Reader<'v>, StateError> {
+pub(crate) fn opened<'v>(key: &StateKey, value: &'v [u8]) -> Result<Reader<'v>, StateError> {
     let (body, check) =
         value.split_last_chunk::<CHECK>().ok_or("it is too short").map_err(damaged(key))?;
     match body.first() {
@@ -277,7 +358,7 @@ impl Windows {
     }
 
     fn clock_entry(&self) -> StateEntry {
-        let key = StateKey::clock();
+        let key = StateKey::single(CLOCK);
         let value = sealed(&key, |out| out.signed(self.now));
         (key, value)
     }
@@ -316,6 +397,17 @@ impl Windows {
         let losses = self.usage.rules.iter().map(losses).collect();
         self.changes =
             Some(Changes { now: self.now, losses, groups: Vec::new(), removed: Vec::new() });
+    }
+
+    /// All groups and losses are taken as changed, if changes are followed.
+    pub(crate) fn touch_all(&mut self) {
+        let Some(changes) = &mut self.changes else { return };
+        for (at, groups) in (0u32..).zip(&mut self.groups) {
+            groups.for_each(|group| group.changed = true);
+            changes.groups.extend(groups.iter().map(|(slot, _)| (at, slot)));
+        }
+        changes.losses.iter_mut().for_each(|losses| *losses = RuleUsage::default());
+        changes.now = i64::MIN;
     }
 
     /// What changed since the last call, or since changes are followed: new values, and `None` for what is gone. Sorted by key. Nothing
@@ -380,30 +472,39 @@ impl Windows {
         let mut windows = Self::new(set, policy, limits);
         let mut restored = Restored::default();
         let set = Arc::clone(&windows.set);
-        let places: AHashMap<Meaning, u32> = windows.meanings.iter().copied().zip(0..).collect();
-        let numbers: AHashMap<&str, u32> =
-            set.fields().iter().map(|name| &**name).zip(0..).collect();
+        let places = Places::new(&set, &windows.meanings);
         for (key, value) in entries {
-            let mut input = opened(&key, &value)?;
-            let (kind, meaning, group) = key.parts().map_err(damaged(&key))?;
-            match (kind, places.get(&meaning)) {
-                (CLOCK, _) => windows.now = input.signed().map_err(damaged(&key))?,
-                (LOSSES, Some(at)) => {
-                    windows.read_losses(*at, &mut input).map_err(damaged(&key))?;
-                }
-                (GROUP, Some(at)) => {
-                    windows.read_group(*at, group, &numbers, &mut input).map_err(damaged(&key))?;
-                    restored.kept += 1;
-                }
-                (GROUP, None) => {
-                    restored.dropped += 1;
-                    continue;
-                }
-                _ => continue,
-            }
-            input.end().map_err(damaged(&key))?;
+            windows.read_entry(&places, &key, &value, &mut restored)?;
         }
         Ok((windows, restored))
+    }
+
+    /// Takes the state of one entry.
+    pub(crate) fn read_entry(
+        &mut self,
+        places: &Places<'_>,
+        key: &StateKey,
+        value: &[u8],
+        restored: &mut Restored,
+    ) -> Result<(), StateError> {
+        let mut input = opened(key, value)?;
+        let (kind, meaning, group) = key.parts().map_err(damaged(key))?;
+        let at = places.correlations.get(&meaning).copied();
+        let read = match (kind, at) {
+            (CLOCK, _) => input.signed().map(|now| self.now = now),
+            (LOSSES, Some(at)) => self.read_losses(at, &mut input),
+            (GROUP, Some(at)) => {
+                restored.kept += 1;
+                self.read_group(at, group, &places.fields, &mut input)
+            }
+            (GROUP, None) => {
+                restored.dropped += 1;
+                return Ok(());
+            }
+            (LOSSES, None) => return Ok(()),
+            _ => Err("it is none of windows"),
+        };
+        read.and_then(|()| input.end()).map_err(damaged(key))
     }
 
     fn read_losses(&mut self, at: u32, input: &mut Reader<'_>) -> Result<(), Broken> {
@@ -478,6 +579,9 @@ impl Windows {
     /// Alert policies are those of the new rules and `policy`.
     pub fn reload(&mut self, set: Arc<Correlations>, policy: Policy) -> Restored {
         let mut new = Self::new(set, policy, self.limits);
+        if let Some(Share { index, count, .. }) = self.share {
+            new.take_share(index, count);
+        }
         new.now = self.now;
         let places: AHashMap<Meaning, u32> = new.meanings.iter().copied().zip(0..).collect();
         let place = |at: usize| places.get(&self.meanings[at]).copied();

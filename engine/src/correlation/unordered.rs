@@ -75,6 +75,8 @@ pub(crate) struct Unordered {
     texts: usize,
     /// Counted in the total.
     pub(crate) bytes: usize,
+    /// It is in the list of those that changed.
+    pub(crate) touched: bool,
 }
 
 /// Hits in order.
@@ -167,6 +169,7 @@ impl Unordered {
             sums: matches!(test, Test::Sum(_)),
             texts: 0,
             bytes: 0,
+            touched: false,
         }
     }
 

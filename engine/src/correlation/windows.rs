@@ -54,7 +54,7 @@ pub struct Windows {
     /// What changed, if somebody wants to know.
     pub(crate) changes: Option<Changes>,
     /// Which groups are its own, where others have the rest.
-    share: Option<Share>,
+    pub(crate) share: Option<Share>,
     scratch: Scratch,
 }
 
@@ -79,7 +79,7 @@ const PLAIN: u32 = u32::MAX;
 struct Event<'a> {
     time: i64,
     event: EventRef,
-    /// Which of the event's hits of one correlation.
+    /// Which of the event's hits of one correlation: its first reference where all are rules.
     part: u32,
     values: &'a [(u32, Box<str>)],
 }
@@ -101,7 +101,7 @@ impl Windows {
             limits,
             now: i64::MIN,
             last: (0, u32::MAX),
-            meanings: meanings(&set),
+            meanings: meanings(&set, false),
             share: None,
             changes: None,
             scratch: Scratch::default(),
@@ -118,8 +118,14 @@ impl Windows {
         limits: Limits,
         (index, count): (u32, u32),
     ) -> Self {
-        let share = Share::new(&set, index, count);
-        Self { share: Some(share), ..Self::new(set, policy, limits.divided(count as usize)) }
+        let mut windows = Self::new(set, policy, limits.divided(count as usize));
+        windows.take_share(index, count);
+        windows
+    }
+
+    pub(crate) fn take_share(&mut self, index: u32, count: u32) {
+        self.meanings = meanings(&self.set, count > 1);
+        self.share = Some(Share::new(&self.set, index, count));
     }
 
     /// The correlations.
@@ -403,7 +409,9 @@ impl Windows {
                 }
             }
             let hits = std::mem::take(&mut scratch.hits);
-            for (part, (key, references, value, overlay)) in (0u32..).zip(&hits) {
+            for (number, (key, references, value, overlay)) in (0u32..).zip(&hits) {
+                // Where only rules hit, it does not depend on who has the others.
+                let part = if node.of_rules { references[0] } else { number };
                 let event = Event { part, ..event };
                 let (slot, held) = self.hit(node, (at, key), event, references, value, out);
                 if held && !node.outer.is_empty() {

@@ -1,10 +1,12 @@
 //! The engine against the plain model, on generated correlations and streams.
 
+mod changelog;
 mod correlator_state;
 mod disorder;
 mod early;
 mod generate;
 mod limits;
+mod partitions;
 mod peer_defects;
 mod state;
 
