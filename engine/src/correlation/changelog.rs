@@ -448,7 +448,10 @@ impl Correlator {
         let records: BTreeSet<(u64, u32)> =
             waiting.iter().map(|(_, event)| (event.record, event.source)).collect();
         following.records.retain(|place| records.contains(place));
-        let lost = following.ahead.extract_if(.., |order| !waiting.contains(order));
-        following.ahead_touched.extend(lost.map(|(_, event)| event));
+        let lost: Vec<_> = following.ahead.difference(&waiting).copied().collect();
+        for order in lost {
+            following.ahead.remove(&order);
+            following.ahead_touched.insert(order.1);
+        }
     }
 }

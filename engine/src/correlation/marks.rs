@@ -15,8 +15,11 @@ pub(crate) struct Marks {
     /// By correlation; `None` for those that never do.
     groups: Vec<Option<AHashMap<Box<[u8]>, Marked>>>,
     /// The groups that changed, some twice; `None` if nobody wants to know.
-    touched: Option<Vec<(u32, Box<[u8]>)>>,
+    touched: Option<Touched>,
 }
+
+/// Groups that changed.
+type Touched = Vec<(u32, Box<[u8]>)>;
 
 /// What was told of a group.
 #[derive(Debug, Default)]
@@ -28,7 +31,7 @@ struct Marked {
 }
 
 /// A group has changed.
-fn touch(touched: &mut Option<Vec<(u32, Box<[u8]>)>>, at: u32, key: &[u8], marked: &mut Marked) {
+fn touch(touched: &mut Option<Touched>, at: u32, key: &[u8], marked: &mut Marked) {
     if let Some(touched) = touched
         && !std::mem::replace(&mut marked.touched, true)
     {
@@ -99,7 +102,7 @@ impl Marks {
     }
 
     /// The groups that changed since the last call, in no order and some twice.
-    pub(crate) fn touched(&mut self) -> Vec<(u32, Box<[u8]>)> {
+    pub(crate) fn touched(&mut self) -> Touched {
         let touched = self.touched.as_mut().map(std::mem::take).unwrap_or_default();
         for (at, key) in &touched {
             let groups = self.groups.get_mut(*at as usize).and_then(Option::as_mut);

@@ -69,9 +69,9 @@ pub(crate) fn ties(nodes: &[Node]) -> Vec<Tie> {
         }
     }
     let mut smallest: Vec<SemanticHash> = nodes.iter().map(|node| node.hash).collect();
-    for at in 0..nodes.len() {
+    for (at, node) in nodes.iter().enumerate() {
         let root = first(&tied, at);
-        smallest[root] = smallest[root].min(nodes[at].hash);
+        smallest[root] = smallest[root].min(node.hash);
     }
     let tie = |at: usize| match () {
         () if chained[at] => Tie::Chain(smallest[first(&tied, at)]),
