@@ -5,9 +5,6 @@
 
 mod sorted;
 
-use crate::encode::{
-    AlertView, Buffer, Contribution, HOST_FIELDS, Hit, Subject, field, json, rfc3339,
-};
 use crate::evidence::{Kept, Spool};
 use crate::scan::{Found, Hunt, Origin};
 use crate::timeline::Timeline;
@@ -15,8 +12,9 @@ use sigmund_engine::correlation::{
     self as correlator, Alert, Correlator, Emit, Entry, Late, Lateness, Limits, Output, Patience,
     Policy,
 };
-use sigmund_engine::{Event, Object, Route, Routing};
-use std::cell::OnceCell;
+use sigmund_stream::encode::{
+    AlertView, Buffer, Contribution, EventView, HOST_FIELDS, Hit, field, json, no_event, rfc3339,
+};
 use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::sync::Arc;
@@ -241,13 +239,12 @@ fn encode(hunt: &Hunt, alert: &Alert, spool: &mut Spool, out: &mut Buffer) -> io
     let card = &rules.alert_cards[alert.correlation as usize];
     let mut contribution = |entry: &Entry| {
         let Kept { path, record, raw, route, .. } = spool.get(entry.event.record)?;
-        let all = 0..card.correlation.rules.len();
-        let rules = all.filter(|rule| entry.rules >> (*rule).min(31) & 1 == 1).collect();
+        let rules = card.rules_of(entry);
         io::Result::Ok(Contribution { time: entry.time, path, record, raw, route, rules })
     };
     let events = alert.events.iter().map(&mut contribution).collect::<io::Result<Vec<_>>>()?;
     let view = AlertView { alert, card, events };
-    let index = (rules.cards.len() + alert.correlation as usize) as u32;
+    let index = rules.index_of_alert(alert);
     let caused = match view.events.is_empty() {
         false => Some(spool.get(alert.trigger.record)?),
         true => None,
@@ -256,35 +253,11 @@ fn encode(hunt: &Hunt, alert: &Alert, spool: &mut Spool, out: &mut Buffer) -> io
         Some(caused) => (caused.event(), &*caused.path, caused.record),
         None => (no_event(), "", 0),
     };
-    let event = &event;
     let Some(encoder) = &hunt.encoder else {
-        out.count(Some(alert.time), index, field(event, HOST_FIELDS));
+        out.count(Some(alert.time), index, field(&event, HOST_FIELDS));
         return Ok(());
     };
-    let hit = Hit {
-        rule: Subject::Correlation(card),
-        alert: Some(&view),
-        event,
-        digest: &OnceCell::new(),
-        json: &OnceCell::new(),
-        matched: &view.matched(),
-        path,
-        record,
-    };
-    encoder.detection(&hit, index, out);
+    let (event, matched) = (EventView::new(&event, path, record), view.matched());
+    encoder.detection(&Hit::of_alert(&view, &event, &matched), index, out);
     Ok(())
-}
-
-/// What stands where there is no event.
-fn no_event() -> Event {
-    let route: Arc<Route> =
-        Routing::default().route("none", Vec::new(), None, &Arc::default(), &|_| None);
-    Event {
-        raw: Arc::from(&b""[..]),
-        object: Object::default(),
-        lifted: Object::default(),
-        keywords_in_raw: true,
-        route,
-        time: None,
-    }
 }

@@ -1,11 +1,11 @@
 //! One log event by event, for commands that look at each: slower than a hunt, and complete.
 
 use crate::input::Input;
-use crate::plan::Reading;
 use crate::read::{Consumer, Reader, Report};
 use sigmund_engine::Record;
 use sigmund_engine::detection::SourcePosition;
 use sigmund_parsers::{Framed, Outcome};
+use sigmund_stream::reading::Reading;
 use std::io;
 use std::ops::ControlFlow;
 

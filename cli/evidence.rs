@@ -1,42 +1,12 @@
-//! Hits on their way to correlations, and the events behind alerts, kept until they are shown.
+//! The events behind hits, kept until alerts show them.
 
 use crate::temporary;
 use sigmund_engine::correlation::{EventRef, Sighting};
-use sigmund_engine::{Body, Event, Object, Record, Route};
-use sigmund_parsers::json::{lift, read, write};
+use sigmund_engine::{Event, Route};
+use sigmund_stream::evidence::{self, Evidence};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::sync::Arc;
 use tempfile::SpooledTempFile;
-
-/// A hit for correlations, with what alerts show of its event.
-#[derive(Debug)]
-pub(crate) struct Evidence {
-    /// Its place is the number of the record within the part of the input.
-    pub(crate) sighting: Sighting,
-    path: Arc<str>,
-    route: Arc<Route>,
-    raw: Box<[u8]>,
-    /// The fields as JSON, of records that are no JSON object.
-    fields: Option<Box<str>>,
-}
-
-impl Evidence {
-    /// `whole` builds the event, asked for only where the record does not say everything by itself.
-    pub(crate) fn new(
-        sighting: Sighting,
-        path: &Arc<str>,
-        bytes: &[u8],
-        record: &Record,
-        whole: &mut dyn FnMut() -> Event,
-    ) -> Option<Self> {
-        let route = Arc::clone(record.route.as_ref()?);
-        let fields = match record.body {
-            Body::Json => None,
-            Body::Text | Body::Structured => Some(write::object(&whole().object).into()),
-        };
-        Some(Self { sighting, path: Arc::clone(path), route, raw: bytes.into(), fields })
-    }
-}
 
 /// So much is kept in memory; the rest goes to a temporary file.
 const IN_MEMORY: usize = 32 << 20;
@@ -69,16 +39,7 @@ pub(crate) struct Kept {
 impl Kept {
     /// The whole event.
     pub(crate) fn event(&self) -> Event {
-        let object = read::object(self.fields.as_deref().unwrap_or(&self.raw)).unwrap_or_default();
-        let is_json = self.fields.is_none();
-        Event {
-            raw: Arc::from(&*self.raw),
-            lifted: if is_json { lift::lifted(&object) } else { Object::default() },
-            object,
-            keywords_in_raw: !is_json,
-            route: Arc::clone(&self.route),
-            time: None,
-        }
+        evidence::event(&self.raw, self.fields.as_deref(), &self.route)
     }
 }
 

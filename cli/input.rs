@@ -1,8 +1,8 @@
 //! Logs: files, directories, globs and stdin, in a stable order.
 
 use crate::printer::Printer;
-use crate::sources::partitioned_entries;
 use globset::{Glob, GlobBuilder};
+use sigmund_stream::rule_files::partitioned_entries;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -20,7 +20,6 @@ mod rule_test;
 mod rule_text;
 mod scan;
 mod schedule;
-mod sighting;
 mod sources;
 mod temporary;
 mod timeline;

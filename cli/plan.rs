@@ -1,23 +1,20 @@
 //! What the arguments mean: collaborators made from what was typed.
 
 use crate::args::{self, LogOptions, RuleFilter, RuleOptions};
-use crate::encode::{AlertCard, RuleCard, Subject};
 use crate::printer::Printer;
 use crate::render::{self, Texts};
-use crate::sources::Sources;
+use crate::sources;
 use anyhow::{Context as _, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use jiff::tz::TimeZone;
-use sigmund_engine::correlation::{Correlations, used_rules};
-use sigmund_engine::{AddedLogSource, AliasTable, Routing, RuleSet};
-use sigmund_parsers::{FORMATS, Format, StreamInfo, format_named};
+use sigmund_engine::Routing;
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
 use sigmund_sigma::rule::{Level, Metadata, Status};
-use sigmund_sigma::{
-    Collection, Correlation, Diagnostic, Loader, LogSource, Severity, Source, lint,
-};
-use std::collections::HashSet;
+use sigmund_sigma::{Diagnostic, Loader, LogSource, Severity, Source, lint};
+use sigmund_stream::reading::{Reading, added, input_format, time_zone};
+use sigmund_stream::rule_files::RuleFiles;
+use sigmund_stream::rules::Rules;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,60 +61,20 @@ fn read_table<T>(
 }
 
 /// How logs are read.
-pub(crate) struct Reading {
-    pub(crate) routing: Arc<Routing>,
-    pub(crate) forced: Option<&'static dyn Format>,
-    zone: TimeZone,
-}
-
-impl Reading {
-    pub(crate) fn new(options: &LogOptions) -> anyhow::Result<Self> {
-        let mut routing = Routing::default();
-        routing.unfiltered = options.no_routing;
-        routing.strict_taxonomy = options.strict_taxonomy;
-        for text in &options.log_sources {
-            routing.always.push(log_source(text)?);
-        }
-        for path in &options.log_source_mappings {
-            let mapping = read_table(path, "log source mapping", LogSourceMapping::parse)?;
-            routing.added.extend(mapping.entries.into_iter().filter_map(|entry| {
-                // Without conditions an entry says which channel a service is; the parsers know those.
-                let when = entry.rewrite.or_else(|| {
-                    let product = entry.logsource.product.clone();
-                    (!entry.conditions.is_empty())
-                        .then(|| LogSource { product, ..LogSource::default() })
-                })?;
-                Some(AddedLogSource {
-                    when,
-                    conditions: entry.conditions,
-                    adds: entry.logsource,
-                    aliases: entry.field_mappings,
-                })
-            }));
-        }
-        let forced = match &options.input_format {
-            Some(name) => Some(format_named(name).with_context(|| {
-                let known: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
-                format!("unknown input format `{name}`; known: {}", known.join(", "))
-            })?),
-            None => None,
-        };
-        let zone = match &options.assume_zone {
-            Some(name) => time_zone(name)?,
-            None => TimeZone::UTC,
-        };
-        Ok(Self { routing: Arc::new(routing), forced, zone })
+pub(crate) fn reading(options: &LogOptions) -> anyhow::Result<Reading> {
+    let mut routing = Routing::default();
+    routing.unfiltered = options.no_routing;
+    routing.strict_taxonomy = options.strict_taxonomy;
+    for text in &options.log_sources {
+        routing.always.push(log_source(text)?);
     }
-
-    /// What a parser is told about a stream. `modified` is the time of the file, in nanoseconds UTC.
-    pub(crate) fn info(&self, file_name: &str, modified: i64) -> StreamInfo {
-        StreamInfo {
-            file_name: file_name.into(),
-            reference_time: modified,
-            assumed_zone: self.zone.clone(),
-            routing: Arc::clone(&self.routing),
-        }
+    for path in &options.log_source_mappings {
+        let mapping = read_table(path, "log source mapping", LogSourceMapping::parse)?;
+        routing.added.extend(added(mapping));
     }
+    let forced = options.input_format.as_deref().map(input_format).transpose()?;
+    let zone = options.assume_zone.as_deref().map(time_zone).transpose()?;
+    Ok(Reading { routing: Arc::new(routing), forced, zone: zone.unwrap_or(TimeZone::UTC) })
 }
 
 /// `product=linux,service=auditd`
@@ -137,31 +94,6 @@ fn log_source(text: &str) -> anyhow::Result<LogSource> {
     Ok(LogSource::new(product, category, service))
 }
 
-/// A name of the time zone database, or an offset such as `+02:00`.
-fn time_zone(name: &str) -> anyhow::Result<TimeZone> {
-    if let Ok(zone) = TimeZone::get(name) {
-        return Ok(zone);
-    }
-    let offset = (|| {
-        let (sign, rest) = match name.as_bytes().first()? {
-            b'+' => (1, &name[1..]),
-            b'-' => (-1, &name[1..]),
-            _ => return None,
-        };
-        let digits: String = rest.chars().filter(|&c| c != ':').collect();
-        let (hours, minutes) = match digits.len() {
-            1 | 2 => (digits.parse::<i32>().ok()?, 0),
-            4 => (digits[..2].parse::<i32>().ok()?, digits[2..].parse::<i32>().ok()?),
-            _ => return None,
-        };
-        jiff::tz::Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
-    })();
-    match offset {
-        Some(offset) => Ok(TimeZone::fixed(offset)),
-        None => bail!("unknown time zone `{name}`; write for example `Europe/Berlin` or `+02:00`"),
-    }
-}
-
 /// A time limit in nanoseconds: RFC 3339, or a date or time without a zone (UTC).
 pub(crate) fn instant(text: &str) -> anyhow::Result<i64> {
     let civil = || {
@@ -176,15 +108,6 @@ pub(crate) fn instant(text: &str) -> anyhow::Result<i64> {
     nanos.with_context(|| {
         format!("`{text}` is not a time; write for example `2026-03-17T09:00:00Z` or `2026-03-17`")
     })
-}
-
-/// What [`check`] found.
-pub(crate) struct Checked {
-    pub(crate) rules: usize,
-    pub(crate) correlations: usize,
-    pub(crate) filters: usize,
-    /// In source order.
-    pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 /// What lint should know or leave out.
@@ -208,42 +131,15 @@ pub(crate) fn lint_options(args: &args::Check) -> anyhow::Result<lint::Options> 
     Ok(lint::Options { taxonomy, ignored: args.ignore.clone() })
 }
 
-/// Parses, lints and compiles.
-pub(crate) fn check(loader: &Loader, options: &lint::Options, sources: &Sources) -> Checked {
-    let collection = loader.load(&sources.texts);
-    let linted = lint::check(&sources.texts, &collection, options);
-    let mut diagnostics = collection.diagnostics;
-    diagnostics.extend(linted);
-    let rules = collection.rules.len();
-    let (_, refused) = RuleSet::compile(collection.rules, &[], &[], &[]);
-    diagnostics.extend(refused);
-    in_source_order(&mut diagnostics, &sources.texts);
-    Checked {
-        rules,
-        correlations: collection.correlations.len(),
-        filters: collection.filters.len(),
-        diagnostics,
-    }
-}
-
-fn in_source_order(diagnostics: &mut [Diagnostic], texts: &[Source]) {
-    let order: ahash::AHashMap<&str, usize> =
-        texts.iter().enumerate().map(|(index, source)| (&*source.name, index)).collect();
-    diagnostics.sort_by_key(|finding| {
-        let index = order.get(&*finding.source).copied().unwrap_or(usize::MAX);
-        (index, finding.span, std::cmp::Reverse(finding.severity))
-    });
-}
-
 /// Names what could not be read, and with `-v` what was left out.
-pub(crate) fn report_unread(sources: &Sources, printer: &Printer) {
-    for (path, reason) in &sources.unreadable {
+pub(crate) fn report_unread(files: &RuleFiles, printer: &Printer) {
+    for (path, reason) in &files.unreadable {
         printer.error(&format!("cannot read `{}`: {reason}", path.display()));
     }
-    for path in &sources.others {
+    for path in &files.others {
         printer.detail(&format!("not a rule: `{}`", path.display()));
     }
-    if sources.texts.is_empty() && sources.unreadable.is_empty() {
+    if files.texts.is_empty() && files.unreadable.is_empty() {
         printer.error("no rules found");
     }
 }
@@ -253,135 +149,41 @@ pub(crate) fn has_errors(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|finding| finding.severity == Severity::Error)
 }
 
-/// Rules ready to match.
-pub(crate) struct Rules {
-    pub(crate) set: Arc<RuleSet>,
-    /// By the index that the matcher reports.
-    pub(crate) cards: Vec<RuleCard>,
-    /// By the same index: whether the rule's detections go out. Others are matched for the correlations that use them.
-    pub(crate) reports: Vec<bool>,
-    /// The correlations over these rules.
-    pub(crate) correlations: Arc<Correlations>,
-    /// By the index that alerts carry.
-    pub(crate) alert_cards: Vec<AlertCard>,
-    /// Rules that the filter does not want.
-    pub(crate) left_out: usize,
-    /// Why documents did not load.
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    /// The texts the rules came from.
-    pub(crate) sources: Sources,
+/// Rules ready to match, and where they came from.
+pub(crate) struct Loaded {
+    pub(crate) rules: Rules,
+    pub(crate) files: RuleFiles,
 }
 
-impl Rules {
+impl Loaded {
     /// Loads the rules of the options, keeps those the filter wants, and compiles them for what the routing makes of events.
-    pub(crate) fn load(
+    pub(crate) fn new(
         options: &RuleOptions,
         filter: &RuleFilter,
         routing: &Routing,
     ) -> anyhow::Result<Self> {
         let loader = loader(&options.pipelines, &options.placeholders)?;
-        let sources = if options.rules.is_empty() {
-            Sources::starter_pack()
+        let files = if options.rules.is_empty() {
+            sources::starter_pack()
         } else {
-            Sources::read(&options.rules)
+            sources::read(&options.rules)
         };
-        Self::compile(&loader, sources, filter, routing)
-    }
-
-    /// Compiles the rules of texts.
-    pub(crate) fn compile(
-        loader: &Loader,
-        sources: Sources,
-        filter: &RuleFilter,
-        routing: &Routing,
-    ) -> anyhow::Result<Self> {
         let filter = Wanted::new(filter)?;
-        let Collection { rules, correlations, mut diagnostics, .. } = loader.load(&sources.texts);
-        let mut left_out = 0;
-        let mut wants = |metadata: &Metadata| {
-            let wanted = filter.wants(metadata);
-            left_out += usize::from(!wanted);
-            wanted
-        };
-        let wanted: Vec<bool> =
-            correlations.iter().map(|correlation| wants(&correlation.metadata)).collect();
-        let is_wanted = |correlation: &Correlation| {
-            let at = correlations.iter().position(|one| std::ptr::eq(one, correlation));
-            at.is_some_and(|at| wanted[at])
-        };
-        let used = used_rules(&correlations, &is_wanted);
-        let mut kept = Vec::new();
-        let mut reporting = HashSet::new();
-        for rule in rules {
-            let metadata = &rule.metadata;
-            let reports = !rule.silent && wants(metadata);
-            let names = metadata.id.iter().chain(&metadata.name);
-            if reports {
-                reporting.insert((Arc::clone(&metadata.source), metadata.span));
-            }
-            if reports || names.into_iter().any(|name| used.contains(name.as_str())) {
-                kept.push(rule);
-            }
-        }
-        let aliases: Vec<Arc<AliasTable>> =
-            FORMATS.iter().flat_map(|format| format.aliases()).collect();
-        let read = Correlations::field_names(&correlations);
-        let mut extra = extra_fields(routing);
-        if !correlations.is_empty() {
-            // They are about time.
-            for name in sigmund_parsers::json::time::fields() {
-                extra.push(name);
-            }
-        }
-        let (set, refused) = RuleSet::compile(kept, &aliases, &extra, &read);
-        set.warm();
-        diagnostics.extend(refused);
-        let cards: Vec<RuleCard> =
-            set.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();
-        let reports = set
-            .rules()
-            .iter()
-            .map(|rule| {
-                let metadata = &rule.metadata;
-                !rule.silent && reporting.contains(&(Arc::clone(&metadata.source), metadata.span))
-            })
-            .collect();
-        let (compiled, refused) = Correlations::compile(&correlations, set.rules(), &is_wanted);
-        diagnostics.extend(refused);
-        in_source_order(&mut diagnostics, &sources.texts);
-        let alert_cards = AlertCard::all(&compiled, &cards);
-        let correlations = Arc::new(compiled);
-        let set = Arc::new(set);
-        Ok(Self { set, cards, reports, correlations, alert_cards, left_out, diagnostics, sources })
-    }
-
-    /// What marks of detections mean: rules first, then correlations.
-    pub(crate) fn subject(&self, index: u32) -> Subject<'_> {
-        match self.cards.get(index as usize) {
-            Some(card) => Subject::Rule(card),
-            None => Subject::Correlation(&self.alert_cards[index as usize - self.cards.len()]),
-        }
-    }
-
-    /// The rules whose detections go out, with their indices.
-    pub(crate) fn reporting(&self) -> impl Iterator<Item = (u32, &RuleCard)> {
-        let cards = (0u32..).zip(&self.cards).zip(&self.reports);
-        cards.filter(|(_, reports)| **reports).map(|(card, _)| card)
-    }
-
-    /// Whether some rules are broken; those that only lack the value of a placeholder are not.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.diagnostics
-            .iter()
-            .any(|finding| finding.severity == Severity::Error && finding.code != UNRESOLVED)
+        let wants = |metadata: &Metadata| filter.wants(metadata);
+        let rules = Rules::compile(&loader, &files.texts, &wants, routing);
+        Ok(Self { rules, files })
     }
 
     /// Says on stderr what did not load.
     pub(crate) fn report(&self, printer: &Printer) -> anyhow::Result<()> {
-        report_unread(&self.sources, printer);
-        let texts = Texts::new(&self.sources.texts);
-        let failed: Vec<&Diagnostic> =
-            self.diagnostics.iter().filter(|finding| finding.severity == Severity::Error).collect();
+        report_unread(&self.files, printer);
+        let texts = Texts::new(&self.files.texts);
+        let failed: Vec<&Diagnostic> = self
+            .rules
+            .diagnostics
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .collect();
         let shown = if printer.is_verbose() { failed.len() } else { failed.len().min(MAX_SHOWN) };
         let findings = texts.findings(failed.iter().take(shown).copied());
         if !printer.is_quiet() {
@@ -398,23 +200,6 @@ impl Rules {
 
 /// More broken rules are not listed one by one unless asked for.
 const MAX_SHOWN: usize = 20;
-
-/// The code of a rule that needs the value of a placeholder.
-const UNRESOLVED: &str = "unresolved-placeholder";
-
-/// Fields that are read besides those of the rules: what the user's mappings and the routing of JSON ask for.
-fn extra_fields(routing: &Routing) -> Vec<&str> {
-    let aliased = routing
-        .added
-        .iter()
-        .flat_map(|added| &added.aliases)
-        .flat_map(|(_, fields)| fields.iter().map(String::as_str));
-    let mut fields: Vec<&str> = routing.condition_fields().into_iter().chain(aliased).collect();
-    for name in sigmund_parsers::json::schema::discriminators() {
-        fields.push(name);
-    }
-    fields
-}
 
 /// Which rules a [`RuleFilter`] wants.
 struct Wanted {
@@ -472,7 +257,7 @@ fn status(status: args::Status) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use super::{instant, log_source, time_zone};
+    use super::{instant, log_source};
 
     #[test]
     fn times_are_read() {
@@ -481,15 +266,6 @@ mod tests {
         assert_eq!(instant("1970-01-01T01:00:00+01:00").ok(), Some(0));
         assert_eq!(instant("1970-01-01T00:00:02").ok(), Some(2_000_000_000));
         assert!(instant("yesterday").is_err());
-    }
-
-    #[test]
-    fn zones_are_read() {
-        for name in ["Europe/Berlin", "UTC", "+02:00", "-0530", "+1"] {
-            assert!(time_zone(name).is_ok(), "{name}");
-        }
-        assert!(time_zone("Mars/Olympus").is_err());
-        assert!(time_zone("+é").is_err());
     }
 
     #[test]

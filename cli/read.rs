@@ -1,12 +1,12 @@
 //! From a log to its records: blocks of bytes through a [`Stream`], on one thread.
 
 use crate::input::{Content, Opened};
-use crate::plan::Reading;
 use crate::temporary;
 use sigmund_engine::Record;
 use sigmund_parsers::decompress::{self, Limits, Seekable, each_stream};
 use sigmund_parsers::windows::evtx;
 use sigmund_parsers::{Counts, Framed, Stream};
+use sigmund_stream::reading::Reading;
 use std::io::{self, Read, Seek, Write as _};
 use tempfile::SpooledTempFile;
 
@@ -354,7 +354,7 @@ mod tests {
     }
 
     fn read(content: Content) -> (Vec<String>, Report) {
-        let reading = Reading::new(&LogOptions::default()).expect("no options");
+        let reading = crate::plan::reading(&LogOptions::default()).expect("no options");
         let opened = Opened { content, name: "x".to_owned(), modified: 0 };
         let mut texts = Texts(Vec::new());
         let report = Reader::new(Record::collecting()).log(opened, &reading, &mut texts);

@@ -1,21 +1,21 @@
 //! From the records of a log to encoded detections.
 
-use crate::encode::{Buffer, Encoder, HOST_FIELDS, Hit, Subject, field};
-use crate::evidence::Evidence;
-use crate::plan::{Reading, Rules};
+use crate::encode::Encoder;
 use crate::read::{Consumer, Reader};
-use crate::sighting::Sightings;
+use sigmund_engine::Event;
 use sigmund_engine::correlation::EventRef;
-use sigmund_engine::detection::matched;
-use sigmund_engine::{Event, Matcher, Record};
 use sigmund_parsers::{Framed, Outcome};
-use std::cell::OnceCell;
+use sigmund_stream::detect::{Detector, Seen};
+use sigmund_stream::encode::{Buffer, EventView, HOST_FIELDS, field};
+use sigmund_stream::evidence::Evidence;
+use sigmund_stream::reading::Reading;
+use sigmund_stream::rules::Rules;
 use std::io;
 use std::sync::Arc;
 
 /// What a hunt knows before it reads the first log. Shared by all threads.
 pub(crate) struct Hunt {
-    pub(crate) rules: Rules,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) reading: Reading,
     /// `None` if only counts are wanted.
     pub(crate) encoder: Option<Encoder>,
@@ -28,10 +28,7 @@ pub(crate) struct Hunt {
 impl Hunt {
     /// The buffers for reading with the fields that the rules read.
     pub(crate) fn reader(&self) -> Reader {
-        let mut record = Record::new(self.rules.set.field_table().clone());
-        // Correlations are about time.
-        record.wants_time = !self.rules.correlations.is_empty();
-        Reader::new(record)
+        Reader::new(self.rules.record())
     }
 
     /// Whether detections of that time are wanted.
@@ -41,9 +38,9 @@ impl Hunt {
             && to.is_none_or(|to| time.is_some_and(|time| time < to))
     }
 
-    /// A matcher with empty memories.
-    pub(crate) fn matcher(&self) -> Matcher {
-        Matcher::new(self.rules.set.clone())
+    /// A detector with empty memories.
+    pub(crate) fn detector(&self) -> Detector {
+        Detector::new(Arc::clone(&self.rules))
     }
 }
 
@@ -87,34 +84,17 @@ pub(crate) type Emit<'a> = dyn FnMut(&mut Found, usize) -> io::Result<()> + 'a;
 /// Matches the records of one part of the input.
 pub(crate) struct Scan<'a> {
     pub(crate) hunt: &'a Hunt,
-    pub(crate) matcher: &'a mut Matcher,
+    detector: &'a mut Detector,
     path: Arc<str>,
-    sightings: Sightings<'a>,
     pub(crate) emit: &'a mut Emit<'a>,
-    hits: Vec<u32>,
     found: Found,
     /// Records so far.
     number: u64,
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(hunt: &'a Hunt, matcher: &'a mut Matcher, emit: &'a mut Emit<'a>) -> Self {
-        let (hits, found, sightings) = (Vec::new(), Found::default(), Sightings::new(&hunt.rules));
-        Self { hunt, matcher, path: Arc::default(), sightings, emit, hits, found, number: 0 }
-    }
-
-    /// Keeps what correlations need of an event.
-    fn correlate(&mut self, bytes: &[u8], record: &Record, whole: &mut dyn FnMut() -> Event) {
-        let Some(time) = record.time else {
-            self.found.untimed += 1;
-            return;
-        };
-        let place = EventRef { source: 0, record: self.number };
-        let (matcher, read) = (&mut *self.matcher, (bytes, record));
-        let sighting = self.sightings.make(&self.hits, matcher, read, time.nanos, place);
-        let evidence =
-            sighting.and_then(|sighting| Evidence::new(sighting, &self.path, bytes, record, whole));
-        self.found.evidence.extend(evidence);
+    pub(crate) fn new(hunt: &'a Hunt, detector: &'a mut Detector, emit: &'a mut Emit<'a>) -> Self {
+        Self { hunt, detector, path: Arc::default(), emit, found: Found::default(), number: 0 }
     }
 
     /// Encodes what rules matched in an event.
@@ -123,31 +103,15 @@ impl<'a> Scan<'a> {
         if !self.hunt.is_within(time) {
             return;
         }
-        let (digest, json) = (OnceCell::new(), OnceCell::new());
-        for &rule in &self.hits {
-            if !self.hunt.rules.reports[rule as usize] {
-                continue;
+        let detections = &mut self.found.detections;
+        let Some(encoder) = &self.hunt.encoder else {
+            for rule in self.detector.reporting() {
+                detections.count(time, rule, field(event, HOST_FIELDS));
             }
-            let Some(encoder) = &self.hunt.encoder else {
-                self.found.detections.count(time, rule, field(event, HOST_FIELDS));
-                continue;
-            };
-            let oracle = self.hunt.rules.set.oracle(rule);
-            let matched = oracle.map(|oracle| matched(oracle, event)).unwrap_or_default();
-            let card = &self.hunt.rules.cards[rule as usize];
-            let (path, record) = (&*self.path, self.number);
-            let hit = Hit {
-                rule: Subject::Rule(card),
-                alert: None,
-                event,
-                digest: &digest,
-                json: &json,
-                matched: &matched,
-                path,
-                record,
-            };
-            encoder.detection(&hit, rule, &mut self.found.detections);
-        }
+            return;
+        };
+        let view = EventView::new(event, &self.path, self.number);
+        self.detector.hits(&view, &mut |rule, hit| encoder.detection(hit, rule, detections));
     }
 }
 
@@ -162,25 +126,18 @@ impl Consumer for Scan<'_> {
         if framed.outcome != Outcome::Event {
             return;
         }
-        let bytes = framed.bytes;
-        let (record, mut whole) = framed.parts();
-        self.matcher.matches(bytes, record, &mut whole, &mut self.hits);
-        if let Some(time) = record.time {
+        let place = EventRef { source: 0, record: self.number };
+        let seen = self.detector.record(&mut framed, &self.path, place);
+        if let Some(time) = framed.record.time {
             self.found.latest = self.found.latest.max(Some(time.nanos));
             if self.hunt.is_live {
                 self.found.times.push(time.nanos);
             }
         }
-        if self.hits.is_empty() {
-            return;
-        }
-        let mut event = self.matcher.take_event();
-        let rules = &self.hunt.rules;
-        if self.sightings.wants(&self.hits) {
-            self.correlate(bytes, record, &mut || event.get_or_insert_with(&mut whole).clone());
-        }
-        if self.hits.iter().any(|rule| rules.reports[*rule as usize]) {
-            let event = event.unwrap_or_else(whole);
+        let Some(Seen { evidence, untimed, event }) = seen else { return };
+        self.found.evidence.extend(evidence);
+        self.found.untimed += u64::from(untimed);
+        if let Some(event) = event {
             self.detect(&event);
         }
     }

@@ -8,9 +8,9 @@
 use crate::input::{Content, Input, Opened};
 use crate::read::{Consumer as _, Reader, Report, head};
 use crate::scan::{Emit, Found, Hunt, Origin, Scan};
-use sigmund_engine::Matcher;
 use sigmund_parsers::decompress::is_plain;
 use sigmund_parsers::{Counts, Framing, Split, Stream, format_named};
+use sigmund_stream::detect::Detector;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -91,10 +91,10 @@ fn one_thread(
     sink: &mut Sink<'_>,
 ) -> io::Result<Totals> {
     let mut totals = Totals::default();
-    let (mut reader, mut matcher) = (hunt.reader(), hunt.matcher());
+    let (mut reader, mut detector) = (hunt.reader(), hunt.detector());
     for (index, input) in inputs.iter().enumerate() {
         let origin = Origin { input: index, base: 0, ends: false };
-        let report = read_log(hunt, &mut reader, &mut matcher, input, &mut |found, bytes| {
+        let report = read_log(hunt, &mut reader, &mut detector, input, &mut |found, bytes| {
             progress(bytes);
             if found.is_empty() { Ok(()) } else { sink(origin, found) }
         })?;
@@ -108,7 +108,7 @@ fn one_thread(
 fn read_log(
     hunt: &Hunt,
     reader: &mut Reader,
-    matcher: &mut Matcher,
+    detector: &mut Detector,
     input: &Input,
     emit: &mut Emit<'_>,
 ) -> io::Result<Report> {
@@ -118,7 +118,7 @@ fn read_log(
             return Ok(Report { problem: Some(error.to_string()), ..Report::default() });
         }
     };
-    reader.log(opened, &hunt.reading, &mut Scan::new(hunt, matcher, emit))
+    reader.log(opened, &hunt.reading, &mut Scan::new(hunt, detector, emit))
 }
 
 /// A part of the input for a worker.
@@ -287,7 +287,7 @@ impl<F: Read + Seek> Read for Lines<F> {
 
 /// Reads parts until there are no more.
 fn work(hunt: &Hunt, inputs: &[Input], feed: &Mutex<Feed<'_>>, progress: &(dyn Fn(usize) + Sync)) {
-    let (mut reader, mut matcher) = (hunt.reader(), hunt.matcher());
+    let (mut reader, mut detector) = (hunt.reader(), hunt.detector());
     // The parts of one log follow each other: what its parser prepared serves them all.
     let mut open: Option<(usize, Stream)> = None;
     loop {
@@ -303,7 +303,7 @@ fn work(hunt: &Hunt, inputs: &[Input], feed: &Mutex<Feed<'_>>, progress: &(dyn F
         };
         let report = match part {
             Part::Whole(input) => {
-                read_log(hunt, &mut reader, &mut matcher, &inputs[input], &mut emit)
+                read_log(hunt, &mut reader, &mut detector, &inputs[input], &mut emit)
             }
             Part::Lines { input, begin, from, to } => {
                 let stream = match &mut open {
@@ -313,7 +313,7 @@ fn work(hunt: &Hunt, inputs: &[Input], feed: &Mutex<Feed<'_>>, progress: &(dyn F
                     }
                     open => &mut open.insert((input, begin.split.open())).1,
                 };
-                let mut scan = Scan::new(hunt, &mut matcher, &mut emit);
+                let mut scan = Scan::new(hunt, &mut detector, &mut emit);
                 scan.stream(&inputs[input].name());
                 let format = begin.split.format();
                 let is_json = format_named(format).map(|it| it.framing()) == Some(Framing::Json);

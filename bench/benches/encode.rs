@@ -1,5 +1,5 @@
-//! Writing detections, format by format, in CPU time of one thread. The encoders belong to the command line, which is no
-//! library: they are compiled into this bench as they are.
+//! Writing detections, format by format, in CPU time of one thread. Tables and CSV belong to the command line, which is no
+//! library: its encoders are compiled into this bench as they are.
 #![allow(dead_code, unused_imports, reason = "a bench of a part")]
 
 #[path = "../../cli/args.rs"]
@@ -7,16 +7,14 @@ mod args;
 mod clock;
 #[path = "../../cli/encode/mod.rs"]
 mod encode;
-#[path = "../../cli/printer.rs"]
-mod printer;
 
 use args::DetectionFormat;
 use clock::{CpuTime, in_cpu_time};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use encode::{Buffer, Encoder, Hit, RuleCard, Style, Subject};
+use encode::{Encoder, Style};
 use sigmund_bench::stage::Matching;
 use sigmund_engine::detection::matched;
-use std::cell::OnceCell;
+use sigmund_stream::encode::{Buffer, EventView, Hit, RuleCard};
 use std::sync::Arc;
 
 fn all(criterion: &mut Criterion<CpuTime>) {
@@ -43,13 +41,9 @@ fn all(criterion: &mut Criterion<CpuTime>) {
         group.bench_function(name, |bench| {
             bench.iter(|| {
                 for (record, (rule, event, matched)) in (1..).zip(&hits) {
-                    let subject = Subject::Rule(&cards[*rule as usize]);
-                    let (path, digest, json) =
-                        ("logs/a.ndjson", &OnceCell::new(), &OnceCell::new());
-                    let (rule_index, alert) = (*rule, None);
-                    let hit =
-                        Hit { rule: subject, alert, event, digest, json, matched, path, record };
-                    encoder.detection(&hit, rule_index, &mut buffer);
+                    let view = EventView::new(event, "logs/a.ndjson", record);
+                    let hit = Hit::of_rule(&cards[*rule as usize], &view, matched);
+                    encoder.detection(&hit, *rule, &mut buffer);
                 }
                 let mut written = 0;
                 let drained = buffer.drain(0, &mut |_, bytes| {

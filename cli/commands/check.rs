@@ -3,11 +3,13 @@
 use super::Status;
 use crate::args::{Check, FailOn, FindingFormat};
 use crate::plan;
-use crate::printer::{Printer, plural};
+use crate::printer::Printer;
 use crate::render::{self, Texts};
-use crate::sources::Sources;
+use crate::sources;
 use sigmund_sigma::diagnostic::Edit;
 use sigmund_sigma::{Diagnostic, Severity, Source};
+use sigmund_stream::rules::check;
+use sigmund_stream::words::plural;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
@@ -18,18 +20,18 @@ pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
     let paths = if args.rules.is_empty() { vec![PathBuf::from(".")] } else { args.rules.clone() };
     let loader = plan::loader(&args.pipelines, &args.placeholders)?;
     let lint = plan::lint_options(args)?;
-    let mut sources = Sources::read(&paths);
-    let mut checked = plan::check(&loader, &lint, &sources);
+    let mut files = sources::read(&paths);
+    let mut checked = check(&loader, &lint, &files.texts);
     let mut fixed = 0;
     if args.fix {
         // What one fix has moved, or made room for, is found in the next round.
         for _ in 0..FIX_ROUNDS {
-            let applied = apply_fixes(&mut sources.texts, &checked.diagnostics)?;
+            let applied = apply_fixes(&mut files.texts, &checked.diagnostics)?;
             if applied == 0 {
                 break;
             }
             fixed += applied;
-            checked = plan::check(&loader, &lint, &sources);
+            checked = check(&loader, &lint, &files.texts);
         }
     }
 
@@ -42,13 +44,13 @@ pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
             FindingFormat::Concise
         }
     });
-    let texts = Texts::new(&sources.texts);
+    let texts = Texts::new(&files.texts);
     let findings = texts.findings(&checked.diagnostics);
     let mut out = BufWriter::new(printer.stdout());
     render::write(&mut out, format, &findings, printer.stdout_has_color())?;
     out.flush()?;
 
-    plan::report_unread(&sources, printer);
+    plan::report_unread(&files, printer);
     let count = |severity| {
         checked.diagnostics.iter().filter(|finding| finding.severity == severity).count() as u64
     };
@@ -57,7 +59,7 @@ pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
         plural(checked.rules as u64, "rule"),
         plural(checked.correlations as u64, "correlation"),
         plural(checked.filters as u64, "filter"),
-        plural(sources.texts.len() as u64, "file"),
+        plural(files.texts.len() as u64, "file"),
         plural(count(Severity::Error), "error"),
         plural(count(Severity::Warning), "warning"),
         plural(count(Severity::Note), "note"),
@@ -76,7 +78,7 @@ pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
         FailOn::Warning => Severity::Warning,
         FailOn::Note => Severity::Note,
     };
-    Ok(if !sources.unreadable.is_empty() || sources.texts.is_empty() {
+    Ok(if !files.unreadable.is_empty() || files.texts.is_empty() {
         Status::Failure
     } else if checked.diagnostics.iter().any(|finding| finding.severity >= limit) {
         Status::Findings

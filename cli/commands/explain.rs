@@ -1,17 +1,15 @@
 //! `sigmund explain`: what a diagnostic code means, or why a rule matches an event or does not.
 
 use super::Status;
-use crate::args::{Explain, ExplainFormat, RuleFilter};
-use crate::encode::{AlertCard, RuleCard, is_called};
+use crate::args::{Explain, ExplainFormat};
 use crate::events::each_event;
 use crate::input::Inputs;
-use crate::plan::{self, Reading, Rules};
-use crate::printer::{Printer, folded};
+use crate::plan;
+use crate::printer::Printer;
 use crate::read::{Consumer, Reader};
 use crate::render::explain::{Explained, to_json, write_text, written_time};
 use crate::render::windows;
-use crate::sighting::Sightings;
-use crate::sources::Sources;
+use crate::sources;
 use anyhow::{Context as _, bail};
 use sigmund_engine::correlation::{EventRef, Sighting};
 use sigmund_engine::oracle::Oracle;
@@ -20,6 +18,12 @@ use sigmund_engine::{Matcher, Record};
 use sigmund_parsers::{Framed, Outcome};
 use sigmund_sigma::lint::CODES;
 use sigmund_sigma::{Collection, Rule};
+use sigmund_stream::encode::{AlertCard, RuleCard, is_called};
+use sigmund_stream::reading::Reading;
+use sigmund_stream::rule_files::RuleFiles;
+use sigmund_stream::rules::Rules;
+use sigmund_stream::sighting::Sightings;
+use sigmund_stream::words::folded;
 use std::collections::BTreeMap;
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
@@ -66,7 +70,7 @@ fn is_rule_path(subject: &str) -> bool {
 }
 
 fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Result<Status> {
-    let reading = Reading::new(&args.log_options)?;
+    let reading = plan::reading(&args.log_options)?;
     if let Some(status) = explain_correlations(args, log, &reading, printer)? {
         return Ok(status);
     }
@@ -166,8 +170,8 @@ fn explain_correlations(
     printer: &Printer,
 ) -> anyhow::Result<Option<Status>> {
     let loader = plan::loader(&args.rules.pipelines, &args.rules.placeholders)?;
-    let everything = RuleFilter::default();
-    let rules = Rules::compile(&loader, sources_of(args), &everything, &reading.routing)?;
+    let files = files_of(args);
+    let rules = Rules::compile(&loader, &files.texts, &|_| true, &reading.routing);
     let source = PathBuf::from(&args.subject);
     let in_file = source.is_file();
     let is_meant = |card: &AlertCard| {
@@ -255,9 +259,9 @@ fn explain_correlations(
 }
 
 /// Keeps what correlations see of logs.
-struct Watch<'a> {
+struct Watch {
     matcher: Matcher,
-    sightings: Sightings<'a>,
+    sightings: Sightings,
     hits: Vec<u32>,
     /// In input order.
     found: Vec<Sighting>,
@@ -270,8 +274,8 @@ struct Watch<'a> {
     latest: i64,
 }
 
-impl<'a> Watch<'a> {
-    fn new(rules: &'a Rules) -> Self {
+impl Watch {
+    fn new(rules: &Rules) -> Self {
         Self {
             matcher: Matcher::new(rules.set.clone()),
             sightings: Sightings::new(rules),
@@ -286,7 +290,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-impl Consumer for Watch<'_> {
+impl Consumer for Watch {
     fn stream(&mut self, name: &str) {
         self.paths.push(name.to_owned());
         self.record = 0;
@@ -320,17 +324,17 @@ impl Consumer for Watch<'_> {
 }
 
 /// Where the subject is looked for.
-fn sources_of(args: &Explain) -> Sources {
+fn files_of(args: &Explain) -> RuleFiles {
     let path = PathBuf::from(&args.subject);
     if path.is_file() {
         // Its filters may be elsewhere: with the rules that were named too.
         let mut paths = vec![path];
         paths.extend(args.rules.rules.iter().cloned());
-        Sources::read(&paths)
+        sources::read(&paths)
     } else if args.rules.rules.is_empty() {
-        Sources::starter_pack()
+        sources::starter_pack()
     } else {
-        Sources::read(&args.rules.rules)
+        sources::read(&args.rules.rules)
     }
 }
 
@@ -338,9 +342,9 @@ fn sources_of(args: &Explain) -> Sources {
 fn find_rules(args: &Explain, printer: &Printer) -> anyhow::Result<Vec<Rule>> {
     let loader = plan::loader(&args.rules.pipelines, &args.rules.placeholders)?;
     let path = PathBuf::from(&args.subject);
-    let sources = sources_of(args);
-    plan::report_unread(&sources, printer);
-    let Collection { rules, diagnostics, .. } = loader.load(&sources.texts);
+    let files = files_of(args);
+    plan::report_unread(&files, printer);
+    let Collection { rules, diagnostics, .. } = loader.load(&files.texts);
     let subject = args.subject.as_str();
     let in_file = path.is_file();
     let source = path.to_string_lossy();

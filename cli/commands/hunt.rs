@@ -3,28 +3,33 @@
 use super::Status;
 use crate::args::{DetectionFormat, Hunt as Args};
 use crate::correlate::{self, Correlating, Told};
-use crate::encode::{Buffer, Encoder, Mark, Style, Summary};
+use crate::encode::{Encoder, Style, Summary};
 use crate::input::{Input, Inputs};
-use crate::plan::{self, Reading, Rules};
-use crate::printer::{Printer, grouped, plural};
+use crate::plan::{self, Loaded};
+use crate::printer::Printer;
 use crate::scan::{Found, Hunt, Origin};
 use crate::schedule::{self, Totals};
 use crate::timeline::Timeline;
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sigmund_sigma::rule::Level;
+use sigmund_stream::encode::{Buffer, Mark};
+use sigmund_stream::rules::Rules;
+use sigmund_stream::words::{grouped, plural};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     let start = Instant::now();
     let limit = |text: &Option<String>| text.as_deref().map(plan::instant).transpose();
     let window = (limit(&args.from)?, limit(&args.to)?);
-    let reading = Reading::new(&args.log_options)?;
-    let rules = Rules::load(&args.rules, &args.filter, &reading.routing)?;
-    rules.report(printer)?;
+    let reading = plan::reading(&args.log_options)?;
+    let loaded = Loaded::new(&args.rules, &args.filter, &reading.routing)?;
+    loaded.report(printer)?;
+    let Loaded { rules, files } = loaded;
     if rules.cards.is_empty() {
         match rules.left_out {
             0 => bail!("no rule is left to hunt with"),
@@ -68,7 +73,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         is_divided: false,
     };
     let is_live = correlations.is_live();
-    let hunt = Hunt { rules, reading, encoder, window, is_live };
+    let hunt = Hunt { rules: Arc::new(rules), reading, encoder, window, is_live };
     let late = match &args.late {
         Some(path) => Some(BufWriter::new(
             File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?,
@@ -123,7 +128,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     say_summary(printer, &hunt.rules, &inputs, &totals, output.detections, seconds);
     printer.detail(&format!("{:.2} s to load the rules", loaded.as_secs_f64()));
 
-    let unread = !found || !totals.problems.is_empty() || !hunt.rules.sources.unreadable.is_empty();
+    let unread = !found || !totals.problems.is_empty() || !files.unreadable.is_empty();
     let fails = args.fail_on.map(plan::level).is_some_and(|least| output.highest >= Some(least));
     Ok(if (unread || hunt.rules.is_broken()) && !args.keep_going {
         Status::Failure

@@ -2,14 +2,16 @@
 
 use super::Status;
 use crate::args::{Parse, ParseFormat, RuleFilter};
-use crate::encode::{json, rfc3339};
 use crate::input::Inputs;
-use crate::plan::{Reading, Rules};
-use crate::printer::{Printer, plural, visible};
+use crate::plan::{self, Loaded};
+use crate::printer::Printer;
 use crate::read::{Consumer, Reader, Report};
 use crate::rule_fields;
 use sigmund_engine::{Event, Object, Record, Route, TimeSource, Value};
 use sigmund_parsers::{Framed, Outcome};
+use sigmund_stream::encode::{json, rfc3339};
+use sigmund_stream::rules::Rules;
+use sigmund_stream::words::{plural, visible};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -18,8 +20,9 @@ use std::sync::Arc;
 const MAX_FIELDS: usize = 1000;
 
 pub(super) fn run(args: &Parse, printer: &Printer) -> anyhow::Result<Status> {
-    let reading = Reading::new(&args.log_options)?;
-    let rules = Rules::load(&args.rules, &RuleFilter::default(), &reading.routing)?;
+    let reading = plan::reading(&args.log_options)?;
+    let loaded = Loaded::new(&args.rules, &RuleFilter::default(), &reading.routing)?;
+    let rules = loaded.rules;
     let inputs = Inputs::find(&args.logs);
     let mut failed = !inputs.report(printer);
     let width = printer.width().unwrap_or(100).clamp(60, 100);

@@ -4,14 +4,17 @@ mod tree;
 
 use super::Status;
 use crate::args::{ListFormat, RuleFilter, RulesCommand, RulesList, RulesShow};
-use crate::encode::{RuleCard, Subject, csv, is_called, level_name, shortened, status_name};
-use crate::plan::Rules;
-use crate::printer::{Printer, plural, visible};
+use crate::encode::{csv, shortened};
+use crate::plan::Loaded;
+use crate::printer::Printer;
 use crate::{correlation_text, rule_fields, rule_text};
 use serde_json::json;
 use sigmund_engine::Routing;
 use sigmund_sigma::rule::Metadata;
 use sigmund_sigma::{Correlation, Item, Rule, Search};
+use sigmund_stream::encode::{RuleCard, Subject, is_called, level_name, status_name};
+use sigmund_stream::rules::Rules;
+use sigmund_stream::words::{plural, visible};
 use std::collections::{BTreeMap, HashSet};
 use std::io::{self, BufWriter, Write};
 
@@ -23,19 +26,20 @@ pub(super) fn run(args: &RulesCommand, printer: &Printer) -> anyhow::Result<Stat
     }
 }
 
-fn load(args: &RulesList, printer: &Printer) -> anyhow::Result<Rules> {
-    let rules = Rules::load(&args.rules, &args.filter, &Routing::default())?;
-    rules.report(printer)?;
-    Ok(rules)
+fn load(args: &RulesList, printer: &Printer) -> anyhow::Result<Loaded> {
+    let loaded = Loaded::new(&args.rules, &args.filter, &Routing::default())?;
+    loaded.report(printer)?;
+    Ok(loaded)
 }
 
-fn status(rules: &Rules) -> Status {
-    let unread = !rules.sources.unreadable.is_empty();
-    if unread || rules.is_broken() { Status::Failure } else { Status::Success }
+fn status(loaded: &Loaded) -> Status {
+    let unread = !loaded.files.unreadable.is_empty();
+    if unread || loaded.rules.is_broken() { Status::Failure } else { Status::Success }
 }
 
 fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
-    let rules = load(args, printer)?;
+    let loaded = load(args, printer)?;
+    let rules = &loaded.rules;
     let row = |metadata: &Metadata, id: &str, logsource: String| {
         vec![
             id.to_owned(),
@@ -55,7 +59,7 @@ fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
         })
         .collect();
     let single = rows.len();
-    let correlations: Vec<&Correlation> = tree::reporting(&rules).collect();
+    let correlations: Vec<&Correlation> = tree::reporting(rules).collect();
     let mut header = vec!["id", "level", "status", "logsource", "title", "tags", "path"];
     let mut out = BufWriter::new(printer.stdout());
     match args.format {
@@ -66,7 +70,7 @@ fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
             if !correlations.is_empty() {
                 let gap = if single > 0 { "\n" } else { "" };
                 writeln!(out, "{gap}CORRELATIONS")?;
-                tree::write(&mut out, &rules, printer.width())?;
+                tree::write(&mut out, rules, printer.width())?;
             }
         }
         ListFormat::Json => {
@@ -76,7 +80,7 @@ fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
                 let cells = row(metadata, identity(metadata), String::new());
                 let mut object = objects_of(&header, &cells);
                 object.remove("logsource");
-                object.insert("correlation".to_owned(), tree::json(&rules, correlation));
+                object.insert("correlation".to_owned(), tree::json(rules, correlation));
                 objects.push(serde_json::Value::Object(object));
             }
             serde_json::to_writer_pretty(&mut out, &objects)?;
@@ -100,7 +104,7 @@ fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
         summary.push_str(&format!(", {}", plural(correlations.len() as u64, "correlation")));
     }
     printer.say(&summary);
-    Ok(status(&rules))
+    Ok(status(&loaded))
 }
 
 /// The id, or where there is none the name or the title.
@@ -117,7 +121,8 @@ fn objects_of(header: &[&str], row: &[String]) -> serde_json::Map<String, serde_
 }
 
 fn fields(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
-    let rules = load(args, printer)?;
+    let loaded = load(args, printer)?;
+    let rules = &loaded.rules;
     let mut counts: BTreeMap<&str, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
     let mut seen = HashSet::new();
     for card in &rules.cards {
@@ -145,7 +150,7 @@ fn fields(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
     let mut out = BufWriter::new(printer.stdout());
     write_rows(&mut out, args.format, &["field", "rules", "logsources"], &rows, printer.width())?;
     out.flush()?;
-    Ok(status(&rules))
+    Ok(status(&loaded))
 }
 
 fn write_rows(
@@ -224,7 +229,8 @@ fn write_table(
 }
 
 fn show(args: &RulesShow, printer: &Printer) -> anyhow::Result<Status> {
-    let rules = Rules::load(&args.rules, &RuleFilter::default(), &Routing::default())?;
+    let Loaded { rules, .. } =
+        Loaded::new(&args.rules, &RuleFilter::default(), &Routing::default())?;
     let mut out = BufWriter::new(printer.stdout());
     let mut missing = false;
     for subject in &args.subjects {

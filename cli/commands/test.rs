@@ -2,11 +2,12 @@
 
 use super::Status;
 use crate::args::{Test, TestFormat};
-use crate::printer::{Printer, visible};
+use crate::printer::Printer;
 use crate::render;
 use crate::rule_test::{Tested, Tests, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
+use sigmund_stream::words::visible;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 

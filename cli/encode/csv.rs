@@ -1,29 +1,29 @@
 //! Comma-separated values (RFC 4180) with a header. Cells that a spreadsheet would take for a formula begin with `'`.
 
-use super::{Buffer, Hit, json, level_name, rfc3339};
-use crate::printer::visible;
+use sigmund_stream::encode::{Buffer, Hit, json, level_name, rfc3339};
+use sigmund_stream::words::visible;
 
 pub(crate) const HEADER: &[u8] =
     b"time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event\n";
 
 pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
-    let metadata = hit.rule.metadata();
+    let metadata = hit.rule().metadata();
     let source = hit.log_source();
-    let bytes = &mut out.bytes;
+    let bytes = out.bytes();
     cell(&hit.time().map(rfc3339).unwrap_or_default(), bytes);
     bytes.push(b',');
     cell(metadata.level.map_or("", level_name), bytes);
     bytes.push(b',');
-    cell(hit.rule.id(), bytes);
+    cell(hit.rule().id(), bytes);
     bytes.push(b',');
     cell(&metadata.title, bytes);
     bytes.push(b',');
     cell(&metadata.tags.join(" "), bytes);
     bytes.push(b',');
-    cell(hit.path, bytes);
+    cell(hit.path(), bytes);
     bytes.push(b',');
-    out.number(hit.record);
-    let bytes = &mut out.bytes;
+    out.number(hit.record());
+    let bytes = out.bytes();
     for part in [
         source.and_then(|source| source.product.as_deref()),
         source.and_then(|source| source.category.as_deref()),
@@ -49,9 +49,9 @@ pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     cell(&hit.id().to_string(), bytes);
     bytes.push(b',');
     let mut event = Vec::new();
-    json::record(&hit.event.raw, &mut event);
+    json::record(&hit.event().raw, &mut event);
     if event.first() == Some(&b'"') {
-        cell(&String::from_utf8_lossy(&hit.event.raw), bytes);
+        cell(&String::from_utf8_lossy(&hit.event().raw), bytes);
     } else {
         cell(&String::from_utf8_lossy(&event), bytes);
     }

@@ -1,9 +1,10 @@
 //! Counts per rule and per host instead of single detections.
 
 use super::table::shortened;
-use super::{Style, Subject, csv, json, level_name, rfc3339};
+use super::{Style, csv};
 use crate::args::DetectionFormat;
-use crate::printer::{plural, visible};
+use sigmund_stream::encode::{Subject, json, level_name, rfc3339};
+use sigmund_stream::words::{plural, visible};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 

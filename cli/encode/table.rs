@@ -1,8 +1,8 @@
 //! One line per detection for a person. Rows are written as they come, so the widths are fixed.
 
-use super::{Buffer, Hit, json, level_name};
-use crate::printer::visible;
 use sigmund_sigma::rule::Level;
+use sigmund_stream::encode::{Buffer, Hit, json, level_name, rfc3339};
+use sigmund_stream::words::visible;
 use std::io::{self, Write};
 
 /// How wide and how colourful.
@@ -78,15 +78,15 @@ pub(super) fn header(style: &Style, out: &mut dyn Write) -> io::Result<()> {
 }
 
 pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
-    let time = hit.time().map(super::rfc3339).unwrap_or_default();
+    let time = hit.time().map(rfc3339).unwrap_or_default();
     let time = time.get(..TIME).unwrap_or("-").replace('T', " ");
-    let level = style.level(hit.rule.level());
-    let title = visible(hit.rule.title(), false);
-    let path = visible(hit.path, false);
+    let level = style.level(hit.rule().level());
+    let title = visible(hit.rule().title(), false);
+    let path = visible(hit.path(), false);
     let matched = matched(hit);
     // The record number is filled in later; its width is guessed from the number at hand.
-    let digits = hit.record.to_string().len();
-    let bytes = &mut out.bytes;
+    let digits = hit.record().to_string().len();
+    let bytes = out.bytes();
     if !hit.has_event() {
         let (title_width, source_width) = style.columns();
         let line = match style.narrow() {
@@ -104,18 +104,18 @@ pub(super) fn row(style: &Style, hit: &Hit<'_>, out: &mut Buffer) {
         let used = INDENT + path.chars().count() + 1 + digits + 2;
         bytes.extend_from_slice(format!("{time:TIME$}  {level}  {title}\n").as_bytes());
         bytes.extend_from_slice(format!("{:INDENT$}{path}:", "").as_bytes());
-        out.number(hit.record);
+        out.number(hit.record());
         let matched = shortened(&matched, width.saturating_sub(used).max(20));
-        out.bytes.extend_from_slice(format!("  {matched}\n").as_bytes());
+        out.bytes().extend_from_slice(format!("  {matched}\n").as_bytes());
         return;
     }
     let (title_width, source_width) = style.columns();
     let title = fitted(&title, title_width);
     let path = shortened_left(&path, source_width.saturating_sub(digits + 1));
     bytes.extend_from_slice(format!("{time:TIME$}  {level}  {title}  {path}:").as_bytes());
-    out.number(hit.record);
+    out.number(hit.record());
     let used = path.chars().count() + 1 + digits;
-    let bytes = &mut out.bytes;
+    let bytes = out.bytes();
     bytes.extend(std::iter::repeat_n(b' ', source_width.saturating_sub(used) + 2));
     let room = style
         .width
@@ -177,11 +177,10 @@ pub(crate) fn shortened_left(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Style, fitted, header, row, shortened, shortened_left};
-    use crate::encode::{Buffer, Hit, RuleCard, Subject};
     use sigmund_engine::detection::Matched;
     use sigmund_engine::{Event, Object, Routing};
     use sigmund_sigma::{Loader, Source};
-    use std::cell::OnceCell;
+    use sigmund_stream::encode::{Buffer, EventView, Hit, RuleCard};
     use std::sync::Arc;
 
     /// The table of one detection with long texts.
@@ -207,16 +206,9 @@ mod tests {
             patterns: Vec::new(),
             source: None,
         }];
-        let hit = Hit {
-            rule: Subject::Rule(&RuleCard::new(Arc::new(rule))),
-            alert: None,
-            event: &event,
-            digest: &OnceCell::new(),
-            json: &OnceCell::new(),
-            matched: &matched,
-            path: "a/very/long/path/to/a/folder/with/logs/of/the/month/of/march/security.log",
-            record: 123_456,
-        };
+        let path = "a/very/long/path/to/a/folder/with/logs/of/the/month/of/march/security.log";
+        let (card, view) = (RuleCard::new(Arc::new(rule)), EventView::new(&event, path, 123_456));
+        let hit = Hit::of_rule(&card, &view, &matched);
         let style = Style { color: false, width: Some(width) };
         let mut text = Vec::new();
         header(&style, &mut text).expect("memory");

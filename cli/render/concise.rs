@@ -1,7 +1,7 @@
 //! One line each: `path:line:column: severity[code]: message`.
 
 use super::{Finding, severity_name};
-use crate::printer::visible;
+use sigmund_stream::words::visible;
 use std::io::{self, Write};
 
 pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result<()> {

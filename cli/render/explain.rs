@@ -1,6 +1,5 @@
 //! Why a rule matches an event or does not, as a tree for people and as JSON.
 
-use crate::printer::visible;
 use serde_json::{Value, json};
 use sigmund_engine::detection::SourcePosition;
 use sigmund_engine::explain::{
@@ -10,6 +9,7 @@ use sigmund_engine::explain::{
 use sigmund_engine::oracle::{CandidateKind, Origin};
 use sigmund_engine::{Event, EventTime};
 use sigmund_sigma::{LogSource, Rule};
+use sigmund_stream::words::visible;
 use std::io::{self, Write};
 
 /// Longer texts of the log are cut for people; JSON has them whole.

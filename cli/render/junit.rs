@@ -1,9 +1,9 @@
 //! JUnit XML: a test case for each file with findings.
 
 use super::Finding;
-use crate::printer::visible;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use sigmund_sigma::Severity;
+use sigmund_stream::words::visible;
 use std::io::{self, Write};
 
 pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result<()> {

@@ -1,12 +1,13 @@
 //! What the windows of a correlation hold over time, as a table for people and as JSON.
 
 use crate::correlation_text;
-use crate::encode::{AlertCard, rfc3339, shortened_left};
-use crate::printer::{grouped, plural, visible};
+use crate::encode::shortened_left;
 use serde_json::{Value, json};
 use sigmund_engine::correlation::EventRef;
 use sigmund_engine::oracle::correlation::{Step, Trace, Traces};
 use sigmund_sigma::Correlation;
+use sigmund_stream::encode::{AlertCard, rfc3339};
+use sigmund_stream::words::{grouped, plural, visible};
 use std::io::{self, Write};
 
 /// So many groups are shown, those with the most hits first.

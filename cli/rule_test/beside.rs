@@ -1,21 +1,23 @@
 //! `name.test.yml`: events and the rules that must match them.
 
 use super::{Clock, Count, Tested, Verdict, read_file, reader};
-use crate::args::{LogOptions, RuleFilter};
-use crate::encode::is_called;
+use crate::args::LogOptions;
 use crate::input::Opened;
-use crate::plan::{self, Reading, Rules};
-use crate::printer::plural;
+use crate::plan;
 use crate::read::{Consumer, Reader};
 use crate::render::explain::{Explained, write_text, written_time};
 use crate::render::windows;
-use crate::sources::Sources;
+use crate::sources;
 use serde::Deserialize;
 use sigmund_engine::correlation::{Alert, Policy};
 use sigmund_engine::detection::SourcePosition;
 use sigmund_engine::oracle::correlation::trace;
 use sigmund_parsers::{Framed, Outcome};
 use sigmund_sigma::Severity;
+use sigmund_stream::encode::is_called;
+use sigmund_stream::reading::Reading;
+use sigmund_stream::rules::Rules;
+use sigmund_stream::words::plural;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -206,13 +208,12 @@ fn load(path: &Path) -> Result<(File, Rules), String> {
         }
     }
     let loader = plan::loader(&pipelines, &placeholders).map_err(|error| format!("{error:#}"))?;
-    let sources = Sources::read(&files);
-    if let Some((path, reason)) = sources.unreadable.first() {
+    let files = sources::read(&files);
+    if let Some((path, reason)) = files.unreadable.first() {
         return Err(format!("cannot read `{}`: {reason}", path.display()));
     }
     let routing = sigmund_engine::Routing::default();
-    let rules = Rules::compile(&loader, sources, &RuleFilter::default(), &routing)
-        .map_err(|error| format!("{error:#}"))?;
+    let rules = Rules::compile(&loader, &files.texts, &|_| true, &routing);
     if let Some(error) =
         rules.diagnostics.iter().find(|finding| finding.severity == Severity::Error)
     {
@@ -354,7 +355,7 @@ fn read(
     if let Some(format) = &case.input_format {
         options.input_format = Some(format.clone());
     }
-    let reading = Reading::new(&options).map_err(|error| format!("{error:#}"))?;
+    let reading = plan::reading(&options).map_err(|error| format!("{error:#}"))?;
     let mut reader = reader(rules);
     let mut files: Vec<&PathBuf> = case.file.iter().collect();
     match &case.events {

@@ -6,13 +6,14 @@ mod regression;
 
 use crate::args::LogOptions;
 use crate::input::Input;
-use crate::plan::{Reading, Rules};
 use crate::read::{Consumer, Reader};
-use crate::sighting::Sightings;
-use crate::sources::{is_test_file, sorted_entries};
+use sigmund_engine::Matcher;
 use sigmund_engine::correlation::{Alert, EventRef, Limits, Policy, Sighting, Windows};
-use sigmund_engine::{Matcher, Record};
 use sigmund_parsers::{Framed, Outcome};
+use sigmund_stream::reading::Reading;
+use sigmund_stream::rule_files::{is_test_file, sorted_entries};
+use sigmund_stream::rules::Rules;
+use sigmund_stream::sighting::Sightings;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
@@ -123,7 +124,7 @@ impl Tests {
 /// Counts what rules match, and keeps what correlations see.
 struct Count<'a> {
     rules: &'a Rules,
-    seen: Sightings<'a>,
+    seen: Sightings,
     matcher: Matcher,
     hits: Vec<u32>,
     /// By rule; those that report nothing themselves too.
@@ -194,9 +195,7 @@ impl Consumer for Count<'_> {
 }
 
 fn reader(rules: &Rules) -> Reader {
-    let mut record = Record::new(rules.set.field_table().clone());
-    record.wants_time = !rules.correlations.is_empty();
-    Reader::new(record)
+    Reader::new(rules.record())
 }
 
 /// Reads a file; the error says why it could not be read to its end.

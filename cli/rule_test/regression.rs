@@ -2,10 +2,12 @@
 //! each EVTX file there is the same as JSON; the rule must match at least `match_count` events of both.
 
 use super::{Clock, Count, Tested, Verdict, read_file, reader};
-use crate::args::{LogOptions, RuleFilter};
-use crate::plan::{self, Reading, Rules};
-use crate::sources::Sources;
+use crate::args::LogOptions;
+use crate::plan;
+use crate::sources;
 use serde::Deserialize;
+use sigmund_stream::reading::Reading;
+use sigmund_stream::rules::Rules;
 use std::path::{Path, PathBuf};
 
 const KEY: &str = "regression_tests_path";
@@ -37,10 +39,10 @@ pub(super) fn run(files: &[PathBuf], options: &LogOptions) -> anyhow::Result<Vec
     if files.is_empty() {
         return Ok(Vec::new());
     }
-    let reading = Reading::new(options)?;
+    let reading = plan::reading(options)?;
     let loader = plan::loader(&[], &[])?;
-    let sources = Sources::read(files);
-    let rules = Rules::compile(&loader, sources, &RuleFilter::default(), &reading.routing)?;
+    let read = sources::read(files);
+    let rules = Rules::compile(&loader, &read.texts, &|_| true, &reading.routing);
     let mut tested = Vec::new();
     for file in files {
         let name = file.to_string_lossy();

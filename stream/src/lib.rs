@@ -5,7 +5,15 @@
 
 pub mod config;
 pub mod correlate;
+pub mod detect;
+pub mod encode;
+pub mod evidence;
 pub mod kafka;
 pub mod lane;
+pub mod reading;
+pub mod rule_files;
+pub mod rules;
+pub mod sighting;
 pub mod telemetry;
 pub mod watchdog;
+pub mod words;

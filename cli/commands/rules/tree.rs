@@ -1,14 +1,15 @@
 //! Correlations with what they refer to, as trees: for a terminal, and as JSON.
 
 use crate::correlation_text;
-use crate::encode::{level_name, shortened};
-use crate::plan::Rules;
-use crate::printer::visible;
+use crate::encode::shortened;
 use crate::rule_text;
 use serde_json::{Map, Value, json};
 use sigmund_sigma::correlation::write_timespan;
 use sigmund_sigma::rule::Metadata;
 use sigmund_sigma::{Correlation, Rule};
+use sigmund_stream::encode::level_name;
+use sigmund_stream::rules::Rules;
+use sigmund_stream::words::visible;
 use std::collections::HashSet;
 use std::io::{self, Write};
 
@@ -253,11 +254,9 @@ fn body(
 #[cfg(test)]
 mod tests {
     use super::{json, reporting, write};
-    use crate::args::RuleFilter;
-    use crate::plan::Rules;
-    use crate::sources::Sources;
     use sigmund_engine::Routing;
     use sigmund_sigma::{Loader, Source};
+    use sigmund_stream::rules::Rules;
 
     const RULES: &str = "\
 title: Base
@@ -281,13 +280,8 @@ correlation: {type: temporal_ordered, rules: [base, inner], timespan: 1h, genera
 ";
 
     fn load(text: &str) -> Rules {
-        let sources = Sources {
-            texts: vec![Source { name: "r.yml".into(), text: text.into() }],
-            ..Sources::default()
-        };
-        let loader = Loader::default();
-        Rules::compile(&loader, sources, &RuleFilter::default(), &Routing::default())
-            .expect("rules")
+        let source = Source { name: "r.yml".into(), text: text.into() };
+        Rules::compile(&Loader::default(), &[source], &|_| true, &Routing::default())
     }
 
     fn written(rules: &Rules, width: Option<usize>) -> String {

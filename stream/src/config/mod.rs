@@ -4,6 +4,7 @@
 
 mod duration;
 
+pub use crate::encode::Format;
 pub use duration::Span;
 
 use schemars::JsonSchema;
@@ -242,19 +243,6 @@ pub struct Detections {
     pub format: Format,
     /// Other topics for some rules. The first that fits counts.
     pub routes: Vec<Route>,
-}
-
-/// How detections are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// As `docs/detection.schema.json` says.
-    #[default]
-    Json,
-    /// Elastic Common Schema 8.
-    Ecs,
-    /// OCSF Detection Finding.
-    Ocsf,
 }
 
 /// A topic for some rules.

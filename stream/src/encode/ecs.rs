@@ -38,7 +38,7 @@ const FIELDS: &[(&[&str], &[&str])] = &[
 ];
 
 pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
-    let metadata = hit.rule.metadata();
+    let metadata = hit.rule().metadata();
     let bytes = &mut out.bytes;
     bytes.push(b'{');
     if let Some(time) = hit.time() {
@@ -54,17 +54,17 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::text("provider", "sigmund", bytes);
     json::key("severity", bytes);
     bytes.extend_from_slice(severity(metadata.level).as_bytes());
-    json::text("original", &String::from_utf8_lossy(&hit.event.raw), bytes);
+    json::text("original", &String::from_utf8_lossy(&hit.event().raw), bytes);
     bytes.push(b'}');
     json::key("rule", bytes);
     bytes.push(b'{');
-    json::text("id", hit.rule.id(), bytes);
+    json::text("id", hit.rule().id(), bytes);
     json::text("name", &metadata.title, bytes);
     json::optional("description", metadata.description.as_deref(), bytes);
     json::optional("author", metadata.author.as_deref(), bytes);
     json::optional("license", metadata.license.as_deref(), bytes);
     json::optional("reference", metadata.references.first().map(String::as_str), bytes);
-    if let Subject::Rule(card) = hit.rule {
+    if let Subject::Rule(card) = hit.rule() {
         json::text("category", &card.rule.logsource.to_string(), bytes);
     }
     bytes.push(b'}');
@@ -75,7 +75,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::string(metadata.level.map_or("unknown", level_name), bytes);
     json::key("file", bytes);
     bytes.push(b'{');
-    json::text("path", hit.path, bytes);
+    json::text("path", hit.path(), bytes);
     bytes.extend_from_slice(b"}}");
     let mut at = 0;
     while let Some((path, _)) = FIELDS.get(at) {
@@ -106,7 +106,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     // What ECS has no place for.
     json::key("sigma", bytes);
     bytes.extend_from_slice(b"{\"record\":");
-    out.number(hit.record);
+    out.number(hit.record());
     let bytes = &mut out.bytes;
     json::key("log_source", bytes);
     super::jsonl::log_source(hit.log_source(), bytes);
@@ -115,7 +115,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     if let Some(alert) = hit.alert {
         alert.write(bytes);
     }
-    bytes.extend_from_slice(b"}}\n");
+    bytes.extend_from_slice(b"}}");
 }
 
 fn member(name: &str, value: &str, out: &mut Vec<u8>) {
@@ -143,7 +143,7 @@ fn member(name: &str, value: &str, out: &mut Vec<u8>) {
 
 /// `threat.technique.id` from the rule's ATT&CK tags.
 fn techniques(hit: &Hit<'_>, out: &mut Vec<u8>) {
-    let ids: Vec<String> = super::techniques(hit.rule.metadata()).collect();
+    let ids: Vec<String> = super::techniques(hit.rule().metadata()).collect();
     if !ids.is_empty() {
         json::key("threat", out);
         out.extend_from_slice(b"{\"framework\":\"MITRE ATT&CK\",\"technique\":{");

@@ -1,30 +1,35 @@
 //! From an event that rules matched to what correlations need of it, read from the record as its parser filled it.
 
-use crate::plan::Rules;
-use sigmund_engine::correlation::{EventRef, Sighting};
+use crate::rules::Rules;
+use sigmund_engine::correlation::{Correlations, EventRef, Sighting};
 use sigmund_engine::{Matcher, Record, Slot};
+use std::sync::Arc;
 
 /// Makes sightings.
-pub(crate) struct Sightings<'a> {
-    rules: &'a Rules,
+#[derive(Debug)]
+pub struct Sightings {
+    correlations: Arc<Correlations>,
     /// By field of the correlations.
     slots: Vec<Option<Slot>>,
 }
 
-impl<'a> Sightings<'a> {
-    pub(crate) fn new(rules: &'a Rules) -> Self {
+impl Sightings {
+    /// Makes sightings for the correlations over rules.
+    #[must_use]
+    pub fn new(rules: &Rules) -> Self {
         let table = rules.set.field_table();
         let slots = rules.correlations.fields().iter().map(|name| table.get(name)).collect();
-        Self { rules, slots }
+        Self { correlations: Arc::clone(&rules.correlations), slots }
     }
 
     /// Whether correlations use one of the rules.
-    pub(crate) fn wants(&self, rules: &[u32]) -> bool {
-        rules.iter().any(|rule| self.rules.correlations.uses(*rule))
+    #[must_use]
+    pub fn wants(&self, rules: &[u32]) -> bool {
+        rules.iter().any(|rule| self.correlations.uses(*rule))
     }
 
     /// What correlations need of the record that the matcher was just given.
-    pub(crate) fn make(
+    pub fn make(
         &self,
         rules: &[u32],
         matcher: &mut Matcher,
@@ -35,6 +40,6 @@ impl<'a> Sightings<'a> {
         let read = |field: u32| {
             matcher.first_text(bytes, record, self.slots[field as usize]?).map(Box::from)
         };
-        self.rules.correlations.sighting_with(rules, time, place, read)
+        self.correlations.sighting_with(rules, time, place, read)
     }
 }

@@ -1,26 +1,28 @@
 //! Alerts of correlations: what encoders say of them beside the event that caused them.
 
 use super::{RuleCard, json, jsonl, rfc3339};
-use crate::printer::plural;
-use sigmund_engine::Route;
-use sigmund_engine::correlation::{Alert, Correlations, Reason};
+use crate::words::plural;
+use sigmund_engine::correlation::{Alert, Correlations, Entry, Reason};
 use sigmund_engine::detection::Matched;
+use sigmund_engine::{Event, Object, Route, Routing};
 use sigmund_sigma::Correlation;
 use std::sync::{Arc, OnceLock};
 
 /// A correlation as alerts show it.
 #[derive(Debug)]
-pub(crate) struct AlertCard {
-    pub(crate) correlation: Arc<Correlation>,
+pub struct AlertCard {
+    /// What was loaded.
+    pub correlation: Arc<Correlation>,
     /// Id (or name) and title of what it refers to, in the order of its `rules`.
-    pub(crate) references: Vec<(String, String)>,
+    pub references: Vec<(String, String)>,
     /// The value of `rule` in jsonl, written when it is first needed.
     pub(super) json: OnceLock<Vec<u8>>,
 }
 
 impl AlertCard {
     /// The cards of all correlations over rules, in their order.
-    pub(crate) fn all(correlations: &Correlations, cards: &[RuleCard]) -> Vec<Self> {
+    #[must_use]
+    pub fn all(correlations: &Correlations, cards: &[RuleCard]) -> Vec<Self> {
         let known = || {
             let rules = cards.iter().map(|card| &card.rule.metadata);
             rules.chain(correlations.rules().map(|correlation| &correlation.metadata))
@@ -48,33 +50,62 @@ impl AlertCard {
             })
             .collect()
     }
+
+    /// The places of its rules that an event behind an alert hit.
+    #[must_use]
+    pub fn rules_of(&self, entry: &Entry) -> Vec<usize> {
+        let all = 0..self.correlation.rules.len();
+        all.filter(|rule| entry.rules >> (*rule).min(31) & 1 == 1).collect()
+    }
 }
 
 /// An event behind an alert.
 #[derive(Debug)]
-pub(crate) struct Contribution {
-    pub(crate) time: i64,
-    pub(crate) path: Arc<str>,
-    pub(crate) record: u64,
+pub struct Contribution {
+    /// When it happened, in nanoseconds UTC.
+    pub time: i64,
+    /// Where it was read from.
+    pub path: Arc<str>,
+    /// The number of its record there.
+    pub record: u64,
     /// As it came.
-    pub(crate) raw: Vec<u8>,
-    pub(crate) route: Arc<Route>,
+    pub raw: Vec<u8>,
+    /// What kind of event it is.
+    pub route: Arc<Route>,
     /// Which of the correlation's rules it hit, by their places.
-    pub(crate) rules: Vec<usize>,
+    pub rules: Vec<usize>,
+}
+
+/// What stands where there is no event.
+#[must_use]
+pub fn no_event() -> Event {
+    let route: Arc<Route> =
+        Routing::default().route("none", Vec::new(), None, &Arc::default(), &|_| None);
+    Event {
+        raw: Arc::from(&b""[..]),
+        object: Object::default(),
+        lifted: Object::default(),
+        keywords_in_raw: true,
+        route,
+        time: None,
+    }
 }
 
 /// An alert with the events behind it.
 #[derive(Debug)]
-pub(crate) struct AlertView<'a> {
-    pub(crate) alert: &'a Alert,
-    pub(crate) card: &'a AlertCard,
+pub struct AlertView<'a> {
+    /// What the windows say.
+    pub alert: &'a Alert,
+    /// The correlation.
+    pub card: &'a AlertCard,
     /// The oldest and the newest, oldest first.
-    pub(crate) events: Vec<Contribution>,
+    pub events: Vec<Contribution>,
 }
 
 impl AlertView<'_> {
     /// What held, as if the values of the group and what was compared were fields.
-    pub(crate) fn matched(&self) -> Vec<Matched> {
+    #[must_use]
+    pub fn matched(&self) -> Vec<Matched> {
         let rule = &self.card.correlation;
         let overflow = match self.alert.reason {
             Reason::Condition => None,

@@ -37,7 +37,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
         Some(time) => json::string(&rfc3339(time), bytes),
         None => bytes.extend_from_slice(b"null"),
     }
-    if let (Some(time), None) = (hit.event.time, hit.alert) {
+    if let (Some(time), None) = (hit.event().time, hit.alert) {
         json::key("time_source", bytes);
         bytes.push(b'{');
         match time.source {
@@ -55,7 +55,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
         bytes.push(b'}');
     }
     json::key("rule", bytes);
-    bytes.extend_from_slice(hit.rule.json());
+    bytes.extend_from_slice(hit.rule().json());
     if let Some(alert) = hit.alert {
         alert.write(bytes);
     }
@@ -68,9 +68,9 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     }
     json::key("source", bytes);
     bytes.push(b'{');
-    json::text("path", hit.path, bytes);
+    json::text("path", hit.path(), bytes);
     json::key("record", bytes);
-    out.number(hit.record);
+    out.number(hit.record());
     let bytes = &mut out.bytes;
     bytes.push(b'}');
     json::key("log_source", bytes);
@@ -80,9 +80,9 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::key("event", bytes);
     let record = hit.record_json();
     bytes.extend_from_slice(record);
-    if record.first() == Some(&b'"') && !hit.event.object.0.is_empty() {
+    if record.first() == Some(&b'"') && !hit.event().object.0.is_empty() {
         json::key("fields", bytes);
-        json::object(&hit.event.object, bytes);
+        json::object(&hit.event().object, bytes);
     }
     bytes.push(b'}');
 }

@@ -17,7 +17,7 @@ static PLAIN: [bool; 256] = {
 };
 
 /// Appends a JSON string.
-pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
+pub fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let mut from = 0;
     let bytes = text.as_bytes();
@@ -59,7 +59,7 @@ fn unicode_escape(code: u8, out: &mut Vec<u8>) {
 }
 
 /// Appends `"name":`, with a comma before it unless it is the first of its object.
-pub(crate) fn key(name: &str, out: &mut Vec<u8>) {
+pub fn key(name: &str, out: &mut Vec<u8>) {
     if !matches!(out.last(), Some(b'{')) {
         out.push(b',');
     }
@@ -68,20 +68,20 @@ pub(crate) fn key(name: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends `"name":"text"`.
-pub(crate) fn text(name: &str, value: &str, out: &mut Vec<u8>) {
+pub fn text(name: &str, value: &str, out: &mut Vec<u8>) {
     key(name, out);
     string(value, out);
 }
 
 /// Appends `"name":"text"` if there is one.
-pub(crate) fn optional(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
+pub fn optional(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
     if let Some(value) = value {
         text(name, value, out);
     }
 }
 
 /// Appends `"name":["text",…]`.
-pub(crate) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
+pub fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
     key(name, out);
     out.push(b'[');
     for (index, value) in values.into_iter().enumerate() {
@@ -94,7 +94,7 @@ pub(crate) fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>, o
 }
 
 /// Appends a value of an event.
-pub(crate) fn value(value: &Value, out: &mut Vec<u8>) {
+pub fn value(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.extend_from_slice(b"null"),
         Value::Bool(true) => out.extend_from_slice(b"true"),
@@ -122,7 +122,7 @@ pub(crate) fn value(value: &Value, out: &mut Vec<u8>) {
 }
 
 /// Appends an object of an event.
-pub(crate) fn object(members: &Object, out: &mut Vec<u8>) {
+pub fn object(members: &Object, out: &mut Vec<u8>) {
     out.push(b'{');
     for (index, (name, member)) in members.0.iter().enumerate() {
         if index > 0 {
@@ -137,7 +137,7 @@ pub(crate) fn object(members: &Object, out: &mut Vec<u8>) {
 
 /// Appends the record as it came: a JSON object verbatim but for the blanks between its parts, anything
 /// else as a JSON string. What comes out is always valid JSON on one line.
-pub(crate) fn record(bytes: &[u8], out: &mut Vec<u8>) {
+pub fn record(bytes: &[u8], out: &mut Vec<u8>) {
     let trimmed = bytes.trim_ascii();
     if trimmed.first() == Some(&b'{')
         && let Ok(source) = std::str::from_utf8(trimmed)

@@ -15,7 +15,7 @@ const OBSERVABLES: &[(&str, u8, &[&str])] = &[
 ];
 
 pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
-    let metadata = hit.rule.metadata();
+    let metadata = hit.rule().metadata();
     let bytes = &mut out.bytes;
     bytes.push(b'{');
     // 2 Findings, 2004 Detection Finding, 1 Create.
@@ -44,9 +44,9 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     );
     bytes.extend_from_slice(env!("CARGO_PKG_VERSION").as_bytes());
     bytes.extend_from_slice(b"\"}");
-    json::text("log_name", hit.path, bytes);
+    json::text("log_name", hit.path(), bytes);
     json::key("sequence", bytes);
-    out.number(hit.record);
+    out.number(hit.record());
     let bytes = &mut out.bytes;
     bytes.push(b'}');
     json::key("finding_info", bytes);
@@ -67,10 +67,10 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     }
     json::key("analytic", bytes);
     bytes.extend_from_slice(b"{\"type_id\":1,\"type\":\"Rule\"");
-    json::text("uid", hit.rule.id(), bytes);
+    json::text("uid", hit.rule().id(), bytes);
     json::text("name", &metadata.title, bytes);
     bytes.push(b'}');
-    let techniques: Vec<String> = super::techniques(hit.rule.metadata()).collect();
+    let techniques: Vec<String> = super::techniques(hit.rule().metadata()).collect();
     if !techniques.is_empty() {
         json::key("attacks", bytes);
         bytes.push(b'[');
@@ -110,8 +110,8 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
         alert.write(bytes);
     }
     bytes.extend_from_slice(b"}}]");
-    json::text("raw_data", &String::from_utf8_lossy(&hit.event.raw), bytes);
-    bytes.extend_from_slice(b"}\n");
+    json::text("raw_data", &String::from_utf8_lossy(&hit.event().raw), bytes);
+    bytes.extend_from_slice(b"}");
 }
 
 fn severity(level: Option<Level>) -> &'static str {

@@ -1,0 +1,98 @@
+//! One event after the other through all rules.
+
+use crate::encode::{EventView, Hit};
+use crate::evidence::Evidence;
+use crate::rules::Rules;
+use crate::sighting::Sightings;
+use sigmund_engine::correlation::EventRef;
+use sigmund_engine::detection::matched;
+use sigmund_engine::{Event, Matcher};
+use sigmund_parsers::Framed;
+use std::sync::Arc;
+
+/// Matches events. Its buffers and memories are its own; threads share the rules only.
+pub struct Detector {
+    rules: Arc<Rules>,
+    matcher: Matcher,
+    sightings: Sightings,
+    /// What the last event hit.
+    hits: Vec<u32>,
+}
+
+/// What rules matched in an event.
+#[derive(Debug)]
+pub struct Seen {
+    /// The hit for correlations, where one uses the rules.
+    pub evidence: Option<Evidence>,
+    /// Correlations would use the hit if they knew when the event happened.
+    pub untimed: bool,
+    /// The event, if a rule whose detections go out is among those that matched: [`Detector::hits`] makes them.
+    pub event: Option<Event>,
+}
+
+impl Detector {
+    /// With empty memories.
+    #[must_use]
+    pub fn new(rules: Arc<Rules>) -> Self {
+        let matcher = Matcher::new(Arc::clone(&rules.set));
+        let sightings = Sightings::new(&rules);
+        Self { rules, matcher, sightings, hits: Vec::new() }
+    }
+
+    /// The rules.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.rules
+    }
+
+    /// What rules match in a framed event, which was at `place` in `path`; `None` if there is none.
+    ///
+    /// Nothing is allocated for an event that no rule matches.
+    pub fn record(
+        &mut self,
+        framed: &mut Framed<'_>,
+        path: &Arc<str>,
+        place: EventRef,
+    ) -> Option<Seen> {
+        let bytes = framed.bytes;
+        let (record, mut whole) = framed.parts();
+        self.matcher.matches(bytes, record, &mut whole, &mut self.hits);
+        if self.hits.is_empty() {
+            return None;
+        }
+        let mut event = self.matcher.take_event();
+        let mut seen = Seen { evidence: None, untimed: false, event: None };
+        if self.sightings.wants(&self.hits) {
+            match record.time {
+                Some(time) => {
+                    let (matcher, read) = (&mut self.matcher, (bytes, record));
+                    let sighting =
+                        self.sightings.make(&self.hits, matcher, read, time.nanos, place);
+                    let mut whole = || event.get_or_insert_with(&mut whole).clone();
+                    seen.evidence = sighting.and_then(|sighting| {
+                        Evidence::new(sighting, path, bytes, record, &mut whole)
+                    });
+                }
+                None => seen.untimed = true,
+            }
+        }
+        if self.reporting().next().is_some() {
+            seen.event = Some(event.unwrap_or_else(whole));
+        }
+        Some(seen)
+    }
+
+    /// The rules that the last event hit and whose detections go out.
+    pub fn reporting(&self) -> impl Iterator<Item = u32> {
+        self.hits.iter().copied().filter(|rule| self.rules.reports[*rule as usize])
+    }
+
+    /// Gives the detections of the last event, which [`record`](Self::record) gave, with the indices of their rules.
+    pub fn hits(&self, event: &EventView<'_>, each: &mut dyn FnMut(u32, &Hit<'_>)) {
+        for rule in self.reporting() {
+            let oracle = self.rules.set.oracle(rule);
+            let matched = oracle.map(|oracle| matched(oracle, event.event())).unwrap_or_default();
+            each(rule, &Hit::of_rule(&self.rules.cards[rule as usize], event, &matched));
+        }
+    }
+}

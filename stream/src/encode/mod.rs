@@ -1,0 +1,441 @@
+//! Detections for machines: one file for each format, all of the same [`Hit`]s.
+//!
+//! A record's number within its file is not known while a part of the file is read on its own, so encoders
+//! leave places for numbers in a [`Buffer`], which are filled when the part is written out in its turn.
+
+mod alert;
+mod ecs;
+pub mod json;
+mod jsonl;
+mod ocsf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sigmund_engine::detection::Matched;
+use sigmund_engine::{DetectionId, Event, EventDigest};
+use sigmund_sigma::rule::{Level, Metadata};
+use sigmund_sigma::{LogSource, Rule};
+use std::cell::OnceCell;
+use std::io::{self, Write as _};
+use std::sync::{Arc, OnceLock};
+
+pub use alert::{AlertCard, AlertView, Contribution, no_event};
+
+/// How detections are written for machines: one object each, on one line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// As `docs/detection.schema.json` says.
+    #[default]
+    Json,
+    /// Elastic Common Schema 8.
+    Ecs,
+    /// OCSF Detection Finding.
+    Ocsf,
+}
+
+impl Format {
+    /// Appends one detection, without a line end.
+    pub fn write(self, hit: &Hit<'_>, out: &mut Buffer) {
+        match self {
+            Self::Json => jsonl::object(hit, out),
+            Self::Ecs => ecs::object(hit, out),
+            Self::Ocsf => ocsf::object(hit, out),
+        }
+    }
+}
+
+/// A rule as detections show it.
+#[derive(Debug)]
+pub struct RuleCard {
+    /// What was loaded.
+    pub rule: Arc<Rule>,
+    /// The value of `rule` in jsonl, written when it first matches.
+    json: OnceLock<Vec<u8>>,
+}
+
+impl RuleCard {
+    /// The card of a rule.
+    #[must_use]
+    pub fn new(rule: Arc<Rule>) -> Self {
+        Self { rule, json: OnceLock::new() }
+    }
+
+    /// What the rule is called.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.rule.metadata.title
+    }
+
+    /// Whether this is its id, name, title or the stem of its file.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        is_called(&self.rule.metadata, name)
+    }
+}
+
+/// Whether this is the id, name, title or the stem of the file of a rule.
+#[must_use]
+pub fn is_called(metadata: &Metadata, name: &str) -> bool {
+    let file = std::path::Path::new(&*metadata.source);
+    metadata.id.as_deref() == Some(name)
+        || metadata.name.as_deref() == Some(name)
+        || metadata.title == name
+        || *metadata.source == *name
+        || file.file_stem().is_some_and(|stem| stem == name)
+}
+
+/// What made a detection.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// A rule, of an event.
+    Rule(&'a RuleCard),
+    /// A correlation, of several.
+    Correlation(&'a AlertCard),
+}
+
+impl<'a> Subject<'a> {
+    /// What its author says of it.
+    #[must_use]
+    pub fn metadata(self) -> &'a Metadata {
+        match self {
+            Self::Rule(card) => &card.rule.metadata,
+            Self::Correlation(card) => &card.correlation.metadata,
+        }
+    }
+
+    /// The value of `rule` in jsonl.
+    #[must_use]
+    pub fn json(self) -> &'a [u8] {
+        let made = match self {
+            Self::Rule(card) => &card.json,
+            Self::Correlation(card) => &card.json,
+        };
+        made.get_or_init(|| jsonl::rule(self.metadata()))
+    }
+
+    /// What it is called.
+    #[must_use]
+    pub fn title(self) -> &'a str {
+        &self.metadata().title
+    }
+
+    /// How bad it is, if its author says so.
+    #[must_use]
+    pub fn level(self) -> Option<Level> {
+        self.metadata().level
+    }
+
+    /// The id, or where there is none the name or the title.
+    #[must_use]
+    pub fn id(self) -> &'a str {
+        let metadata = self.metadata();
+        metadata.id.as_deref().or(metadata.name.as_deref()).unwrap_or(&metadata.title)
+    }
+}
+
+/// What a level is called.
+#[must_use]
+pub fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Informational => "informational",
+        Level::Low => "low",
+        Level::Medium => "medium",
+        Level::High => "high",
+        Level::Critical => "critical",
+    }
+}
+
+/// What a status is called.
+#[must_use]
+pub fn status_name(status: sigmund_sigma::rule::Status) -> &'static str {
+    use sigmund_sigma::rule::Status;
+    match status {
+        Status::Unsupported => "unsupported",
+        Status::Deprecated => "deprecated",
+        Status::Experimental => "experimental",
+        Status::Test => "test",
+        Status::Stable => "stable",
+    }
+}
+
+/// An event as its detections show it. What they share is computed once, when the first of them needs it.
+#[derive(Debug)]
+pub struct EventView<'a> {
+    event: &'a Event,
+    path: &'a str,
+    record: u64,
+    digest: OnceCell<EventDigest>,
+    /// The record as JSON.
+    json: OnceCell<Vec<u8>>,
+}
+
+impl<'a> EventView<'a> {
+    /// An event and where it was: `record` counts from 1, from the beginning of what is read as one part; headers and empty lines count.
+    #[must_use]
+    pub fn new(event: &'a Event, path: &'a str, record: u64) -> Self {
+        Self { event, path, record, digest: OnceCell::new(), json: OnceCell::new() }
+    }
+
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> &'a Event {
+        self.event
+    }
+}
+
+/// A rule that matched an event, and where that was; or an alert of a correlation, with the event that caused it.
+#[derive(Clone, Copy, Debug)]
+pub struct Hit<'a> {
+    rule: Subject<'a>,
+    alert: Option<&'a AlertView<'a>>,
+    view: &'a EventView<'a>,
+    matched: &'a [Matched],
+}
+
+impl<'a> Hit<'a> {
+    /// What a rule matched in an event.
+    #[must_use]
+    pub fn of_rule(card: &'a RuleCard, view: &'a EventView<'a>, matched: &'a [Matched]) -> Self {
+        Self { rule: Subject::Rule(card), alert: None, view, matched }
+    }
+
+    /// An alert with the event that caused it ([`no_event`] where there is none). `matched` is [`AlertView::matched`].
+    #[must_use]
+    pub fn of_alert(
+        alert: &'a AlertView<'a>,
+        view: &'a EventView<'a>,
+        matched: &'a [Matched],
+    ) -> Self {
+        Self { rule: Subject::Correlation(alert.card), alert: Some(alert), view, matched }
+    }
+
+    /// What made it.
+    #[must_use]
+    pub fn rule(&self) -> Subject<'a> {
+        self.rule
+    }
+
+    /// The event.
+    #[must_use]
+    pub fn event(&self) -> &'a Event {
+        self.view.event
+    }
+
+    /// The file, or whatever else the event was read from.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.view.path
+    }
+
+    /// The number of the record within the part that was read.
+    #[must_use]
+    pub fn record(&self) -> u64 {
+        self.view.record
+    }
+
+    /// The same in every run, wherever the log lies.
+    #[must_use]
+    pub fn id(&self) -> DetectionId {
+        match (self.alert, self.rule) {
+            (Some(view), _) => view.alert.id,
+            (None, Subject::Rule(card)) => {
+                let digest = self.view.digest.get_or_init(|| EventDigest::of(&self.event().raw));
+                DetectionId::new(&card.rule, digest)
+            }
+            (None, Subject::Correlation(_)) => unreachable!("a correlation has an alert"),
+        }
+    }
+
+    /// When it happened.
+    #[must_use]
+    pub fn time(&self) -> Option<i64> {
+        match self.alert {
+            Some(view) => Some(view.alert.time),
+            None => self.event().time.map(|time| time.nanos),
+        }
+    }
+
+    /// What rules of several log sources made has none.
+    #[must_use]
+    pub fn has_event(&self) -> bool {
+        self.alert.is_none_or(|view| !view.events.is_empty())
+    }
+
+    /// The record as it came, as JSON.
+    fn record_json(&self) -> &[u8] {
+        self.view.json.get_or_init(|| {
+            let mut out = Vec::new();
+            json::record(&self.event().raw, &mut out);
+            out
+        })
+    }
+
+    /// The log source of the event through which the rule saw it.
+    #[must_use]
+    pub fn log_source(&self) -> Option<&'a LogSource> {
+        let have = &self.event().route.log_sources;
+        let through = match self.rule {
+            Subject::Rule(card) => have.iter().find(|have| card.rule.logsource.covers(have)),
+            Subject::Correlation(_) => None,
+        };
+        through.or(have.first())
+    }
+
+    /// `field=value` of all that matched, each once.
+    #[must_use]
+    pub fn matched_texts(&self) -> Vec<(Option<&'a str>, &'a str)> {
+        let mut texts = Vec::new();
+        for part in self.matched {
+            let text = (part.field.as_deref(), part.value.as_deref().unwrap_or("(none)"));
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        texts
+    }
+
+    /// A field of the event as text, by the first of these names that it has.
+    #[must_use]
+    pub fn field(&self, names: &[&str]) -> Option<String> {
+        field(self.event(), names)
+    }
+}
+
+/// A field of an event as text, by the first of these names that it has.
+#[must_use]
+pub fn field(event: &Event, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| {
+        let mut value = event.object.get(name).or_else(|| event.lifted.get(name));
+        if value.is_none() {
+            let mut parts = name.split('.');
+            value = parts.next().and_then(|first| event.object.get(first));
+            for part in parts {
+                value = match value {
+                    Some(sigmund_engine::Value::Object(object)) => object.get(part),
+                    _ => None,
+                };
+            }
+        }
+        value?.comparable().map(std::borrow::Cow::into_owned).filter(|text| !text.is_empty())
+    })
+}
+
+/// The names under which logs say which machine an event is about.
+pub const HOST_FIELDS: &[&str] = &[
+    "Computer",
+    "ComputerName",
+    "host.name",
+    "hostname",
+    "Hostname",
+    "host",
+    "HostName",
+    "computer_name",
+];
+
+/// The names under which logs say who is concerned.
+pub const USER_FIELDS: &[&str] =
+    &["user.name", "User", "user", "TargetUserName", "SubjectUserName"];
+
+/// The names under which logs say who opened a connection.
+pub const SOURCE_IP_FIELDS: &[&str] =
+    &["source.ip", "id.orig_h", "src_ip", "SourceIp", "SourceAddress", "IpAddress", "srcip"];
+
+/// The names under which logs say whom a connection was opened to.
+pub const DESTINATION_IP_FIELDS: &[&str] =
+    &["destination.ip", "id.resp_h", "dst_ip", "dest_ip", "DestinationIp", "DestAddress", "dstip"];
+
+/// RFC 3339 in UTC.
+#[must_use]
+pub fn rfc3339(nanos: i64) -> String {
+    match jiff::Timestamp::from_nanosecond(i128::from(nanos)) {
+        Ok(time) => time.to_string(),
+        // Every i64 of nanoseconds is within what a timestamp can say.
+        Err(_) => String::new(),
+    }
+}
+
+/// A detection within a [`Buffer`].
+#[derive(Clone, Debug)]
+pub struct Mark {
+    /// One past its last byte.
+    pub end: usize,
+    /// Event time in nanoseconds, if known.
+    pub time: Option<i64>,
+    /// Index of the rule.
+    pub rule: u32,
+    /// The machine it is about, where detections are only counted.
+    pub host: Option<Box<str>>,
+}
+
+/// Encoded detections with places for record numbers.
+#[derive(Debug, Default)]
+pub struct Buffer {
+    bytes: Vec<u8>,
+    /// (offset, number within the part)
+    numbers: Vec<(usize, u64)>,
+    marks: Vec<Mark>,
+}
+
+impl Buffer {
+    /// Whether there is no detection in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.marks.is_empty()
+    }
+
+    /// What was written so far. It only grows, by whole texts.
+    pub fn bytes(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Leaves a place for the number of a record within the part.
+    pub fn number(&mut self, record: u64) {
+        self.numbers.push((self.bytes.len(), record));
+    }
+
+    /// Ends a detection.
+    pub fn mark(&mut self, time: Option<i64>, rule: u32) {
+        self.marks.push(Mark { end: self.bytes.len(), time, rule, host: None });
+    }
+
+    /// A detection that is only counted.
+    pub fn count(&mut self, time: Option<i64>, rule: u32, host: Option<String>) {
+        let host = host.map(String::into_boxed_str);
+        self.marks.push(Mark { end: self.bytes.len(), time, rule, host });
+    }
+
+    /// Gives each detection with its numbers filled in, and forgets all.
+    pub fn drain(
+        &mut self,
+        base: u64,
+        each: &mut dyn FnMut(&Mark, &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut text = Vec::new();
+        let mut numbers = self.numbers.iter().peekable();
+        let mut at = 0;
+        for mark in &self.marks {
+            text.clear();
+            while let Some((offset, number)) = numbers.next_if(|(offset, _)| *offset <= mark.end) {
+                text.extend_from_slice(&self.bytes[at..*offset]);
+                write!(text, "{}", base + number)?;
+                at = *offset;
+            }
+            text.extend_from_slice(&self.bytes[at..mark.end]);
+            at = mark.end;
+            each(mark, &text)?;
+        }
+        self.bytes.clear();
+        self.numbers.clear();
+        self.marks.clear();
+        Ok(())
+    }
+}
+
+/// The ATT&CK technique ids among a rule's tags: `attack.t1059.001` → `T1059.001`.
+pub fn techniques(metadata: &Metadata) -> impl Iterator<Item = String> + '_ {
+    metadata.tags.iter().filter_map(|tag| {
+        let id = tag.strip_prefix("attack.t")?;
+        id.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("T{id}"))
+    })
+}
