@@ -53,7 +53,7 @@ fn groups<'a>(finding: &Finding<'a>) -> Vec<Group<'a>> {
         if any {
             groups.push(
                 Level::HELP
-                    .secondary_title(crate::printer::visible(&fix.message, false))
+                    .secondary_title(sigmund_stream::words::visible(&fix.message, false))
                     .element(patches),
             );
         }
