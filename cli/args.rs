@@ -64,6 +64,12 @@ pub(crate) enum Command {
     /// Look at the loaded rules
     #[command(subcommand)]
     Rules(RulesCommand),
+    /// Show and check the configuration of the service
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Make and check the topics that the service needs
+    #[command(subcommand)]
+    Topics(TopicsCommand),
     /// Make shell completions and man pages
     #[command(subcommand)]
     Generate(Generate),
@@ -474,6 +480,89 @@ pub(crate) enum ListFormat {
     Csv,
 }
 
+/// Where the configuration of the service comes from.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct ConfigOptions {
+    /// Configuration file [default: the nearest `sigmund.yaml` here or above]
+    #[arg(short, long, value_name = "FILE", env = "SIGMUND_CONFIG", conflicts_with = "no_config")]
+    pub(crate) config: Option<PathBuf>,
+    /// Read no configuration files, not even those in /etc and in the home directory
+    #[arg(long)]
+    pub(crate) no_config: bool,
+    /// Set a key, such as `kafka.group_protocol=consumer`; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_and_value)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Brokers to ask first, instead of those of the configuration
+    #[arg(long, value_name = "HOST:PORT,…", value_delimiter = ',')]
+    pub(crate) bootstrap_servers: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  sigmund config check
+  sigmund config show -c /etc/sigmund/config.yaml --set lanes=2
+  sigmund config schema > sigmund.schema.json      for completion in an editor")]
+pub(crate) enum ConfigCommand {
+    /// The configuration that counts, with the origin of each value
+    Show {
+        #[command(flatten)]
+        options: ConfigOptions,
+        /// Format of the configuration
+        #[arg(short, long, value_enum, default_value_t = ConfigFormat::Yaml)]
+        format: ConfigFormat,
+    },
+    /// Say what is wrong with the configuration
+    Check {
+        #[command(flatten)]
+        options: ConfigOptions,
+    },
+    /// What can be in a configuration
+    Schema {
+        /// Format of the schema
+        #[arg(short, long, value_enum, default_value_t = SchemaFormat::Json)]
+        format: SchemaFormat,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConfigFormat {
+    /// YAML with origins as comments
+    Yaml,
+    /// One JSON object with `config` and `origins`
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFormat {
+    /// A JSON schema
+    Json,
+    /// The documentation (docs/configuration.md)
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  sigmund topics create --bootstrap-servers kafka-1:9092
+  sigmund topics check && sigmund run")]
+pub(crate) enum TopicsCommand {
+    /// Make the topics that are missing; those of sources are never made
+    Create {
+        #[command(flatten)]
+        options: ConfigOptions,
+        /// Copies of each partition [default: 3 if there are so many brokers, otherwise 1]
+        #[arg(long, value_name = "N")]
+        replication_factor: Option<std::num::NonZeroU8>,
+    },
+    /// Compare the topics that are there with those that the service needs
+    Check {
+        #[command(flatten)]
+        options: ConfigOptions,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Generate {
     /// Shell completions on stdout
@@ -488,6 +577,13 @@ pub(crate) enum Generate {
         #[arg(value_name = "DIRECTORY")]
         directory: Option<PathBuf>,
     },
+}
+
+fn key_and_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("expected `KEY=VALUE`, such as `lanes=2`, found `{text}`"))?;
+    Ok((key.trim().to_owned(), value.to_owned()))
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {

@@ -29,6 +29,11 @@ pub(crate) fn run_in(folder: &Path, args: &[&str], stdin: &[u8]) -> Ran {
     for name in ["CI", "GITHUB_ACTIONS", "COLUMNS", "NO_COLOR", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SIGMUND_") {
+            command.env_remove(name);
+        }
+    }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("sigmund starts");
     let mut input = child.stdin.take().expect("a pipe");

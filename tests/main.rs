@@ -3,6 +3,7 @@
 mod agreement;
 mod check;
 mod command;
+mod config;
 mod confluent;
 mod conformance;
 mod correlations;

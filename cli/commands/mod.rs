@@ -1,12 +1,14 @@
 //! The commands: one file each.
 
 mod check;
+mod config;
 mod explain;
 mod generate;
 mod hunt;
 mod parse;
 mod rules;
 mod test;
+mod topics;
 
 use crate::args::Command;
 use crate::printer::Printer;
@@ -42,6 +44,8 @@ pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<Status>
         Command::Parse(args) => parse::run(&args, printer),
         Command::Explain(args) => explain::run(&args, printer),
         Command::Rules(args) => rules::run(&args, printer),
+        Command::Config(args) => config::run(&args, printer),
+        Command::Topics(args) => topics::run(&args, printer),
         Command::Generate(args) => generate::run(&args, printer),
     }
 }

@@ -34,7 +34,7 @@ mod read;
 mod reference;
 pub mod rule;
 mod span;
-mod suggestion;
+pub mod suggestion;
 pub mod value;
 pub mod yaml;
 

@@ -1,10 +1,8 @@
 //! "Did you mean": the nearest known word to a misspelt one.
 
 /// The candidate nearest to `word`, ignoring case, if it is near enough to be meant.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Distances are quadratic in length, and no known word is long.
     if word.is_empty() || word.len() > 64 {
         return None;
@@ -20,7 +18,7 @@ pub(crate) fn nearest<'a>(
 }
 
 /// "did you mean `x`?", or `otherwise`.
-pub(crate) fn did_you_mean<'a>(
+pub fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
     otherwise: impl FnOnce() -> String,

@@ -88,6 +88,7 @@ impl JsonSchema for Span {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
+            "format": super::shape::SPAN,
             "pattern": "^[0-9]+(ms|s|m|h|d)$",
             "description": "A length of time such as `100ms`, `10s`, `15m`, `24h` or `7d`."
         })

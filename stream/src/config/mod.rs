@@ -2,18 +2,42 @@
 //!
 //! These types are the documentation: their comments are what `sigmund config schema` and `docs/configuration.md` say.
 
+mod document;
 mod duration;
+mod layers;
+mod load;
+mod problem;
+mod properties;
+mod secret;
+mod shape;
+mod show;
+mod size;
+mod template;
+mod tree;
+mod validate;
 
 pub use crate::encode::Format;
+pub use document::markdown;
 pub use duration::Span;
+pub use layers::Layers;
+pub use load::Loaded;
+pub use problem::{Origin, Problem, Problems};
+pub use secret::{HIDDEN, Properties, Secret};
+pub use shape::schema;
+pub use size::Size;
+pub use template::{Placeholder, Template};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 
+/// A configuration with a comment on every key that most people set.
+pub const EXAMPLE: &str = include_str!("example.yaml");
+
 /// The whole configuration of `sigmund run`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The name of this deployment. Consumer groups, transactional ids and the topics that are not named begin with it: all processes
@@ -26,7 +50,7 @@ pub struct Config {
     pub kafka: Kafka,
     /// Where events come from.
     pub sources: Vec<Source>,
-    /// The rules.
+    /// What is looked for in the events.
     pub rules: Rules,
     /// How hits are counted and ordered over time.
     pub correlation: Correlation,
@@ -45,6 +69,15 @@ pub struct Config {
     pub http: Http,
     /// What the service says about itself on stderr.
     pub log: Log,
+    /// The keys whose values came from files or the environment, and are not shown.
+    #[serde(skip)]
+    pub hidden: BTreeSet<String>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&show::value(self), f)
+    }
 }
 
 impl Default for Config {
@@ -63,6 +96,7 @@ impl Default for Config {
             lanes: 1,
             http: Http::default(),
             log: Log::default(),
+            hidden: BTreeSet::new(),
         }
     }
 }
@@ -98,6 +132,12 @@ impl Config {
         self.named(self.correlation.late.as_ref(), "late")
     }
 
+    /// The topic that says what became of the rules of the rule topic.
+    #[must_use]
+    pub fn rules_status(&self) -> String {
+        self.named(self.rules.status_topic.as_ref(), "rules-status")
+    }
+
     fn named(&self, name: Option<&String>, what: &str) -> String {
         name.cloned().unwrap_or_else(|| format!("{}.{what}", self.application))
     }
@@ -112,7 +152,7 @@ pub struct Kafka {
     /// How the members of a group share partitions: `classic`, or `consumer` (KIP-848, brokers of version 4).
     pub group_protocol: GroupProtocol,
     /// Any property of librdkafka, for all clients. Those that would break exactly-once are refused.
-    pub properties: BTreeMap<String, String>,
+    pub properties: Properties,
 }
 
 impl Default for Kafka {
@@ -120,7 +160,7 @@ impl Default for Kafka {
         Self {
             bootstrap_servers: vec!["127.0.0.1:9092".to_owned()],
             group_protocol: GroupProtocol::default(),
-            properties: BTreeMap::new(),
+            properties: Properties::default(),
         }
     }
 }
@@ -160,6 +200,8 @@ pub struct Rules {
     pub paths: Vec<PathBuf>,
     /// A compacted topic of rules by their ids.
     pub topic: Option<String>,
+    /// The topic that says which rules of the topic were taken and which were not, and why; `{application}.rules-status` if not named.
+    pub status_topic: Option<String>,
     /// Processing pipelines in pySigma's format, applied in order.
     pub pipelines: Vec<PathBuf>,
     /// Values of placeholders for the `expand` modifier.
@@ -189,9 +231,11 @@ pub struct Correlation {
     /// Event times further ahead of the clock than this are not believed.
     pub max_future: Span,
     /// About how much memory all windows of a process may take, such as `2GiB`.
-    pub max_state: Option<String>,
+    pub max_state: Option<Size>,
     /// Partitions of the topics of sightings and of state. It cannot be changed later without moving the state.
     pub partitions: u32,
+    /// So long Kafka keeps hits on their way to windows: at least the longest timespan of a rule, `max_lateness` and a day.
+    pub retention: Span,
     /// Threads that run windows.
     pub lanes: usize,
     /// The topic of hits on their way to windows; `{application}.sightings` if not named.
@@ -212,6 +256,7 @@ impl Default for Correlation {
             max_future: Span::seconds(3600),
             max_state: None,
             partitions: 16,
+            retention: Span::seconds(7 * 24 * 3600),
             lanes: 1,
             sightings: None,
             state: None,
@@ -297,7 +342,7 @@ pub struct Http {
     /// Where it listens; nothing listens if it is `off`. Beyond this machine it needs `tls` and `token`.
     pub listen: String,
     /// Who asks must know this (`Authorization: Bearer …`).
-    pub token: Option<String>,
+    pub token: Option<Secret>,
     /// Files of the certificate chain and its key, in PEM.
     pub tls: Option<Tls>,
 }

@@ -2,10 +2,11 @@
 
 use crate::config::{Config, Delivery, GroupProtocol};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use std::fmt;
 use std::time::Duration;
 
 /// Makes clients of one process.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Clients {
     base: ClientConfig,
     application: String,
@@ -13,6 +14,15 @@ pub struct Clients {
     protocol: GroupProtocol,
     delivery: Delivery,
     timeout: Duration,
+}
+
+impl fmt::Debug for Clients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `ClientConfig` knows some secrets by their names, but not all.
+        let mut shown = f.debug_struct("Clients");
+        shown.field("application", &self.application).field("instance", &self.instance);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// Clients are told to give up before the broker gives up on the transaction.
@@ -26,7 +36,7 @@ impl Clients {
         base.set("bootstrap.servers", config.kafka.bootstrap_servers.join(","));
         // What the brokers say is logged by us, once.
         base.set_log_level(RDKafkaLogLevel::Warning);
-        for (name, value) in &config.kafka.properties {
+        for (name, value) in config.kafka.properties.iter() {
             base.set(name, value);
         }
         Self {
