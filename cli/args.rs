@@ -53,6 +53,8 @@ pub(crate) enum ColorChoice {
 pub(crate) enum Command {
     /// Find what Sigma rules detect in logs
     Hunt(Box<Hunt>),
+    /// Run the service: events from Kafka topics in, detections to Kafka topics out
+    Run(Box<Run>),
     /// Find mistakes in rules: parse, lint and compile them
     Check(Check),
     /// Run the tests of rules
@@ -73,6 +75,24 @@ pub(crate) enum Command {
     /// Make shell completions and man pages
     #[command(subcommand)]
     Generate(Generate),
+}
+
+/// `sigmund run`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  sigmund topics create -c sigmund.yaml         make the topics that are missing
+  sigmund run -c sigmund.yaml                   run until SIGTERM
+  sigmund run --bootstrap-servers kafka:9092 --topic logs -r rules/")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) options: ConfigOptions,
+    /// Topic to read events from, instead of the sources of the configuration; may be repeated
+    #[arg(long = "topic", value_name = "TOPIC", value_delimiter = ',')]
+    pub(crate) topics: Vec<String>,
+    /// Rule file or directory, instead of those of the configuration; may be repeated
+    #[arg(short, long = "rules", value_name = "PATH")]
+    pub(crate) rules: Vec<PathBuf>,
 }
 
 /// Which rules, and what is done to them before they are compiled.

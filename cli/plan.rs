@@ -11,8 +11,8 @@ use sigmund_engine::Routing;
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
 use sigmund_sigma::rule::{Level, Metadata, Status};
-use sigmund_sigma::{Diagnostic, Loader, LogSource, Severity, Source, lint};
-use sigmund_stream::reading::{Reading, added, input_format, time_zone};
+use sigmund_sigma::{Diagnostic, Loader, Severity, Source, lint};
+use sigmund_stream::reading::{self, Reading, added, input_format, time_zone};
 use sigmund_stream::rule_files::RuleFiles;
 use sigmund_stream::rules::Rules;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ pub(crate) fn reading(options: &LogOptions) -> anyhow::Result<Reading> {
     routing.unfiltered = options.no_routing;
     routing.strict_taxonomy = options.strict_taxonomy;
     for text in &options.log_sources {
-        routing.always.push(log_source(text)?);
+        routing.always.push(reading::log_source(text)?);
     }
     for path in &options.log_source_mappings {
         let mapping = read_table(path, "log source mapping", LogSourceMapping::parse)?;
@@ -75,23 +75,6 @@ pub(crate) fn reading(options: &LogOptions) -> anyhow::Result<Reading> {
     let forced = options.input_format.as_deref().map(input_format).transpose()?;
     let zone = options.assume_zone.as_deref().map(time_zone).transpose()?;
     Ok(Reading { routing: Arc::new(routing), forced, zone: zone.unwrap_or(TimeZone::UTC) })
-}
-
-/// `product=linux,service=auditd`
-fn log_source(text: &str) -> anyhow::Result<LogSource> {
-    let (mut product, mut category, mut service) = (None, None, None);
-    for part in text.split(',') {
-        match part.trim().split_once('=') {
-            Some(("product", value)) => product = Some(value),
-            Some(("category", value)) => category = Some(value),
-            Some(("service", value)) => service = Some(value),
-            _ => bail!(
-                "`{part}` in `--logsource {text}` is not `product=…`, `category=…` or `service=…`; \
-                 write for example `--logsource product=linux,service=sshd`"
-            ),
-        }
-    }
-    Ok(LogSource::new(product, category, service))
 }
 
 /// A time limit in nanoseconds: RFC 3339, or a date or time without a zone (UTC).
@@ -257,7 +240,7 @@ fn status(status: args::Status) -> Status {
 
 #[cfg(test)]
 mod tests {
-    use super::{instant, log_source};
+    use super::instant;
 
     #[test]
     fn times_are_read() {
@@ -266,12 +249,5 @@ mod tests {
         assert_eq!(instant("1970-01-01T01:00:00+01:00").ok(), Some(0));
         assert_eq!(instant("1970-01-01T00:00:02").ok(), Some(2_000_000_000));
         assert!(instant("yesterday").is_err());
-    }
-
-    #[test]
-    fn log_sources_are_read() {
-        let source = log_source("product=Linux, service=auditd").expect("a log source");
-        assert_eq!(source.to_string(), "linux/-/auditd");
-        assert!(log_source("linux").is_err());
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn load(options: &ConfigOptions, printer: &Printer) -> Option<Loaded>
     }
 }
 
-fn report(problems: &Problems, printer: &Printer) {
+pub(super) fn report(problems: &Problems, printer: &Printer) {
     for problem in &problems.0 {
         printer.error(&problem.to_string());
     }

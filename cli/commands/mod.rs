@@ -7,6 +7,7 @@ mod generate;
 mod hunt;
 mod parse;
 mod rules;
+mod run;
 mod test;
 mod topics;
 
@@ -39,6 +40,7 @@ impl From<Status> for ExitCode {
 pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<Status> {
     match command {
         Command::Hunt(args) => hunt::run(&args, printer),
+        Command::Run(args) => run::run(&args, printer),
         Command::Check(args) => check::run(&args, printer),
         Command::Test(args) => test::run(&args, printer),
         Command::Parse(args) => parse::run(&args, printer),

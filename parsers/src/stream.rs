@@ -12,6 +12,9 @@ use sigmund_engine::{Event, Record};
 /// The longest record, unless told otherwise: 1 MiB.
 pub const DEFAULT_LIMIT: usize = 1 << 20;
 
+/// So much of a message is looked at to see how its records are framed.
+const HEAD: usize = 64 << 10;
+
 /// What a stream held so far. `records` = `events` + all of `skipped`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -233,6 +236,14 @@ impl Stream {
         self.framer = Framer::new(self.format.framing(), b"", self.limit);
     }
 
+    /// Reads all records of a message that stands for itself, such as the value of a Kafka record. What parsers know from earlier messages stays.
+    pub fn message(&mut self, bytes: &[u8], record: &mut Record, each: &mut dyn FnMut(Framed<'_>)) {
+        let head = &bytes[..bytes.len().min(HEAD)];
+        let head = head.strip_prefix(BOM).unwrap_or(head);
+        self.framer = Framer::new(self.format.framing(), head, self.limit);
+        self.read(bytes, true, record, each);
+    }
+
     /// What was read so far.
     #[must_use]
     pub fn counts(&self) -> &Counts {
@@ -380,6 +391,33 @@ mod tests {
 
     fn info() -> StreamInfo {
         StreamInfo::new("", 0)
+    }
+
+    #[test]
+    fn messages_stand_for_themselves() {
+        let first = b"{\"a\":1}\n{\"a\":2}";
+        let mut stream = Stream::open(info(), first, None);
+        let mut record = Record::new(Arc::default());
+        let mut found = Vec::new();
+        let messages: [&[u8]; 5] =
+            [first, b"{\n \"a\": 3\n}", b"[{\"a\":4},{\"a\":5}", b"not json", b"{\"a\":6}"];
+        for message in messages {
+            stream.message(message, &mut record, &mut |framed| {
+                let text = String::from_utf8_lossy(framed.bytes).replace(['\n', ' '], "");
+                found.push(format!("{}:{text}", framed.format));
+            });
+        }
+        let expected = [
+            r#"json:{"a":1}"#,
+            r#"json:{"a":2}"#,
+            r#"json:{"a":3}"#,
+            r#"json:{"a":4}"#,
+            r#"json:{"a":5}"#,
+            "text:notjson",
+            r#"json:{"a":6}"#,
+        ];
+        assert_eq!(found, expected);
+        assert_eq!((stream.counts().records, stream.counts().unparsed), (7, 1));
     }
 
     /// `format:text` of each record, `-` in place of the format for skips, `!` for cut ones.

@@ -33,15 +33,15 @@ pub trait Stage {
     /// The stage cannot go on; the lane ends.
     fn record(&mut self, message: &BorrowedMessage<'_>) -> anyhow::Result<()>;
 
-    /// The records of this transaction are here, perhaps none. Gives all that is to be sent to `send`.
+    /// The records of this transaction are here, perhaps none. Gives all that is to be sent.
     ///
     /// # Errors
     ///
     /// The stage cannot go on; the lane ends.
     fn finish(&mut self) -> anyhow::Result<Batch>;
 
-    /// What `finish` gave is visible.
-    fn committed(&mut self);
+    /// What `finish` gave is visible; it is time to take over other rules.
+    fn committed(&mut self, member: &Member);
 
     /// What `finish` gave was taken back, and the records since the last commit come again: forgets them.
     ///
@@ -221,6 +221,7 @@ impl<S: Stage> Lane<S> {
         offsets
             .extend(self.offsets.iter().map(|(partition, (_, next))| (partition.clone(), *next)));
         if offsets.is_empty() && batch.outgoing.is_empty() {
+            self.stage.committed(&self.member);
             return Ok(());
         }
         let begun = Instant::now();
@@ -233,7 +234,7 @@ impl<S: Stage> Lane<S> {
                 self.metrics.transaction(begun.elapsed(), batch.outgoing.len());
                 self.metrics.positions(&offsets);
                 self.offsets.clear();
-                self.stage.committed();
+                self.stage.committed(&self.member);
                 Ok(())
             }
             Err(Failure::Aborted(why)) => {

@@ -5,15 +5,21 @@
 
 pub mod config;
 pub mod correlate;
+pub mod destination;
 pub mod detect;
 pub mod encode;
 pub mod evidence;
 pub mod kafka;
 pub mod lane;
+pub mod loading;
+pub mod outgoing;
+pub mod plan;
 pub mod reading;
 pub mod rule_files;
 pub mod rules;
+pub mod service;
 pub mod sighting;
+pub mod snapshot;
 pub mod telemetry;
 pub mod watchdog;
 pub mod words;

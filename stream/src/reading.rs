@@ -19,6 +19,19 @@ pub struct Reading {
     pub zone: TimeZone,
 }
 
+impl Default for Reading {
+    fn default() -> Self {
+        Self { routing: Arc::default(), forced: None, zone: TimeZone::UTC }
+    }
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let forced = self.forced.map(|format| format.name());
+        f.debug_struct("Reading").field("forced", &forced).finish_non_exhaustive()
+    }
+}
+
 impl Reading {
     /// What a parser is told about a stream. `modified` is the time of the file, in nanoseconds UTC.
     #[must_use]
@@ -60,6 +73,26 @@ pub fn input_format(name: &str) -> anyhow::Result<&'static dyn Format> {
     })
 }
 
+/// A log source such as `product=linux,service=auditd`.
+///
+/// # Errors
+/// If a part is not one of the three.
+pub fn log_source(text: &str) -> anyhow::Result<LogSource> {
+    let (mut product, mut category, mut service) = (None, None, None);
+    for part in text.split(',') {
+        match part.trim().split_once('=') {
+            Some(("product", value)) => product = Some(value),
+            Some(("category", value)) => category = Some(value),
+            Some(("service", value)) => service = Some(value),
+            _ => bail!(
+                "`{part}` in log source `{text}` is not `product=…`, `category=…` or `service=…`; \
+                 write for example `product=linux,service=sshd`"
+            ),
+        }
+    }
+    Ok(LogSource::new(product, category, service))
+}
+
 /// A name of the time zone database, or an offset such as `+02:00`.
 ///
 /// # Errors
@@ -97,6 +130,13 @@ mod tests {
         assert_eq!(input_format("json").map(|format| format.name()).ok(), Some("json"));
         let error = input_format("jsn").err().expect("no such format").to_string();
         assert!(error.starts_with("unknown input format `jsn`; known: "), "{error}");
+    }
+
+    #[test]
+    fn log_sources_are_read() {
+        let source = super::log_source("product=Linux, service=auditd").expect("a log source");
+        assert_eq!(source.to_string(), "linux/-/auditd");
+        assert!(super::log_source("linux").is_err());
     }
 
     #[test]

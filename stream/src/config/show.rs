@@ -1,10 +1,12 @@
 //! The configuration that counts, with who said what.
 
+use super::Config;
 use super::load::Loaded;
 use super::problem::Origin;
 use super::secret::HIDDEN;
+#[cfg(test)]
+use super::shape;
 use super::tree::below;
-use super::{Config, shape};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

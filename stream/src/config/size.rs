@@ -40,7 +40,7 @@ impl FromStr for Size {
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = |(_, unit): &&(&str, usize)| self.0 % unit == 0;
+        let fits = |(_, unit): &&(&str, usize)| self.0.is_multiple_of(*unit);
         let (name, unit) = UNITS.iter().find(fits).unwrap_or(&UNITS[3]);
         write!(f, "{}{name}", self.0 / unit)
     }

@@ -1,5 +1,10 @@
 //! Stage 2: hits go through windows, partition by partition.
 
+mod bodies;
+mod changelog;
 mod record;
+mod stage;
 
+pub use bodies::Seen;
 pub use record::{Body, Crossing, Origin, Progress, SightingRecord, Unreadable};
+pub use stage::Correlate;

@@ -186,17 +186,27 @@ impl Member {
         }))
     }
 
-    /// The numbers of partitions of a topic.
+    /// All partitions of the topics that are wanted.
     ///
     /// # Errors
     ///
     /// The brokers do not say.
-    pub fn partitions(&self, topic: &str, timeout: Duration) -> anyhow::Result<Vec<i32>> {
-        let metadata = self.consumer.fetch_metadata(Some(topic), timeout);
-        let metadata = metadata.with_context(|| format!("cannot look at topic `{topic}`"))?;
-        let topics = metadata.topics().iter();
-        let partitions = topics.flat_map(|topic| topic.partitions());
-        Ok(partitions.map(|partition| partition.id()).collect())
+    pub fn all_partitions(
+        &self,
+        wants: &dyn Fn(&str) -> bool,
+        timeout: Duration,
+    ) -> anyhow::Result<Vec<TopicPartition>> {
+        let metadata = self.consumer.fetch_metadata(None, timeout);
+        let metadata = metadata.context("cannot ask the brokers which topics there are")?;
+        let mut found = Vec::new();
+        for topic in metadata.topics().iter().filter(|topic| wants(topic.name())) {
+            let name: Arc<str> = topic.name().into();
+            found.extend(topic.partitions().iter().map(|partition| TopicPartition {
+                topic: Arc::clone(&name),
+                partition: partition.id(),
+            }));
+        }
+        Ok(found)
     }
 
     /// Reads on from these offsets. Partitions that are not ours any more are left alone.

@@ -33,6 +33,12 @@ pub(crate) struct KindLabels {
     kind: &'static str,
 }
 
+/// A rule by its id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(crate) struct RuleLabel {
+    rule: String,
+}
+
 /// All metrics of a process.
 #[derive(Clone, Debug)]
 pub struct Metrics(Arc<All>);
@@ -47,6 +53,11 @@ struct All {
     errors: Family<KindLabels, Counter>,
     lag: Family<PartitionLabels, Gauge>,
     counts: Family<KindLabels, Counter>,
+    detections: Family<RuleLabel, Counter>,
+    restores: Histogram,
+    state_groups: Gauge,
+    state_hits: Gauge,
+    state_bytes: Gauge,
     /// One after the last record that was done.
     positions: Mutex<BTreeMap<TopicPartition, i64>>,
 }
@@ -72,6 +83,11 @@ impl Metrics {
             errors: Family::default(),
             lag: Family::default(),
             counts: Family::default(),
+            detections: Family::default(),
+            restores: Histogram::new(exponential_buckets(0.01, 2.0, 12)),
+            state_groups: Gauge::default(),
+            state_hits: Gauge::default(),
+            state_bytes: Gauge::default(),
             positions: Mutex::default(),
             registry: Mutex::default(),
         };
@@ -86,6 +102,15 @@ impl Metrics {
         registry.register("errors", "Errors by kind", all.errors.clone());
         registry.register("lag", "Committed records that were not read yet", all.lag.clone());
         registry.register("count", "What was worked on, by kind", all.counts.clone());
+        registry.register("detections", "Detections by rule", all.detections.clone());
+        registry.register(
+            "restore_seconds",
+            "Time to read a partition's state",
+            all.restores.clone(),
+        );
+        registry.register("state_groups", "Groups in windows", all.state_groups.clone());
+        registry.register("state_hits", "Hits in windows", all.state_hits.clone());
+        registry.register("state_bytes", "Memory of windows", all.state_bytes.clone());
         *all.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
         Self(Arc::new(all))
     }
@@ -151,6 +176,23 @@ impl StageMetrics {
         if count > 0 {
             self.all.counts.get_or_create(&KindLabels { stage: self.stage, kind }).inc_by(count);
         }
+    }
+
+    /// A rule has detected something.
+    pub fn detection(&self, rule: &str) {
+        self.all.detections.get_or_create(&RuleLabel { rule: rule.to_owned() }).inc();
+    }
+
+    /// The state of a partition was read.
+    pub fn restored(&self, time: Duration) {
+        self.all.restores.observe(time.as_secs_f64());
+    }
+
+    /// Groups, hits and bytes in windows.
+    pub fn state(&self, (groups, hits, bytes): (usize, usize, usize)) {
+        self.all.state_groups.set(groups as i64);
+        self.all.state_hits.set(hits as i64);
+        self.all.state_bytes.set(bytes as i64);
     }
 
     /// Records up to these are done.

@@ -1,0 +1,60 @@
+//! `sigmund run`: the service.
+
+use super::{Status, config};
+use crate::args::Run as Args;
+use crate::printer::Printer;
+use crate::sources;
+use anyhow::Context as _;
+use sigmund_stream::config::{Config, Log, LogFormat};
+use sigmund_stream::service::Service;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use tracing_subscriber::EnvFilter;
+
+pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
+    let mut layers = config::layers(&args.options);
+    if !args.topics.is_empty() {
+        let topics = args.topics.join(", ");
+        layers.set("sources", &format!("[{{topics: [{topics}]}}]"));
+    }
+    let rules: Vec<String> = args.rules.iter().map(|path| path.display().to_string()).collect();
+    layers.set_list("--rules", "rules.paths", rules);
+    let loaded = match Config::load(&layers) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            config::report(&problems, printer);
+            return Ok(Status::Failure);
+        }
+    };
+    begin_log(&loaded.config.log)?;
+    // The first signal ends the service in order, the second at once.
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        flag::register_conditional_shutdown(signal, 2, Arc::clone(&stop))
+            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
+            .context("cannot listen to signals")?;
+    }
+    let (service, problems) = Service::new(loaded.config, sources::starter_pack().texts)?;
+    for problem in problems {
+        tracing::error!("{problem}");
+    }
+    service.run(&stop)?;
+    tracing::info!("stopped: all that was begun is committed");
+    Ok(Status::Success)
+}
+
+/// Log lines go to stderr.
+fn begin_log(log: &Log) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&log.level).with_context(|| {
+        format!("`log.level`: `{}` is none; write for example `info`", log.level)
+    })?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match log.format {
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Text => lines.with_target(false).with_ansi(io::stderr().is_terminal()).init(),
+    }
+    Ok(())
+}

@@ -1,0 +1,174 @@
+//! The state of one partition in its changelog: a compacted topic with the same number of partitions as that of the hits.
+//!
+//! There are three kinds of keys: one for how far the partition was read, one for the raw partitions that its numbers of sources mean, and one for each entry
+//! of the engine's state. All of a transaction are written together with the offsets of the hits, so a reader of committed records sees
+//! the state between two transactions.
+
+use super::record::{Origin, number, read_number};
+use sigmund_engine::correlation::StateKey;
+use std::collections::BTreeMap;
+
+const VERSION: u8 = 1;
+const HEAD: &[u8] = b"h";
+const SOURCES: &[u8] = b"s";
+const ENTRY: u8 = b'e';
+
+/// How far a partition was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Partitions of the topic when this was written: with another number groups are elsewhere.
+    pub(super) partitions: u32,
+    /// The next hit to be read.
+    pub(super) next: u64,
+    /// The oldest hit that waits for the watermark, if one does: from there hits are read again.
+    pub(super) oldest: Option<u64>,
+}
+
+/// What a changelog says.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    /// By key, without what was deleted.
+    values: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// Why a changelog cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Broken(&'static str);
+
+impl Kept {
+    /// Takes a record, in the order of the log.
+    pub(super) fn take(&mut self, key: &[u8], value: Option<&[u8]>) {
+        match value {
+            Some(value) => {
+                self.values.insert(key.to_vec(), value.to_vec());
+            }
+            None => {
+                self.values.remove(key);
+            }
+        }
+    }
+
+    /// How far the partition was read. `None` if nothing was ever written.
+    ///
+    /// # Errors
+    ///
+    /// It is not what was written.
+    pub(super) fn head(&self) -> Result<Option<Head>, Broken> {
+        let Some(value) = self.values.get(HEAD) else { return Ok(None) };
+        let read = |mut input: &[u8]| {
+            let input = &mut input;
+            if read_number(input)? != u64::from(VERSION) {
+                return None;
+            }
+            let partitions = u32::try_from(read_number(input)?).ok()?;
+            let (next, oldest) = (read_number(input)?, read_number(input)?);
+            let oldest = oldest.checked_sub(1);
+            input.is_empty().then_some(Head { partitions, next, oldest })
+        };
+        read(value).map(Some).ok_or(Broken("how far it was read is unreadable"))
+    }
+
+    /// The raw partitions by their numbers.
+    ///
+    /// # Errors
+    ///
+    /// They are not what was written.
+    pub(super) fn sources(&self) -> Result<Vec<Origin>, Broken> {
+        let Some(value) = self.values.get(SOURCES) else { return Ok(Vec::new()) };
+        let read = |mut input: &[u8]| {
+            let input = &mut input;
+            let count = read_number(input)?;
+            let mut all = Vec::new();
+            for _ in 0..count {
+                let length = usize::try_from(read_number(input)?).ok()?;
+                let (topic, rest) = input.split_at_checked(length)?;
+                *input = rest;
+                let topic = std::str::from_utf8(topic).ok()?.to_owned();
+                all.push(Origin { topic, partition: u32::try_from(read_number(input)?).ok()? });
+            }
+            input.is_empty().then_some(all)
+        };
+        read(value).ok_or(Broken("the numbers of raw partitions are unreadable"))
+    }
+
+    /// The entries of the engine.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (StateKey, Vec<u8>)> + '_ {
+        let entries = self.values.iter().filter(|(key, _)| key.first() == Some(&ENTRY));
+        entries.map(|(key, value)| (StateKey::from_bytes(&key[1..]), value.clone()))
+    }
+
+    /// All keys, so that they can be deleted.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.values.keys().map(Vec::as_slice)
+    }
+}
+
+impl Head {
+    /// Key and value.
+    #[must_use]
+    pub(super) fn write(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut value = Vec::new();
+        number(u64::from(VERSION), &mut value);
+        number(u64::from(self.partitions), &mut value);
+        number(self.next, &mut value);
+        number(self.oldest.map_or(0, |oldest| oldest + 1), &mut value);
+        (HEAD.to_vec(), value)
+    }
+}
+
+/// Key and value of the raw partitions.
+#[must_use]
+pub(super) fn write_sources(sources: &[Origin]) -> (Vec<u8>, Vec<u8>) {
+    let mut value = Vec::new();
+    number(sources.len() as u64, &mut value);
+    for source in sources {
+        number(source.topic.len() as u64, &mut value);
+        value.extend_from_slice(source.topic.as_bytes());
+        number(u64::from(source.partition), &mut value);
+    }
+    (SOURCES.to_vec(), value)
+}
+
+/// The key of an entry of the engine.
+#[must_use]
+pub(super) fn entry_key(key: &StateKey) -> Vec<u8> {
+    [&[ENTRY], key.as_bytes()].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_read_as_written() {
+        let mut kept = Kept::default();
+        assert_eq!((kept.head(), kept.sources()), (Ok(None), Ok(Vec::new())));
+        for oldest in [None, Some(0), Some(7)] {
+            let head = Head { partitions: 16, next: 300, oldest };
+            let (key, value) = head.write();
+            kept.take(&key, Some(&value));
+            assert_eq!(kept.head(), Ok(Some(head)));
+        }
+        let sources = vec![
+            Origin { topic: "raw".to_owned(), partition: 7 },
+            Origin { topic: "b".to_owned(), partition: 300 },
+        ];
+        let (key, value) = write_sources(&sources);
+        kept.take(&key, Some(&value));
+        assert_eq!(kept.sources(), Ok(sources));
+        let entry = StateKey::from_bytes(b"\x00");
+        kept.take(&entry_key(&entry), Some(b"v"));
+        assert_eq!(kept.entries().collect::<Vec<_>>(), [(entry.clone(), b"v".to_vec())]);
+        kept.take(&entry_key(&entry), None);
+        assert_eq!((kept.entries().count(), kept.keys().count()), (0, 2));
+    }
+
+    #[test]
+    fn what_is_damaged_is_said() {
+        let mut kept = Kept::default();
+        kept.take(HEAD, Some(b"\x01\x10"));
+        kept.take(SOURCES, Some(b"\x05a"));
+        assert!(kept.head().is_err() && kept.sources().is_err());
+    }
+}

@@ -1,0 +1,482 @@
+//! Stage 2 on Kafka: windows over hits, one set of them for each partition.
+//!
+//! What windows know is in memory and, after each transaction, in the changelog. Work changes the memory at once; if its
+//! transaction is taken back, the partition is read from the changelog again.
+
+use super::bodies::{Bodies, Seen};
+use super::changelog::{self, Head, Kept};
+use super::record::{Crossing, Origin};
+use crate::encode::{AlertView, Buffer, Contribution, EventView, Hit, no_event};
+use crate::evidence;
+use crate::kafka::{Member, Outgoing, Reader, TopicPartition};
+use crate::lane::{Batch, Stage};
+use crate::outgoing;
+use crate::plan::Plan;
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::telemetry::StageMetrics;
+use anyhow::{Context as _, bail};
+use rdkafka::message::{BorrowedMessage, Message as _};
+use sigmund_engine::correlation::{Alert, Correlator, EventRef, Output};
+use sigmund_engine::{Route, Routing};
+use sigmund_sigma::LogSource;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A partition of the topic of hits, with its windows.
+struct Partition {
+    place: TopicPartition,
+    correlator: Correlator,
+    /// The raw partitions that the numbers of sources mean, and the numbers.
+    sources: Vec<Origin>,
+    numbers: HashMap<Origin, u32>,
+    /// Sources that the changelog knows.
+    written: usize,
+    bodies: Bodies,
+    /// The next hit to be read.
+    next: u64,
+    output: Output,
+    /// It was read from, or its windows changed, since the last commit.
+    touched: bool,
+    /// Keys of state that is not ours any more.
+    forgotten: Vec<Vec<u8>>,
+    /// Hits before this one are in the state already: their offsets were not committed in time.
+    known: u64,
+}
+
+/// The stage.
+pub struct Correlate {
+    plan: Arc<Plan>,
+    snapshots: Arc<Snapshots>,
+    snapshot: Arc<Snapshot>,
+    reader: Reader,
+    partitions: BTreeMap<i32, Partition>,
+    metrics: StageMetrics,
+    buffer: Buffer,
+    routes: HashMap<Vec<LogSource>, Arc<Route>>,
+    exactly_once: bool,
+    /// When the raw partitions were last looked for.
+    looked: Option<Instant>,
+    raw: Vec<Origin>,
+}
+
+/// Raw partitions are looked for so often.
+const LOOK: Duration = Duration::from_secs(30);
+
+/// More routes than this are not remembered: log sources come from records.
+const MAX_ROUTES: usize = 10_000;
+
+impl std::fmt::Debug for Correlate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let partitions = self.partitions.keys();
+        f.debug_struct("Correlate").field("partitions", &partitions).finish_non_exhaustive()
+    }
+}
+
+impl Correlate {
+    /// With the newest rules.
+    #[must_use]
+    pub fn new(
+        plan: Arc<Plan>,
+        snapshots: Arc<Snapshots>,
+        reader: Reader,
+        exactly_once: bool,
+        metrics: StageMetrics,
+    ) -> Self {
+        let snapshot = snapshots.newest();
+        Self {
+            plan,
+            snapshots,
+            snapshot,
+            reader,
+            partitions: BTreeMap::new(),
+            metrics,
+            buffer: Buffer::default(),
+            routes: HashMap::new(),
+            exactly_once,
+            looked: None,
+            raw: Vec::new(),
+        }
+    }
+
+    /// The state of a partition from its changelog.
+    fn restore(&self, member: &Member, place: &TopicPartition) -> anyhow::Result<Partition> {
+        let begun = Instant::now();
+        let changelog =
+            TopicPartition { topic: Arc::clone(&self.plan.state), partition: place.partition };
+        let mut kept = Kept::default();
+        let mut records = 0_u64;
+        self.reader.read_to_end(&changelog, None, &mut |message| {
+            records += 1;
+            kept.take(message.key().unwrap_or_default(), message.payload());
+            Ok(())
+        })?;
+        let committed = member.committed(place, Duration::from_secs(30))?;
+        let committed = committed.and_then(|offset| u64::try_from(offset).ok());
+        let head = kept.head().with_context(|| damaged(&changelog))?;
+        let mut sources = kept.sources().with_context(|| damaged(&changelog))?;
+        if let Some(Head { partitions, .. }) = head
+            && partitions != self.plan.partitions
+        {
+            bail!(
+                "the state in `{}` is that of {partitions} partitions, and `correlation.partitions` is {}: set it to {partitions} again",
+                self.plan.state,
+                self.plan.partitions
+            );
+        }
+        let mut known = 0;
+        let mut next = committed.unwrap_or(0);
+        let mut oldest = None;
+        let mut entries: Vec<_> = kept.entries().collect();
+        let mut forgotten = Vec::new();
+        if let Some(head) = head {
+            // The group was moved back by hand: what the windows know would be counted again.
+            let is_reset = self.exactly_once && committed.is_none_or(|at| at < head.next);
+            if is_reset {
+                tracing::warn!(partition = %place, "the offset of the group is before the state: windows start empty");
+                entries.clear();
+                sources.clear();
+                forgotten = kept.keys().map(<[u8]>::to_vec).collect();
+            } else {
+                known = head.next;
+                next = next.max(head.next);
+                oldest = head.oldest.map(|oldest| (oldest, head.next));
+            }
+        }
+        let share = (u32::try_from(place.partition).unwrap_or(0), self.plan.partitions);
+        let (set, plan) = (Arc::clone(&self.snapshot.rules.correlations), &self.plan);
+        let (mut correlator, restored) =
+            Correlator::restore(set, plan.policy, plan.limits, plan.options, share, entries)
+                .with_context(|| damaged(&changelog))?;
+        correlator.follow_changes();
+        let numbers = (0..).zip(&sources).map(|(at, origin)| (origin.clone(), at)).collect();
+        let mut partition = Partition {
+            place: place.clone(),
+            correlator,
+            written: sources.len(),
+            sources,
+            numbers,
+            bodies: Bodies::default(),
+            next,
+            output: Output::default(),
+            touched: false,
+            forgotten,
+            known,
+        };
+        if let Some((oldest, next)) = oldest {
+            let place_of = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
+            self.reader.read(place, place_of(oldest), place_of(next), &mut |message| {
+                partition.again(&self.snapshot, message);
+                Ok(())
+            })?;
+        }
+        tracing::info!(
+            partition = %place,
+            records,
+            groups = restored.kept,
+            dropped = restored.dropped,
+            waiting = partition.correlator.pending().0,
+            milliseconds = begun.elapsed().as_millis() as u64,
+            "restored"
+        );
+        self.metrics.restored(begun.elapsed());
+        self.raw.iter().for_each(|origin| partition.register(origin));
+        Ok(partition)
+    }
+
+    /// Looks for raw partitions: windows wait for all of them.
+    fn look(&mut self, member: &Member) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+            return;
+        }
+        self.looked = Some(Instant::now());
+        match member.all_partitions(&|topic| self.plan.reads(topic), Duration::from_secs(10)) {
+            Ok(found) => {
+                for TopicPartition { topic, partition } in found {
+                    let Ok(partition) = u32::try_from(partition) else { continue };
+                    let origin = Origin { topic: topic.to_string(), partition };
+                    if !self.raw.contains(&origin) {
+                        self.partitions.values_mut().for_each(|ours| ours.register(&origin));
+                        self.raw.push(origin);
+                    }
+                }
+            }
+            Err(error) => tracing::warn!("{error:#}"),
+        }
+    }
+}
+
+fn damaged(changelog: &TopicPartition) -> String {
+    format!(
+        "the state in `{changelog}` cannot be read; delete and create the topic again to start without it"
+    )
+}
+
+impl Partition {
+    /// The number of a raw partition.
+    fn source(&mut self, origin: &Origin) -> u32 {
+        if let Some(number) = self.numbers.get(origin) {
+            return *number;
+        }
+        let number = self.sources.len() as u32;
+        self.sources.push(origin.clone());
+        self.numbers.insert(origin.clone(), number);
+        number
+    }
+
+    /// From now on the windows wait for a raw partition.
+    fn register(&mut self, origin: &Origin) {
+        if !self.numbers.contains_key(origin) {
+            let number = self.source(origin);
+            self.correlator.register(number);
+        }
+    }
+
+    /// A hit that waited for the watermark.
+    fn again(&mut self, snapshot: &Snapshot, message: &BorrowedMessage<'_>) {
+        let offset = u64::try_from(message.offset()).unwrap_or(0);
+        let Some(Ok(Crossing::Sighting(record))) = message.payload().map(Crossing::read) else {
+            return;
+        };
+        let correlations = &snapshot.rules.correlations;
+        if let Ok(Some(mut sighting)) = correlations.read_sighting(&mut &record.sighting[..]) {
+            sighting.event = EventRef { source: self.source(&record.origin), record: offset };
+            self.correlator.readmit(sighting);
+        }
+        let (origin, raw_offset, body) = (record.origin, record.offset, record.body);
+        self.bodies.keep(offset, Seen { origin, offset: raw_offset, body });
+    }
+}
+
+impl Stage for Correlate {
+    fn assigned(&mut self, member: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
+        self.looked = None;
+        self.look(member);
+        for place in partitions {
+            let partition = self.restore(member, place)?;
+            self.partitions.insert(place.partition, partition);
+        }
+        Ok(())
+    }
+
+    fn revoked(&mut self, partitions: &[TopicPartition]) {
+        for place in partitions {
+            self.partitions.remove(&place.partition);
+        }
+    }
+
+    fn record(&mut self, message: &BorrowedMessage<'_>) -> anyhow::Result<()> {
+        let Some(partition) = self.partitions.get_mut(&message.partition()) else {
+            bail!("a hit of partition {} came, which is not assigned", message.partition());
+        };
+        let offset = u64::try_from(message.offset()).unwrap_or(0);
+        partition.next = offset + 1;
+        partition.touched = true;
+        self.metrics.count("records", 1);
+        if offset < partition.known {
+            self.metrics.count("repeated", 1);
+            return Ok(());
+        }
+        let crossing = match message.payload().map(Crossing::read) {
+            Some(Ok(crossing)) => crossing,
+            Some(Err(why)) => {
+                tracing::error!(partition = %partition.place, offset, "a record is not read: {why}");
+                self.metrics.error("unreadable_sighting");
+                return Ok(());
+            }
+            None => return Ok(()),
+        };
+        match crossing {
+            Crossing::Progress(all) => {
+                for progress in all {
+                    let number = partition.source(&progress.origin);
+                    match progress.time {
+                        Some(time) => {
+                            partition.correlator.advance(number, time, &mut partition.output);
+                        }
+                        None => partition.correlator.register(number),
+                    }
+                }
+            }
+            Crossing::Sighting(record) => {
+                let correlations = &self.snapshot.rules.correlations;
+                match correlations.read_sighting(&mut &record.sighting[..]) {
+                    Ok(Some(mut sighting)) => {
+                        let source = partition.source(&record.origin);
+                        sighting.event = EventRef { source, record: offset };
+                        let (origin, raw_offset, body) =
+                            (record.origin, record.offset, record.body);
+                        partition.bodies.keep(offset, Seen { origin, offset: raw_offset, body });
+                        partition.correlator.process(sighting, &mut partition.output);
+                        self.metrics.count("hits", 1);
+                    }
+                    // Of a rule that is not there any more, or not there yet.
+                    Ok(None) => self.metrics.count("hits_of_other_rules", 1),
+                    Err(why) => {
+                        tracing::error!(partition = %partition.place, offset, "a hit is not read: {why}");
+                        self.metrics.error("unreadable_sighting");
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> anyhow::Result<Batch> {
+        let mut batch = Batch::default();
+        let clock = now();
+        let Self { plan, snapshot, reader, partitions, metrics, buffer, routes, .. } = self;
+        for partition in partitions.values_mut() {
+            partition.correlator.tick(clock, &mut partition.output);
+            let mut output = std::mem::take(&mut partition.output);
+            for alert in output.alerts.drain(..) {
+                metrics.count("alerts", 1);
+                let sent = encode(plan, snapshot, partition, reader, routes, &alert, buffer)?;
+                batch.outgoing.extend(sent);
+            }
+            for late in output.late.drain(..) {
+                metrics.count("late", 1);
+                let seen =
+                    partition.bodies.get(late.sighting.event.record, reader, &partition.place)?;
+                batch.outgoing.push(outgoing::late(plan, &snapshot.rules, &late, seen.as_deref()));
+            }
+            let changed = partition.correlator.changed();
+            let grown = partition.sources.len() > partition.written;
+            partition.touched |= !changed.is_empty() || grown || !partition.forgotten.is_empty();
+            if !partition.touched {
+                continue;
+            }
+            let mut write = |key: Vec<u8>, value: Option<Vec<u8>>| {
+                batch.outgoing.push(Outgoing {
+                    topic: Arc::clone(&plan.state),
+                    partition: Some(partition.place.partition),
+                    key: Some(key),
+                    value,
+                    headers: Vec::new(),
+                });
+            };
+            partition.forgotten.drain(..).for_each(|key| write(key, None));
+            for (key, value) in changed {
+                write(changelog::entry_key(&key), value);
+            }
+            if grown {
+                let (key, value) = changelog::write_sources(&partition.sources);
+                write(key, Some(value));
+                partition.written = partition.sources.len();
+            }
+            let head = Head {
+                partitions: plan.partitions,
+                next: partition.next,
+                oldest: partition.correlator.oldest_pending(),
+            };
+            let (key, value) = head.write();
+            write(key, Some(value));
+            let next = i64::try_from(partition.next).unwrap_or(i64::MAX);
+            batch.touched.insert(partition.place.clone(), next);
+        }
+        Ok(batch)
+    }
+
+    fn committed(&mut self, member: &Member) {
+        for partition in self.partitions.values_mut() {
+            partition.touched = false;
+        }
+        let newest = self.snapshots.newest();
+        if !Arc::ptr_eq(&newest, &self.snapshot) {
+            let set = &newest.rules.correlations;
+            for partition in self.partitions.values_mut() {
+                partition.correlator.reload(Arc::clone(set), self.plan.policy);
+            }
+            self.snapshot = newest;
+        }
+        let usage = self.partitions.values().fold((0, 0, 0), |sum, partition| {
+            let total = &partition.correlator.usage().total;
+            (sum.0 + total.groups, sum.1 + total.hits, sum.2 + total.bytes)
+        });
+        self.metrics.state(usage);
+        self.look(member);
+    }
+
+    fn aborted(&mut self, member: &Member) -> anyhow::Result<()> {
+        let touched: Vec<TopicPartition> = self
+            .partitions
+            .values()
+            .filter(|partition| partition.touched)
+            .map(|partition| partition.place.clone())
+            .collect();
+        for place in touched {
+            self.partitions.remove(&place.partition);
+            let partition = self.restore(member, &place)?;
+            self.partitions.insert(place.partition, partition);
+        }
+        Ok(())
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// A route that says no more than which log sources an event has.
+fn route(routes: &mut HashMap<Vec<LogSource>, Arc<Route>>, sources: &[LogSource]) -> Arc<Route> {
+    if let Some(route) = routes.get(sources) {
+        return Arc::clone(route);
+    }
+    if routes.len() >= MAX_ROUTES {
+        routes.clear();
+    }
+    let route =
+        Routing::default().route("kafka", sources.to_vec(), None, &Arc::default(), &|_| None);
+    routes.insert(sources.to_vec(), Arc::clone(&route));
+    route
+}
+
+/// An alert with the events behind it.
+fn encode(
+    plan: &Plan,
+    snapshot: &Snapshot,
+    partition: &Partition,
+    reader: &Reader,
+    routes: &mut HashMap<Vec<LogSource>, Arc<Route>>,
+    alert: &Alert,
+    buffer: &mut Buffer,
+) -> anyhow::Result<Option<Outgoing>> {
+    let Some(card) = snapshot.rules.alert_cards.get(alert.correlation as usize) else {
+        return Ok(None);
+    };
+    let mut events = Vec::new();
+    for entry in alert.events.iter() {
+        let seen = partition.bodies.get(entry.event.record, reader, &partition.place)?;
+        let seen = seen.unwrap_or_else(|| {
+            let topic = "(no longer kept)".to_owned();
+            let origin = Origin { topic, partition: 0 };
+            Arc::new(Seen { origin, offset: 0, body: Default::default() })
+        });
+        events.push(Contribution {
+            time: entry.time,
+            path: seen.origin.to_string().into(),
+            record: seen.offset,
+            raw: seen.body.raw.clone(),
+            route: route(routes, &seen.body.log_sources),
+            rules: card.rules_of(entry),
+        });
+    }
+    let view = AlertView { alert, card, events };
+    let caused = match view.events.is_empty() {
+        false => partition.bodies.get(alert.trigger.record, reader, &partition.place)?,
+        true => None,
+    };
+    let (event, path, record) = match &caused {
+        Some(seen) => {
+            let route = route(routes, &seen.body.log_sources);
+            let event = evidence::event(&seen.body.raw, seen.body.fields.as_deref(), &route);
+            (event, seen.origin.to_string(), seen.offset)
+        }
+        None => (no_event(), String::new(), 0),
+    };
+    let event_view = EventView::new(&event, &path, record);
+    let matched = view.matched();
+    let hit = Hit::of_alert(&view, &event_view, &matched);
+    Ok(Some(outgoing::detection(plan, &hit, buffer)))
+}

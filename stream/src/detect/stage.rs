@@ -1,0 +1,251 @@
+//! Stage 1 on Kafka: raw records in, detections and hits for correlations out. It keeps nothing from transaction to transaction.
+
+use super::{Detector, Seen};
+use crate::correlate::{Body, Crossing, Origin, Progress, SightingRecord};
+use crate::encode::{Buffer, EventView};
+use crate::evidence::Evidence;
+use crate::kafka::{Member, Outgoing, TopicPartition};
+use crate::lane::{Batch, Stage};
+use crate::outgoing;
+use crate::plan::{Inlet, Plan};
+use crate::snapshot::{Snapshot, Snapshots};
+use crate::telemetry::StageMetrics;
+use rdkafka::message::{BorrowedMessage, Message as _};
+use sigmund_engine::Record;
+use sigmund_engine::correlation::EventRef;
+use sigmund_parsers::{Outcome, Stream};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A raw partition.
+struct Raw {
+    origin: Origin,
+    /// `topic/partition`, as detections say it.
+    path: Arc<str>,
+    inlet: Inlet,
+    stream: Option<Stream>,
+    /// When the stream was opened, by the record's own time: years of times without one are inferred from it.
+    opened: i64,
+    /// The largest event time that is told, and with what is being worked on; `None` until the partition itself was told.
+    told: Option<Option<i64>>,
+    time: Option<i64>,
+    outgoing: Vec<Outgoing>,
+}
+
+/// The stage.
+pub struct Detect {
+    plan: Arc<Plan>,
+    snapshots: Arc<Snapshots>,
+    snapshot: Arc<Snapshot>,
+    detector: Detector,
+    record: Record,
+    raw: BTreeMap<TopicPartition, Raw>,
+    metrics: StageMetrics,
+    buffer: Buffer,
+    partitions: Vec<u32>,
+}
+
+/// A stream is opened anew when the times of its records are so far from its beginning, in nanoseconds.
+const DAY: i64 = 86_400_000_000_000;
+
+impl Detect {
+    /// With the newest rules.
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, snapshots: Arc<Snapshots>, metrics: StageMetrics) -> Self {
+        let snapshot = snapshots.newest();
+        let detector = Detector::new(Arc::clone(&snapshot.rules));
+        let record = snapshot.rules.record();
+        Self {
+            plan,
+            snapshots,
+            snapshot,
+            detector,
+            record,
+            raw: BTreeMap::new(),
+            metrics,
+            buffer: Buffer::default(),
+            partitions: Vec::new(),
+        }
+    }
+
+    /// Takes the newest rules, between transactions.
+    fn refresh(&mut self) {
+        let newest = self.snapshots.newest();
+        if !Arc::ptr_eq(&newest, &self.snapshot) {
+            self.detector = Detector::new(Arc::clone(&newest.rules));
+            self.record = newest.rules.record();
+            self.snapshot = newest;
+        }
+    }
+
+    fn raw(&mut self, partition: TopicPartition) -> &mut Raw {
+        let plan = &self.plan;
+        self.raw.entry(partition).or_insert_with_key(|partition| {
+            let number = u32::try_from(partition.partition).unwrap_or(0);
+            let origin = Origin { topic: partition.topic.to_string(), partition: number };
+            Raw {
+                path: origin.to_string().into(),
+                origin,
+                inlet: plan.inlet(&partition.topic),
+                stream: None,
+                opened: 0,
+                told: None,
+                time: None,
+                outgoing: Vec::new(),
+            }
+        })
+    }
+}
+
+impl std::fmt::Debug for Detect {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Detect").field("partitions", &self.raw.len()).finish_non_exhaustive()
+    }
+}
+
+impl Stage for Detect {
+    fn assigned(&mut self, _: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
+        for partition in partitions {
+            self.raw(partition.clone());
+        }
+        Ok(())
+    }
+
+    fn revoked(&mut self, partitions: &[TopicPartition]) {
+        partitions.iter().for_each(|partition| {
+            self.raw.remove(partition);
+        });
+    }
+
+    fn record(&mut self, message: &BorrowedMessage<'_>) -> anyhow::Result<()> {
+        let partition =
+            TopicPartition { topic: message.topic().into(), partition: message.partition() };
+        self.raw(partition.clone());
+        let Self { plan, snapshot, detector, record, raw, metrics, buffer, partitions, .. } = self;
+        let Some(raw) = raw.get_mut(&partition) else { return Ok(()) };
+        metrics.count("records", 1);
+        let Some(value) = message.payload().filter(|value| !value.is_empty()) else {
+            let reason = if message.payload().is_none() { "tombstone" } else { "empty" };
+            metrics.count("dead_letters", 1);
+            raw.outgoing.push(outgoing::dead_letter(plan, message, &raw.origin, reason));
+            return Ok(());
+        };
+        let received = message.timestamp().to_millis().unwrap_or(0).saturating_mul(1_000_000);
+        if received.abs_diff(raw.opened) > DAY as u64 {
+            raw.stream = None;
+        }
+        let stream = raw.stream.get_or_insert_with(|| {
+            raw.opened = received;
+            raw.inlet.open(value, received)
+        });
+        let format = stream.format();
+        let offset = u64::try_from(message.offset()).unwrap_or(0);
+        let place = EventRef { source: 0, record: offset };
+        let credible = now().saturating_add(plan.max_future);
+        let mut problem = None;
+        let (mut events, mut untimed, mut future) = (0, 0, 0);
+        let (path, origin, out, latest) =
+            (&raw.path, &raw.origin, &mut raw.outgoing, &mut raw.time);
+        stream.message(value, record, &mut |mut framed| {
+            if framed.outcome != Outcome::Event {
+                return;
+            }
+            events += 1;
+            if framed.truncated {
+                problem.get_or_insert("longer than the limit: its end was not looked at");
+            } else if framed.format == "text" && format != "text" {
+                problem
+                    .get_or_insert("not of the format of its topic: it was matched as plain text");
+            }
+            if let Some(time) = &framed.record.time {
+                match time.nanos <= credible {
+                    true => *latest = (*latest).max(Some(time.nanos)),
+                    false => future += 1,
+                }
+            }
+            let Some(seen) = detector.record(&mut framed, path, place) else { return };
+            let Seen { evidence, untimed: is_untimed, event } = seen;
+            untimed += u64::from(is_untimed);
+            if let Some(event) = event {
+                let view = EventView::new(&event, path, offset);
+                detector.hits(&view, &mut |_, hit| {
+                    out.push(outgoing::detection(plan, hit, buffer));
+                    metrics.detection(hit.rule().id());
+                });
+            }
+            if let Some(evidence) = evidence {
+                let correlations = &snapshot.rules.correlations;
+                partitions.clear();
+                correlations.partitions(&evidence.sighting, plan.partitions, partitions);
+                let value = sighting(snapshot, &evidence, origin, offset);
+                out.extend(
+                    partitions
+                        .iter()
+                        .map(|partition| outgoing::sighting(plan, *partition, value.clone())),
+                );
+            }
+        });
+        if let Some(reason) = problem {
+            metrics.count("dead_letters", 1);
+            raw.outgoing.push(outgoing::dead_letter(plan, message, &raw.origin, reason));
+        }
+        metrics.count("events", events);
+        metrics.count("untimed_hits", untimed);
+        metrics.count("future_events", future);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> anyhow::Result<Batch> {
+        let mut batch = Batch::default();
+        let mut progress = Vec::new();
+        for raw in self.raw.values_mut() {
+            batch.outgoing.append(&mut raw.outgoing);
+            if raw.told.is_none_or(|told| told < raw.time) {
+                progress.push(Progress { origin: raw.origin.clone(), time: raw.time });
+            }
+        }
+        // After the hits: time must not pass them by.
+        if !progress.is_empty() && !self.snapshot.rules.correlations.is_empty() {
+            let value = Crossing::write_progress(&progress);
+            batch.outgoing.extend(
+                (0..self.plan.partitions)
+                    .map(|partition| outgoing::sighting(&self.plan, partition, value.clone())),
+            );
+        }
+        Ok(batch)
+    }
+
+    fn committed(&mut self, _: &Member) {
+        for raw in self.raw.values_mut() {
+            raw.told = Some(raw.time);
+        }
+        self.refresh();
+    }
+
+    fn aborted(&mut self, _: &Member) -> anyhow::Result<()> {
+        for raw in self.raw.values_mut() {
+            raw.outgoing.clear();
+            raw.time = raw.told.flatten();
+        }
+        self.refresh();
+        Ok(())
+    }
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// A hit as it crosses.
+fn sighting(snapshot: &Snapshot, evidence: &Evidence, origin: &Origin, offset: u64) -> Vec<u8> {
+    let mut sighting = Vec::new();
+    snapshot.rules.correlations.write_sighting(&evidence.sighting, &mut sighting);
+    let body = Body {
+        raw: evidence.raw.to_vec(),
+        fields: evidence.fields.as_ref().map(|fields| fields.as_bytes().to_vec()),
+        log_sources: evidence.route.log_sources.to_vec(),
+    };
+    SightingRecord { origin: origin.clone(), offset, sighting, body }.write()
+}

@@ -1,0 +1,158 @@
+//! What the configuration means: how each topic is read, and where everything goes.
+
+use crate::config::Config;
+use crate::destination::Destinations;
+use crate::reading::Reading;
+use anyhow::{Context as _, anyhow};
+use regex::Regex;
+use sigmund_engine::correlation::{Emit, Limits, Options, Patience, Policy};
+use sigmund_parsers::Stream;
+use std::sync::Arc;
+
+/// How the records of a topic are read.
+#[derive(Clone, Debug)]
+pub struct Inlet {
+    topic: Arc<str>,
+    reading: Arc<Reading>,
+}
+
+impl Inlet {
+    /// A stream that begins with this record, which the broker got at this time.
+    #[must_use]
+    pub fn open(&self, head: &[u8], received: i64) -> Stream {
+        Stream::open(self.reading.info(&self.topic, received), head, self.reading.forced)
+    }
+}
+
+#[derive(Debug)]
+struct SourcePlan {
+    topics: Vec<String>,
+    pattern: Option<Regex>,
+    reading: Arc<Reading>,
+}
+
+/// What the configuration means.
+#[derive(Debug)]
+pub struct Plan {
+    sources: Vec<SourcePlan>,
+    /// Where detections go.
+    pub destinations: Destinations,
+    /// The topic of records that could not be read.
+    pub dead_letters: Arc<str>,
+    /// The topic of hits on their way to windows.
+    pub sightings: Arc<str>,
+    /// The changelog of windows.
+    pub state: Arc<str>,
+    /// The topic of hits that came too late.
+    pub late: Arc<str>,
+    /// Partitions of sightings and state.
+    pub partitions: u32,
+    /// Event times are not believed further ahead of the clock, in nanoseconds.
+    pub max_future: i64,
+    /// How often groups alert.
+    pub policy: Policy,
+    /// How correlators deal with disorder.
+    pub options: Options,
+    /// What the windows of one partition may take.
+    pub limits: Limits,
+}
+
+impl Plan {
+    /// The meaning of a configuration.
+    ///
+    /// # Errors
+    ///
+    /// Something in it has none.
+    pub fn new(config: &Config, readings: Vec<Reading>) -> anyhow::Result<Self> {
+        let mut sources = Vec::new();
+        for (source, reading) in config.sources.iter().zip(readings) {
+            let pattern = source
+                .pattern
+                .as_ref()
+                .map(|pattern| {
+                    Regex::new(&format!("^(?:{pattern})$"))
+                        .with_context(|| format!("`sources.pattern`: `{pattern}` is no pattern"))
+                })
+                .transpose()?;
+            let reading = Arc::new(reading);
+            sources.push(SourcePlan { topics: source.topics.clone(), pattern, reading });
+        }
+        let correlation = &config.correlation;
+        let nanos = |span: crate::config::Span| Some(span.nanos()).filter(|nanos| *nanos > 0);
+        Ok(Self {
+            sources,
+            destinations: Destinations::new(&config.detections, &config.detections())
+                .map_err(|problem| anyhow!("`detections`: {problem}"))?,
+            dead_letters: config.dead_letters().into(),
+            sightings: config.sightings().into(),
+            state: config.state().into(),
+            late: config.late().into(),
+            partitions: correlation.partitions.max(1),
+            max_future: correlation.max_future.nanos(),
+            policy: correlation
+                .alert
+                .parse()
+                .map_err(|problem: String| anyhow!("`correlation.alert`: {problem}"))?,
+            options: Options {
+                patience: Patience {
+                    max_lateness: correlation.max_lateness.nanos(),
+                    idle_timeout: nanos(correlation.idle_timeout),
+                    max_future: correlation.max_future.nanos(),
+                },
+                emit: match correlation.emit {
+                    crate::config::Emit::Early => Emit::Early,
+                    crate::config::Emit::Final => Emit::Final,
+                },
+            },
+            limits: limits(config),
+        })
+    }
+
+    /// How a topic is read: by the first source that has it.
+    #[must_use]
+    pub fn inlet(&self, topic: &Arc<str>) -> Inlet {
+        let source = self.sources.iter().find(|source| source.has(topic));
+        // Topics are those that sources asked for; a pattern of librdkafka may understand more than ours.
+        let source = source.or(self.sources.last());
+        let reading = source.map(|source| Arc::clone(&source.reading)).unwrap_or_default();
+        Inlet { topic: Arc::clone(topic), reading }
+    }
+
+    /// What to subscribe to: names, and patterns that begin with `^`.
+    #[must_use]
+    pub fn subscription(&self) -> Vec<String> {
+        let topics = self.sources.iter().flat_map(|source| source.topics.iter().cloned());
+        let patterns = self.sources.iter().filter_map(|source| source.pattern.as_ref());
+        topics.chain(patterns.map(|pattern| pattern.as_str().to_owned())).collect()
+    }
+
+    /// Whether a source reads a topic.
+    #[must_use]
+    pub fn reads(&self, topic: &str) -> bool {
+        self.sources.iter().any(|source| source.has(topic))
+    }
+}
+
+/// What the windows of one partition may take: its part of the whole, so that nothing depends on which process has it.
+fn limits(config: &Config) -> Limits {
+    let all = Limits::default();
+    let parts = config.correlation.partitions.max(1) as usize;
+    let bytes = config.correlation.max_state.map_or(all.bytes, |size| size.bytes());
+    Limits {
+        groups: (all.groups / parts).max(1),
+        hits: (all.hits / parts).max(1),
+        bytes: (bytes / parts).max(1),
+        bytes_per_rule: (bytes / 2 / parts).max(1),
+        groups_per_rule: (all.groups_per_rule / parts).max(1),
+        hits_per_group: all.hits_per_group,
+        pending_bytes: (bytes.min(all.pending_bytes) / parts).max(1),
+        early_bytes: (bytes.min(all.early_bytes) / parts).max(1),
+    }
+}
+
+impl SourcePlan {
+    fn has(&self, topic: &str) -> bool {
+        self.topics.iter().any(|have| have == topic)
+            || self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(topic))
+    }
+}

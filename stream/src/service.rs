@@ -1,0 +1,163 @@
+//! Starts lanes, watches them, and stops them.
+
+use crate::config::{Config, Delivery};
+use crate::correlate::Correlate;
+use crate::detect::Detect;
+use crate::kafka::{Clients, Reader};
+use crate::lane::Lane;
+use crate::loading::{Loaded, Loading};
+use crate::plan::Plan;
+use crate::snapshot::Snapshots;
+use crate::telemetry::Metrics;
+use anyhow::{Context as _, anyhow, bail};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use sigmund_sigma::Source;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The service, ready to run.
+#[derive(Debug)]
+pub struct Service {
+    config: Config,
+    plan: Arc<Plan>,
+    clients: Clients,
+    snapshots: Arc<Snapshots>,
+    metrics: Metrics,
+}
+
+/// The name of a process that was given none.
+fn random_instance() -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    format!("{}-{:x}", std::process::id(), since.as_nanos())
+}
+
+impl Service {
+    /// Loads rules and makes sense of the configuration. `built_in` are the rules where none are configured. Also gives what
+    /// became of the rules.
+    ///
+    /// # Errors
+    ///
+    /// The configuration has no meaning, or no rule is left.
+    pub fn new(config: Config, built_in: Vec<Source>) -> anyhow::Result<(Self, Vec<String>)> {
+        let loading = Loading::new(&config.rules, built_in)?;
+        let readings = config.sources.iter().map(|source| loading.reading(source));
+        let plan = Plan::new(&config, readings.collect::<anyhow::Result<_>>()?)?;
+        if config.sources.is_empty() {
+            bail!("no source is configured; name topics under `sources`");
+        }
+        let loaded = loading.load();
+        let problems = loaded.problems();
+        let Loaded { rules, .. } = loaded;
+        if rules.cards.is_empty() && config.rules.topic.is_none() {
+            bail!("no rule is left to run with");
+        }
+        let instance = config.instance.clone().unwrap_or_else(random_instance);
+        let clients = Clients::new(&config, &instance);
+        let (snapshots, metrics) = (Arc::new(Snapshots::new(rules)), Metrics::new());
+        Ok((Self { config, plan: Arc::new(plan), clients, snapshots, metrics }, problems))
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn snapshots(&self) -> &Arc<Snapshots> {
+        &self.snapshots
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Runs until `stop` is set. What was begun is finished first.
+    ///
+    /// # Errors
+    ///
+    /// A lane could not go on. Nothing is lost: the next process goes on from the last commit.
+    pub fn run(self, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+        self.reach(stop)?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        type Work<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + Send + 'a>;
+        let this = &self;
+        let mut lanes: Vec<(String, Work<'_>)> = Vec::new();
+        for number in 0..self.config.lanes.max(1) {
+            let work = move || this.detect(number, stop);
+            lanes.push((format!("detect-{number}"), Box::new(work)));
+        }
+        for number in 0..self.config.correlation.lanes {
+            let work = move || this.correlate(number, stop);
+            lanes.push((format!("correlate-{number}"), Box::new(work)));
+        }
+        let (ended, ends) = mpsc::channel();
+        let count = lanes.len();
+        std::thread::scope(|scope| {
+            for (name, work) in lanes {
+                let ended = ended.clone();
+                let thread = std::thread::Builder::new().name(name.clone());
+                let begun = thread.spawn_scoped(scope, move || {
+                    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+                    let result = result.unwrap_or_else(|_| Err(anyhow!("it panicked")));
+                    // Nobody listens only when all is over.
+                    let _ = ended.send(result.with_context(|| format!("lane `{name}`")));
+                });
+                begun.context("cannot start a thread")?;
+            }
+            let mut first = Ok(());
+            for _ in 0..count {
+                let Ok(result) = ends.recv() else { break };
+                if let Err(error) = result {
+                    // The others finish what they have begun.
+                    stop.store(true, Ordering::Relaxed);
+                    match first {
+                        Ok(()) => first = Err(error),
+                        Err(_) => tracing::error!("{error:#}"),
+                    }
+                }
+            }
+            first
+        })
+    }
+
+    fn detect(&self, number: usize, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+        let metrics = self.metrics.stage("detect");
+        let stage =
+            Detect::new(Arc::clone(&self.plan), Arc::clone(&self.snapshots), metrics.clone());
+        let topics = self.plan.subscription();
+        let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let place = ("detect", number);
+        Lane::join(&self.clients, place, &topics, stage, &self.config.transaction, stop, metrics)?
+            .run()
+    }
+
+    fn correlate(&self, number: usize, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+        let metrics = self.metrics.stage("correlate");
+        let reader = Reader::new(&self.clients, &format!("restore-{number}"))?;
+        let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
+        let exactly_once = self.config.delivery == Delivery::ExactlyOnce;
+        let stage = Correlate::new(plan, snapshots, reader, exactly_once, metrics.clone());
+        let topics = [&*self.plan.sightings];
+        let place = ("correlate", number);
+        Lane::join(&self.clients, place, &topics, stage, &self.config.transaction, stop, metrics)?
+            .run()
+    }
+
+    /// Waits until a broker answers.
+    fn reach(&self, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+        let client: BaseConsumer =
+            self.clients.aside("reach").create().context("cannot make a Kafka client")?;
+        while !stop.load(Ordering::Relaxed) {
+            match client.fetch_metadata(None, Duration::from_secs(5)) {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    let brokers = self.config.kafka.bootstrap_servers.join(",");
+                    tracing::warn!("no broker of `{brokers}` answers ({error}); trying again");
+                }
+            }
+        }
+        Ok(())
+    }
+}
