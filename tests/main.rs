@@ -11,6 +11,7 @@ mod documents;
 mod equivalence;
 mod hunt;
 mod json;
+mod kafka;
 mod laws;
 mod rule_tests;
 mod rules;
