@@ -25,8 +25,8 @@ use super::rule::Correlations;
 use super::sighting::{EventRef, Sighting};
 use super::split::{Changed, Joining, Split};
 use super::state::{
-    AHEAD, COUNTERS, EARLY, MARKS, PROGRESS, Places, Restored, StateEntry, StateError, StateKey,
-    damaged, event_of, opened, sealed,
+    AHEAD, Additions, COUNTERS, EARLY, MARKS, PROGRESS, Places, Restored, StateEntry, StateError,
+    StateKey, damaged, event_of, opened, sealed,
 };
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,9 +125,10 @@ impl Correlator {
         }
     }
 
-    /// Splits values longer than this.
+    /// Splits values longer than this, and adds to groups of an eighth of that.
     #[cfg(test)]
     pub(crate) fn follow_in_parts_of(&mut self, length: usize) {
+        self.windows.add_to_longer_than(length / 8, if length < 100 { 20 } else { 1 });
         if let Some(following) = &mut self.following {
             following.split.length = length;
         }
@@ -298,15 +299,21 @@ impl Correlator {
         let mut following = Following::default();
         let mut restored = Restored::default();
         let mut joining = Joining::default();
+        let mut additions = Additions::default();
+        let mut read = |correlator: &mut Self, key: &StateKey, value: &[u8]| {
+            let additions = &mut additions;
+            correlator.read_entry(&places, &mut following, additions, key, value, &mut restored)
+        };
         for (key, value) in entries {
             if let Some((key, value)) = joining.take(key, value) {
-                correlator.read_entry(&places, &mut following, &key, &value, &mut restored)?;
+                read(&mut correlator, &key, &value)?;
             }
         }
         let (entries, split) = joining.finish()?;
         for (key, value) in entries {
-            correlator.read_entry(&places, &mut following, &key, &value, &mut restored)?;
+            read(&mut correlator, &key, &value)?;
         }
+        correlator.windows.add(&places, &additions)?;
         following.split = split;
         correlator.windows.follow_changes();
         correlator.follow_early();
@@ -327,13 +334,14 @@ impl Correlator {
         &mut self,
         places: &Places<'_>,
         following: &mut Following,
+        additions: &mut Additions,
         key: &StateKey,
         value: &[u8],
         restored: &mut Restored,
     ) -> Result<(), StateError> {
         let (kind, meaning, group) = key.parts().map_err(damaged(key))?;
         if !matches!(kind, PROGRESS | COUNTERS | MARKS | EARLY | AHEAD) {
-            return self.windows.read_entry(places, key, value, restored);
+            return self.windows.read_entry(places, additions, key, value, restored);
         }
         let mut input = opened(key, value)?;
         let input = &mut input;
@@ -423,15 +431,17 @@ impl Correlator {
         }
     }
 
-    /// The keys of what the windows do not write.
-    pub(crate) fn own_keys(&self) -> BTreeSet<StateKey> {
+    /// The keys of what is known for early alerts, and of what was and is to be deleted.
+    pub(crate) fn early_keys(&mut self) -> BTreeSet<StateKey> {
         let meanings = &self.windows.meanings;
         let key = |kind, at: u32, group: &[u8]| StateKey::of(kind, &meanings[at as usize], group);
         let mut keys = BTreeSet::new();
-        if let Some(early) = &self.early {
+        if let Some(early) = &mut self.early {
+            keys.extend(early.touched().iter().map(|(at, group)| key(EARLY, *at, group)));
             keys.extend(early.keys().map(|(at, group)| key(EARLY, at, group)));
         }
-        if let Some(marks) = &self.windows.marks {
+        if let Some(marks) = &mut self.windows.marks {
+            keys.extend(marks.touched().iter().map(|(at, group)| key(MARKS, *at, group)));
             keys.extend(marks.keys().map(|(at, group)| key(MARKS, at, group)));
         }
         keys
@@ -439,7 +449,7 @@ impl Correlator {
 
     /// Goes on after the rules changed: `before` are the keys of what there was.
     pub(crate) fn follow_on(&mut self, before: BTreeSet<StateKey>) {
-        let now = self.own_keys();
+        let now = self.early_keys();
         self.follow_early();
         let Some(following) = &mut self.following else { return };
         following.gone.extend(before.into_iter().filter(|key| !now.contains(key)));

@@ -21,6 +21,12 @@ const FOREIGN: Broken = "it does not fit the correlation";
 
 /// Writes a group. `fields` are the names of fields.
 pub(crate) fn write(node: &Node, group: &Group, fields: &[Box<str>], out: &mut Writer) {
+    write_known(node, group, fields, out);
+    window(&group.window, out);
+}
+
+/// Writes what is known of a group beside its window.
+pub(crate) fn write_known(node: &Node, group: &Group, fields: &[Box<str>], out: &mut Writer) {
     let rare = group.rare();
     let mut flags = 0;
     for (bit, there) in [
@@ -58,7 +64,6 @@ pub(crate) fn write(node: &Node, group: &Group, fields: &[Box<str>], out: &mut W
             out.bytes(text.as_bytes());
         }
     }
-    window(&group.window, out);
 }
 
 fn window(window: &Window, out: &mut Writer) {
@@ -137,6 +142,18 @@ pub(crate) fn read(
     numbers: &AHashMap<&str, u32>,
     input: &mut Reader<'_>,
 ) -> Result<Group, Broken> {
+    let mut group = read_known(node, key, numbers, input)?;
+    read_window(&mut group.window, input)?;
+    Ok(group)
+}
+
+/// Reads what is known of a group beside its window.
+pub(crate) fn read_known(
+    node: &Node,
+    key: &[u8],
+    numbers: &AHashMap<&str, u32>,
+    input: &mut Reader<'_>,
+) -> Result<Group, Broken> {
     check_key(node, key)?;
     let flags = input.byte()?;
     let has = |bit: u32| flags & (1 << bit) != 0;
@@ -171,7 +188,11 @@ pub(crate) fn read(
         fields.dedup_by_key(|(field, _)| *field);
         group.rare_mut().fields = fields;
     }
-    let Window { hits, aggregate } = &mut group.window;
+    Ok(group)
+}
+
+fn read_window(window: &mut Window, input: &mut Reader<'_>) -> Result<(), Broken> {
+    let Window { hits, aggregate } = window;
     match hits {
         Hits::All(all) => input.entries()?.into_iter().for_each(|entry| all.push(entry)),
         Hits::Some(some) => **some = contributions(input)?,
@@ -191,7 +212,7 @@ pub(crate) fn read(
         }
         Aggregate::Sequences(sequences) => read_sequences(sequences, input)?,
     }
-    Ok(group)
+    Ok(())
 }
 
 fn check_key(node: &Node, key: &[u8]) -> Result<(), Broken> {

@@ -75,7 +75,7 @@ impl Correlator {
     pub fn reload(&mut self, set: Arc<Correlations>, policy: Policy) -> Restored {
         let mut kept = Writer::default();
         self.write(&mut kept);
-        let before = self.following.as_ref().map(|_| self.own_keys());
+        let before = self.following.is_some().then(|| self.early_keys());
         let restored = self.windows.reload(set, policy);
         self.begin();
         // It was written a moment ago.

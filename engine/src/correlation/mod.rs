@@ -17,6 +17,7 @@ mod distinct;
 mod early;
 mod encoding;
 mod groups;
+mod growth;
 mod hash;
 mod hits;
 mod index;

@@ -42,6 +42,8 @@ pub(crate) const MARKS: u8 = 5;
 pub(crate) const EARLY: u8 = 6;
 pub(crate) const AHEAD: u8 = 7;
 pub(crate) const PART: u8 = 8;
+/// What was added to a large group of windows.
+pub(crate) const ADDED: u8 = 9;
 
 /// What an entry of the state is about, as bytes. Sorted as these are.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,6 +75,11 @@ impl StateKey {
         Self([&[kind][..], &meaning.0, &number, group].concat().into())
     }
 
+    /// What was [added](super::growth) to a group.
+    pub(crate) fn added(meaning: &Meaning, group: &[u8], number: u32) -> Self {
+        Self::of(ADDED, meaning, &[group, &number.to_be_bytes()].concat())
+    }
+
     /// Of a sighting.
     pub(crate) fn event(event: EventRef) -> Self {
         let (source, record) = (event.source.to_be_bytes(), event.record.to_be_bytes());
@@ -101,12 +108,14 @@ impl StateKey {
                 return Ok((kind, none, &[]));
             }
             AHEAD if rest.0.len() == 12 => return Ok((kind, none, rest.0)),
-            LOSSES | GROUP | MARKS | EARLY => {}
+            LOSSES | GROUP | MARKS | EARLY | ADDED => {}
             _ => return Err("its key is of an unknown kind"),
         }
         let meaning = (rest.array()?, u32::from_be_bytes(rest.array()?));
-        if kind == LOSSES {
-            rest.end()?;
+        match kind {
+            LOSSES => rest.end()?,
+            ADDED if rest.0.len() < 4 => return Err("its key is too short"),
+            _ => {}
         }
         Ok((kind, meaning, rest.0))
     }
@@ -124,12 +133,16 @@ impl StateKey {
     pub fn group(&self) -> Option<Vec<Box<str>>> {
         let whole = self.whole().map(|(whole, _)| whole);
         let (kind, _, group) = whole.as_ref().unwrap_or(self).parts().ok()?;
-        matches!(kind, GROUP | MARKS | EARLY).then(|| key_texts(group))
+        match kind {
+            GROUP | MARKS | EARLY => Some(key_texts(group)),
+            ADDED => group.split_last_chunk::<4>().map(|(group, _)| key_texts(group)),
+            _ => None,
+        }
     }
 }
 
 fn is_of_correlation(kind: u8) -> bool {
-    matches!(kind, LOSSES | GROUP | MARKS | EARLY)
+    matches!(kind, LOSSES | GROUP | MARKS | EARLY | ADDED)
 }
 
 impl fmt::Display for StateKey {
@@ -157,6 +170,11 @@ impl fmt::Display for StateKey {
             }
             Ok((LOSSES, meaning, _)) => {
                 f.write_str("the losses of correlation ")?;
+                hash(f, &meaning.0)
+            }
+            Ok((ADDED, meaning, _)) => {
+                let group = self.group().unwrap_or_default();
+                write!(f, "what was added to group {group:?} of correlation ")?;
                 hash(f, &meaning.0)
             }
             Ok((_, meaning, group)) => {
@@ -268,11 +286,14 @@ pub(crate) struct Changes {
     /// Groups by correlation and slot.
     groups: Vec<(u32, u32)>,
     /// Those that are gone.
-    removed: Vec<StateKey>,
+    pub(crate) removed: Vec<StateKey>,
     /// The losses of correlations that were written.
     losses: Vec<RuleUsage>,
     now: i64,
 }
+
+/// What was added to groups, by correlation, group and number.
+pub(crate) type Additions = BTreeMap<(u32, Box<[u8]>), BTreeMap<u32, Vec<u8>>>;
 
 /// What was given up, without what is there.
 fn losses(usage: &RuleUsage) -> RuleUsage {
@@ -381,7 +402,7 @@ impl Windows {
         Some((key, value))
     }
 
-    fn group_entry(&self, at: u32, slot: u32) -> Option<StateEntry> {
+    pub(crate) fn group_entry(&self, at: u32, slot: u32) -> Option<StateEntry> {
         let node = &self.set.nodes[at as usize];
         let group = self.groups[at as usize].get(slot)?;
         let key = StateKey::of(GROUP, &self.meanings[at as usize], &group.key);
@@ -394,6 +415,7 @@ impl Windows {
         for groups in &mut self.groups {
             groups.for_each(|group| group.changed = false);
         }
+        self.growths.reset_all();
         let losses = self.usage.rules.iter().map(losses).collect();
         self.changes =
             Some(Changes { now: self.now, losses, groups: Vec::new(), removed: Vec::new() });
@@ -408,6 +430,7 @@ impl Windows {
         }
         changes.losses.iter_mut().for_each(|losses| *losses = RuleUsage::default());
         changes.now = i64::MIN;
+        self.growths.reset_all();
     }
 
     /// What changed since the last call, or since changes are followed: new values, and `None` for what is gone. Sorted by key. Nothing
@@ -419,8 +442,7 @@ impl Windows {
         for (at, slot) in changes.groups.drain(..) {
             let group = self.groups[at as usize].get_mut(slot);
             if group.is_some_and(|group| std::mem::replace(&mut group.changed, false)) {
-                let entry = self.group_entry(at, slot);
-                changed.extend(entry.map(|(key, value)| (key, Some(value))));
+                self.changed_group((at, slot), &mut changed);
             }
         }
         for at in 0..self.groups.len() as u32 {
@@ -451,10 +473,12 @@ impl Windows {
     }
 
     /// A group is gone.
-    pub(crate) fn touch_removed(&mut self, at: u32, key: &[u8]) {
+    pub(crate) fn touch_removed(&mut self, (at, slot): (u32, u32), key: &[u8]) {
+        let additions = self.growths.remove((at, slot));
         if let Some(changes) = &mut self.changes {
             let meaning = &self.meanings[at as usize];
             changes.removed.push(StateKey::of(GROUP, meaning, key));
+            changes.removed_additions(additions, |number| StateKey::added(meaning, key, number));
         }
     }
 
@@ -473,9 +497,11 @@ impl Windows {
         let mut restored = Restored::default();
         let set = Arc::clone(&windows.set);
         let places = Places::new(&set, &windows.meanings);
+        let mut additions = Additions::default();
         for (key, value) in entries {
-            windows.read_entry(&places, &key, &value, &mut restored)?;
+            windows.read_entry(&places, &mut additions, &key, &value, &mut restored)?;
         }
+        windows.add(&places, &additions)?;
         Ok((windows, restored))
     }
 
@@ -483,6 +509,7 @@ impl Windows {
     pub(crate) fn read_entry(
         &mut self,
         places: &Places<'_>,
+        additions: &mut Additions,
         key: &StateKey,
         value: &[u8],
         restored: &mut Restored,
@@ -490,6 +517,11 @@ impl Windows {
         let mut input = opened(key, value)?;
         let (kind, meaning, group) = key.parts().map_err(damaged(key))?;
         let at = places.correlations.get(&meaning).copied();
+        if let (ADDED, Some(at), Some((group, number))) = (kind, at, group.split_last_chunk()) {
+            let of_group = additions.entry((at, group.into())).or_default();
+            of_group.insert(u32::from_be_bytes(*number), input.0.to_vec());
+            return Ok(());
+        }
         let read = match (kind, at) {
             (CLOCK, _) => input.signed().map(|now| self.now = now),
             (LOSSES, Some(at)) => self.read_losses(at, &mut input),
@@ -501,10 +533,25 @@ impl Windows {
                 restored.dropped += 1;
                 return Ok(());
             }
-            (LOSSES, None) => return Ok(()),
+            (LOSSES | ADDED, None) => return Ok(()),
             _ => Err("it is none of windows"),
         };
         read.and_then(|()| input.end()).map_err(damaged(key))
+    }
+
+    /// Takes what was added to groups, which must all be there.
+    pub(crate) fn add(
+        &mut self,
+        places: &Places<'_>,
+        additions: &Additions,
+    ) -> Result<(), StateError> {
+        for ((at, group), of_group) in additions {
+            let added = self.read_additions(*at, group, of_group, &places.fields);
+            added.map_err(|why| {
+                damaged(StateKey::added(&self.meanings[*at as usize], group, 0))(why)
+            })?;
+        }
+        Ok(())
     }
 
     fn read_losses(&mut self, at: u32, input: &mut Reader<'_>) -> Result<(), Broken> {
@@ -596,8 +643,14 @@ impl Windows {
             let Some(to) = place(at) else {
                 restored.dropped += groups.len() as u64;
                 if self.changes.is_some() {
-                    let keys = groups.iter().map(|(_, group)| &group.key);
-                    removed.extend(keys.map(|key| StateKey::of(GROUP, &self.meanings[at], key)));
+                    let meaning = &self.meanings[at];
+                    for (slot, group) in groups.iter() {
+                        removed.push(StateKey::of(GROUP, meaning, &group.key));
+                        let added = self.growths.remove((at as u32, slot));
+                        removed.extend(
+                            added.map(|number| StateKey::added(meaning, &group.key, number)),
+                        );
+                    }
                     removed.push(StateKey::of(LOSSES, &self.meanings[at], &[]));
                 }
                 continue;
@@ -613,6 +666,8 @@ impl Windows {
             new.groups[to as usize] = groups;
             new.usage.resume(to, &self.usage.rules[at]);
         }
+        new.growths = std::mem::take(&mut self.growths);
+        new.growths.renumber(|at| place(at as usize));
         if let Some(mut changes) = self.changes.take() {
             changes.groups = changes
                 .groups

@@ -19,6 +19,7 @@ use super::alert::{Alert, Policy, Reason};
 use super::condition::Decided;
 use super::cover::Position;
 use super::groups::{Group, Groups};
+use super::growth::Growths;
 use super::limits::{Excess, Limits, Usage};
 use super::marks::{Goes, Marks};
 use super::number::{Fixed, Measure};
@@ -53,6 +54,8 @@ pub struct Windows {
     pub(crate) meanings: Vec<Meaning>,
     /// What changed, if somebody wants to know.
     pub(crate) changes: Option<Changes>,
+    /// The large groups of which not all is written each time.
+    pub(crate) growths: Growths,
     /// Which groups are its own, where others have the rest.
     pub(crate) share: Option<Share>,
     scratch: Scratch,
@@ -104,6 +107,7 @@ impl Windows {
             meanings: meanings(&set, false),
             share: None,
             changes: None,
+            growths: Growths::default(),
             scratch: Scratch::default(),
             set,
         }
@@ -296,7 +300,7 @@ impl Windows {
     pub(crate) fn forget(&mut self, at: u32, slot: u32) {
         if let Some(group) = self.groups[at as usize].remove(slot) {
             self.usage.removed(at, group.bytes(), group.window.kept());
-            self.touch_removed(at, &group.key);
+            self.touch_removed((at, slot), &group.key);
         }
     }
 
@@ -310,6 +314,7 @@ impl Windows {
         let found = group.window.holds(node, due);
         let contributions = group.window.contributions(node, due);
         group.window = Window::new(node);
+        self.growths.reset((at, slot));
         // Whether the next window follows this one without a pause decides if its alert is news.
         group.due = due.saturating_add(node.rule.timespan.unwrap_or(0));
         self.timers.push(group.due, at, slot);
@@ -480,6 +485,7 @@ impl Windows {
         }
         group.last = entry;
         group.window.add(node, entry, value, references);
+        self.growths.hit((at, slot), entry, value);
         let mut given_up = 0;
         while group.window.kept() > self.limits.hits_per_group {
             group.window.drop_oldest();
