@@ -3,9 +3,68 @@
 use super::{Status, config};
 use crate::args::TopicsCommand;
 use crate::printer::Printer;
+use sigmund_stream::config::Config;
+use sigmund_stream::kafka::topics::{self, Finding};
+use sigmund_stream::words::plural;
+use std::io::Write as _;
 
 pub(super) fn run(args: &TopicsCommand, printer: &Printer) -> anyhow::Result<Status> {
     let (TopicsCommand::Create { options, .. } | TopicsCommand::Check { options }) = args;
-    let Some(_) = config::load(options, printer) else { return Ok(Status::Failure) };
-    anyhow::bail!("topics are not made yet")
+    let Some(loaded) = config::load(options, printer) else { return Ok(Status::Failure) };
+    match args {
+        TopicsCommand::Create { replication_factor, .. } => {
+            create(&loaded.config, replication_factor.map(|copies| copies.get()), printer)
+        }
+        TopicsCommand::Check { .. } => check(&loaded.config, printer),
+    }
+}
+
+fn create(config: &Config, copies: Option<u8>, printer: &Printer) -> anyhow::Result<Status> {
+    let created = topics::create(config, copies)?;
+    let mut out = printer.stdout();
+    for (name, partitions) in &created.made {
+        match partitions {
+            Some(partitions) => {
+                writeln!(out, "{name}: made, {}", plural(u64::from(*partitions), "partition"))?;
+            }
+            None => writeln!(out, "{name}: made")?,
+        }
+    }
+    for name in &created.present {
+        writeln!(out, "{name}: was there; `sigmund topics check` compares its settings")?;
+    }
+    report(&created.failed, printer);
+    if !created.made.is_empty() && created.replication < 3 {
+        let brokers = plural(created.brokers as u64, "broker");
+        let copies = match created.replication {
+            1 => "1 copy".to_owned(),
+            copies => format!("{copies} copies"),
+        };
+        printer.warn(&format!(
+            "{brokers} and {copies} of each partition: what is on a broker is lost with it; 3 of each are safe"
+        ));
+    }
+    Ok(if created.failed.is_empty() { Status::Success } else { Status::Failure })
+}
+
+fn check(config: &Config, printer: &Printer) -> anyhow::Result<Status> {
+    let findings = topics::check(config)?;
+    report(&findings, printer);
+    if findings.iter().any(|finding| finding.is_error) {
+        return Ok(Status::Findings);
+    }
+    printer.say(&format!("{}: fine", plural(topics::needed(config).len() as u64, "topic")));
+    Ok(Status::Success)
+}
+
+/// Says what is wrong, each with the command that mends it on a line of its own, to be copied.
+fn report(findings: &[Finding], printer: &Printer) {
+    for finding in findings {
+        let mut text = format!("{}: {}", finding.subject, finding.message);
+        if let Some(command) = &finding.command {
+            text.push_str("\n  ");
+            text.push_str(command);
+        }
+        if finding.is_error { printer.error(&text) } else { printer.warn(&text) }
+    }
 }

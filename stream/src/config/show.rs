@@ -174,7 +174,7 @@ fn scalar(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Layers;
+    use crate::config::{Layers, shape};
 
     #[test]
     fn what_is_shown_can_be_read() {

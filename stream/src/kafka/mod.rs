@@ -3,10 +3,12 @@
 //! Only this module and its tests name librdkafka's types. Each rule here answers a trap of `rdkafka` 0.39 (librdkafka 2.12) or of Kafka's
 //! transactions; the comments say which.
 
+mod access;
 pub mod client;
 pub mod member;
 pub mod outbox;
 pub mod reader;
+pub mod topics;
 
 pub use client::Clients;
 pub use member::{Change, Member};
