@@ -160,10 +160,13 @@ impl Correlator {
         for key in std::mem::take(&mut following.gone) {
             changed.entry(key).or_insert(None);
         }
-        let progress = self.progress(&following);
+        let progress = self.progress(&following, None);
         if following.progress != progress {
-            following.progress.clone_from(&progress);
-            changed.insert(StateKey::single(PROGRESS), Some(progress));
+            following.progress = progress;
+            let key = StateKey::single(PROGRESS);
+            let progress = self.progress(&following, self.watermark.clock);
+            let value = sealed(&key, |out| out.0.extend_from_slice(&progress));
+            changed.insert(key, Some(value));
         }
         let counters = self.counters();
         if following.counters != counters {
@@ -225,27 +228,26 @@ impl Correlator {
         }
     }
 
-    /// How far it is.
-    fn progress(&self, following: &Following) -> Vec<u8> {
-        let write = |out: &mut Writer| {
-            let (index, count) = self.share();
-            out.number(u64::from(index));
-            out.number(u64::from(count));
-            self.write_watermark(out);
-            let (time, last) = &following.forced;
-            out.signed(*time);
-            out.number(last.len() as u64);
-            for (source, record) in last {
-                out.number(u64::from(*source));
-                out.number(*record);
-            }
-            out.number(following.handed_back.len() as u64);
-            for (record, source) in &following.handed_back {
-                out.number(*record);
-                out.number(u64::from(*source));
-            }
-        };
-        sealed(&StateKey::single(PROGRESS), write)
+    /// How far it is. Without the clock it is what must be written when it changes: a clock that goes on changes nothing by itself.
+    fn progress(&self, following: &Following, clock: Option<i64>) -> Vec<u8> {
+        let mut out = Writer::default();
+        let (index, count) = self.share();
+        out.number(u64::from(index));
+        out.number(u64::from(count));
+        self.write_watermark(clock, &mut out);
+        let (time, last) = &following.forced;
+        out.signed(*time);
+        out.number(last.len() as u64);
+        for (source, record) in last {
+            out.number(u64::from(*source));
+            out.number(*record);
+        }
+        out.number(following.handed_back.len() as u64);
+        for (record, source) in &following.handed_back {
+            out.number(*record);
+            out.number(u64::from(*source));
+        }
+        out.0
     }
 
     /// What it counted.
@@ -269,7 +271,7 @@ impl Correlator {
     }
 
     /// Takes back a sighting that is read again, if it waited when the entries were written. All of them must be offered before
-    /// anything else comes. Nothing is decided, counted or told.
+    /// anything else comes, in any order. Nothing is decided, counted or told.
     pub fn readmit(&mut self, sighting: Sighting) {
         let watermark = self.watermark.time;
         let Some(following) = &mut self.following else { return };
@@ -280,7 +282,8 @@ impl Correlator {
     }
 
     /// One with the state of entries, in whatever order they come: `share` is the one that wrote them, and the only one `(0, 1)`.
-    /// Entries of correlations that are not there any more are dropped. Changes are followed, and there are none yet.
+    /// Entries of correlations that are not there any more are dropped. Changes are followed, and there are none yet. First of all
+    /// [`Correlator::readmit`] what waited, then [`Correlator::tick`]: the clock that is restored may be old.
     ///
     /// # Errors
     ///
@@ -324,7 +327,7 @@ impl Correlator {
             marks.touched();
         }
         following.forced.0 = correlator.watermark.time;
-        following.progress = correlator.progress(&following);
+        following.progress = correlator.progress(&following, None);
         following.counters = correlator.counters();
         correlator.following = Some(following);
         Ok((correlator, restored))

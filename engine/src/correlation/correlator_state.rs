@@ -102,7 +102,7 @@ impl Correlator {
         }
         out.number(set.fields().len() as u64);
         set.fields().iter().for_each(|name| out.bytes(name.as_bytes()));
-        self.write_watermark(out);
+        self.write_watermark(self.watermark.clock, out);
         self.write_counters(out);
         let mut pending: Vec<&Sighting> = self.pending.iter().map(|Reverse(one)| one).collect();
         pending.sort_unstable();
@@ -151,10 +151,10 @@ impl Correlator {
         maybe(self.told, out);
     }
 
-    pub(crate) fn write_watermark(&self, out: &mut Writer) {
+    pub(crate) fn write_watermark(&self, clock: Option<i64>, out: &mut Writer) {
         let watermark = &self.watermark;
         out.signed(watermark.time);
-        maybe(watermark.clock, out);
+        maybe(clock, out);
         maybe(watermark.largest, out);
         out.number(watermark.sources.len() as u64);
         for (number, source) in &watermark.sources {

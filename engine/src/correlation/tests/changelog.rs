@@ -192,6 +192,12 @@ impl Kept {
                 correlator.readmit(sighting);
             }
         }
+        let now = stream.topic[..self.committed].iter().rev().find_map(|message| match message {
+            Message::Tick(now) => Some(*now),
+            Message::Arrival(_) => None,
+        });
+        // A clock that went on alone was not written.
+        correlator.watermark.clock = now.or(correlator.watermark.clock);
         let snapshot = correlator.snapshot();
         assert!(snapshot == self.snapshot, "another state\n{}", stream.told());
         assert_eq!(correlator.changed(), []);
@@ -340,6 +346,11 @@ fn other_rules_leave_what_is_theirs() {
         }
         assert_eq!(restored.changed(), []);
         assert_eq!(restored.pending().0, correlator.pending().0);
+        let now = stream.topic[..half].iter().rev().find_map(|message| match message {
+            Message::Tick(now) => Some(*now),
+            Message::Arrival(_) => None,
+        });
+        now.into_iter().for_each(|now| restored.tick(now, &mut out));
         // One that had the old rules when it ended, and has the new ones when it begins again.
         for sighting in stream.hits(half..stream.topic.len()) {
             let mut said = [Output::default(), Output::default()];
@@ -438,6 +449,38 @@ fn a_large_group_is_not_written_whole_each_time() {
         let groups = kept.log.keys().filter(|key| key.group().is_some()).count();
         assert_eq!(groups, 0);
     }
+}
+
+#[test]
+fn an_idle_correlator_writes_nothing() {
+    let set = large("event_count", "gte: 3");
+    let patience = Patience { idle_timeout: Some(20 * SECOND), ..Patience::default() };
+    let options = Options { patience, emit: Emit::Early };
+    let limits = Limits::default();
+    let mut correlator = Correlator::sharing(set, Policy::Every, limits, options, (0, 1));
+    assert_eq!(correlator.changed(), [], "nobody wants to know");
+    correlator.follow_changes();
+    let mut out = Output::default();
+    correlator.tick(100 * SECOND, &mut out);
+    correlator.register(0);
+    let event = EventRef { source: 0, record: 7 };
+    let values = [(0, "a".into())].into();
+    let sighting = Sighting { time: 90 * SECOND, event, rules: [0].into(), values };
+    correlator.process(sighting, &mut out);
+    assert_eq!(correlator.oldest_pending(), Some(7));
+    let names = |changed: Vec<(StateKey, Option<Vec<u8>>)>| -> Vec<String> {
+        changed.iter().map(|(key, _)| key.to_string().split(" [").next().unwrap().into()).collect()
+    };
+    let first = names(correlator.changed());
+    assert_eq!(first, ["the watermark", "the counters", "what is to be told early of group"]);
+    correlator.tick(110 * SECOND, &mut out);
+    assert_eq!(correlator.changed(), [], "a clock that goes on changes nothing");
+    correlator.tick(120 * SECOND, &mut out);
+    assert_eq!(correlator.oldest_pending(), None, "its source is idle");
+    let idle = names(correlator.changed());
+    assert_eq!(idle, ["the time of the last event", "group", "the watermark"]);
+    correlator.tick(130 * SECOND, &mut out);
+    assert_eq!(correlator.changed(), []);
 }
 
 #[test]
