@@ -96,7 +96,7 @@ fn each_value_is_shown_with_its_origin() {
       timeout: 10s                        # default
     lanes: 4                              # environment SIGMUND_LANES
     http:
-      listen: "127.0.0.1:9464"            # default
+      listen: 127.0.0.1:9464              # default
       token: "[hidden]"                   # environment SIGMUND_HTTP__TOKEN
       tls: null                           # default
     log:

@@ -19,3 +19,4 @@ mod schema;
 mod shared;
 mod stages;
 mod starter_pack;
+mod topics;

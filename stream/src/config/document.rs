@@ -4,7 +4,7 @@ use super::{EXAMPLE, shape};
 use serde_json::Value;
 use std::fmt::Write as _;
 
-const INTRODUCTION: &str = include_str!("introduction.md");
+const INTRODUCTION: &str = include_str!("introduction.txt");
 
 /// The documentation of all keys.
 #[must_use]

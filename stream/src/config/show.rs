@@ -150,7 +150,10 @@ fn scalar(value: &Value) -> String {
     match value {
         Value::String(text) => {
             let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':');
-            let looks_like_a_word = text.starts_with(|c: char| c.is_alphabetic() || c == '/')
+            // Addresses begin with digits and are no numbers.
+            let begins = |c: char| c.is_alphabetic() || c == '/';
+            let begins_so = text.starts_with(begins) || text.matches('.').count() > 1;
+            let looks_like_a_word = begins_so
                 && text.chars().all(is_word)
                 && !text.ends_with(':')
                 && !matches!(

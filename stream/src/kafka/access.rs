@@ -1,17 +1,18 @@
 //! Whether the service may do what it must, where the brokers ask who does what. It is tried, and nothing is left behind: what would be written
 //! is held back until its transaction is aborted.
 
-use super::topics::{Cluster, Error, Finding};
-use rdkafka::consumer::Consumer as _;
+use super::topics::{Cluster, Complaints, Error, Finding};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// So long brokers may take to allow or refuse something.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The coordinator of a group is found well within this time.
+const COORDINATOR: Duration = Duration::from_secs(3);
 /// A topic that may not be written is refused well within this time; that it may is not said.
 const SILENCE: Duration = Duration::from_millis(700);
 /// Much longer than a check, and shorter than the transaction: no record leaves the client.
@@ -24,7 +25,7 @@ pub(super) fn check(
     written: &[&str],
 ) -> Result<Vec<Finding>, Error> {
     let mut findings = reading(cluster, read)?;
-    findings.extend(group(cluster, read));
+    findings.extend(group(cluster, read)?);
     findings.extend(writing(cluster, written)?);
     Ok(findings)
 }
@@ -66,94 +67,153 @@ fn reading(cluster: &Cluster<'_>, topics: &[&str]) -> Result<Vec<Finding>, Error
 }
 
 /// Asks for the offsets of a group of this application.
-fn group(cluster: &Cluster<'_>, topics: &[&str]) -> Option<Finding> {
+fn group(cluster: &Cluster<'_>, topics: &[&str]) -> Result<Option<Finding>, Error> {
+    let Some(topic) = topics.first() else { return Ok(None) };
+    // Its own client: a refusal is told once.
+    let consumer: BaseConsumer<Complaints> = cluster
+        .clients
+        .aside("check-group")
+        .set("group.id", cluster.clients.group("check"))
+        .set("enable.auto.commit", "false")
+        .create_with_context(Complaints::default())?;
     let mut list = TopicPartitionList::new();
-    list.add_partition(topics.first()?, 0);
-    let error = cluster.consumer.committed_offsets(list, PATIENCE).err()?;
-    if error.rdkafka_error_code() != Some(RDKafkaErrorCode::GroupAuthorizationFailed) {
-        return None;
+    list.add_partition(topic, 0);
+    let is_refusal = |error: &KafkaError| {
+        error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
+    };
+    let is_refused = match consumer.committed_offsets(list, COORDINATOR) {
+        Ok(offsets) => {
+            let elements = offsets.elements();
+            elements.iter().filter_map(|one| one.error().err()).any(|error| is_refusal(&error))
+        }
+        // Looking for the coordinator is refused over and over, which is told while polling.
+        Err(error) => {
+            let mut polled = std::iter::repeat_with(|| consumer.poll(Duration::from_millis(100)));
+            let told = polled.by_ref().take(5).flatten().filter_map(Result::err);
+            is_refusal(&error) || told.into_iter().any(|error| is_refusal(&error))
+        }
+    };
+    if !is_refused {
+        return Ok(None);
     }
     let application = &cluster.config.application;
     let resource = format!("--group {application} --resource-pattern-type prefixed");
     let command = cluster.allow(&["Read"], &resource);
-    Some(finding(format!("groups `{application}.*`"), "may not be used", command))
+    Ok(Some(finding(format!("groups `{application}.*`"), "may not be used", command)))
 }
 
-/// Opens transactions with the topics in them, and aborts them before anything is sent.
+/// Opens a transaction with all topics in it, and if that is refused one with each: librdkafka does not say which of them it was.
 fn writing(cluster: &Cluster<'_>, topics: &[&str]) -> Result<Vec<Finding>, Error> {
-    if topics.is_empty() {
-        return Ok(Vec::new());
+    let wrong = |message: String| Finding {
+        is_error: true,
+        subject: "transactions".to_owned(),
+        message,
+        command: None,
+    };
+    let mut findings = Vec::new();
+    match transaction(cluster, topics) {
+        Ok(None) => return Ok(findings),
+        Ok(Some((RDKafkaErrorCode::TopicAuthorizationFailed, _))) => {}
+        Ok(Some((_, complaint))) => return Ok(vec![wrong(complaint)]),
+        Err(Unopened::Finding(finding)) => return Ok(vec![finding]),
+        Err(Unopened::Error(error)) => return Err(error.into()),
     }
+    for topic in topics {
+        match transaction(cluster, &[topic]) {
+            Ok(None) => {}
+            Ok(Some((RDKafkaErrorCode::TopicAuthorizationFailed, _))) => {
+                let command = cluster.allow(&["Write"], &format!("--topic {topic}"));
+                findings.push(finding(*topic, "may not be written", command));
+            }
+            Ok(Some((_, complaint))) => findings.push(wrong(complaint)),
+            Err(Unopened::Finding(finding)) => findings.push(finding),
+            Err(Unopened::Error(error)) => return Err(error.into()),
+        }
+    }
+    Ok(findings)
+}
+
+enum Unopened {
+    Finding(Finding),
+    Error(KafkaError),
+}
+
+impl From<KafkaError> for Unopened {
+    fn from(error: KafkaError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// Opens a transaction with topics in it and ends it before anything is sent. Why it was refused, if it was.
+fn transaction(
+    cluster: &Cluster<'_>,
+    topics: &[&str],
+) -> Result<Option<(RDKafkaErrorCode, String)>, Unopened> {
+    if topics.is_empty() {
+        return Ok(None);
+    }
+    let producer = producer(cluster).map_err(Unopened::Finding)?;
+    producer.begin_transaction()?;
+    for topic in topics {
+        let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(0);
+        producer.send(record).map_err(|(error, _)| error)?;
+    }
+    let complaint = complaint(&producer);
+    // Before anything else could send them; what is purged is reported while polling.
+    producer.purge(PurgeConfig::default().queue());
+    let end = Instant::now() + PATIENCE;
+    while producer.in_flight_count() > 0 && Instant::now() < end {
+        producer.poll(Duration::from_millis(1));
+    }
+    // Of a transaction that was refused the broker knows nothing, and librdkafka fails to abort it: the next has a producer of its own.
+    if complaint.is_none() {
+        producer.abort_transaction(PATIENCE)?;
+    }
+    Ok(complaint)
+}
+
+/// A producer that may open transactions, and holds back what is sent in them.
+fn producer(cluster: &Cluster<'_>) -> Result<BaseProducer, Finding> {
     let application = &cluster.config.application;
+    let wrong = |error: &KafkaError| Finding {
+        is_error: true,
+        subject: "transactions".to_owned(),
+        message: format!("cannot be opened: {error}"),
+        command: None,
+    };
     let producer: BaseProducer = cluster
         .clients
         .aside("check-out")
         .set("transactional.id", format!("{application}/check"))
         .set("transaction.timeout.ms", "60000")
         .set("linger.ms", HELD_BACK)
-        .create()?;
-    if let Err(error) = producer.init_transactions(PATIENCE) {
-        let refused = error.rdkafka_error_code()
-            == Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed);
-        return Ok(if refused {
+        .create()
+        .map_err(|error| wrong(&error))?;
+    match producer.init_transactions(PATIENCE) {
+        Ok(()) => Ok(producer),
+        Err(error)
+            if error.rdkafka_error_code()
+                == Some(RDKafkaErrorCode::TransactionalIdAuthorizationFailed) =>
+        {
             let resource =
                 format!("--transactional-id {application} --resource-pattern-type prefixed");
             let command = cluster.allow(&["Describe", "Write"], &resource);
             let subject = format!("transactions `{application}/*`");
-            vec![finding(subject, "may not be opened", command)]
-        } else {
-            vec![Finding {
-                is_error: true,
-                subject: "transactions".to_owned(),
-                message: format!("cannot be opened: {error}"),
-                command: None,
-            }]
-        });
-    }
-    let mut refused: BTreeSet<&str> = BTreeSet::new();
-    let mut findings = Vec::new();
-    // Each refusal names one topic and ends the transaction.
-    loop {
-        let left = topics.iter().filter(|topic| !refused.contains(**topic));
-        producer.begin_transaction()?;
-        for topic in left.clone() {
-            let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(0);
-            producer.send(record).map_err(|(error, _)| error)?;
+            Err(finding(subject, "may not be opened", command))
         }
-        let complaint = complaint(&producer);
-        // Before anything else could send them; what is purged is reported while polling.
-        producer.purge(PurgeConfig::default().queue());
-        let end = Instant::now() + PATIENCE;
-        while producer.in_flight_count() > 0 && Instant::now() < end {
-            producer.poll(Duration::from_millis(1));
-        }
-        producer.abort_transaction(PATIENCE)?;
-        let Some(complaint) = complaint else { return Ok(findings) };
-        let named = left.clone().find(|topic| complaint.contains(&format!("\"{topic}\"")));
-        let Some(topic) = named else {
-            findings.push(Finding {
-                is_error: true,
-                subject: "transactions".to_owned(),
-                message: complaint,
-                command: None,
-            });
-            return Ok(findings);
-        };
-        let command = cluster.allow(&["Write"], &format!("--topic {topic}"));
-        findings.push(finding(*topic, "may not be written", command));
-        refused.insert(topic);
+        Err(error) => Err(wrong(&error)),
     }
 }
 
 /// Why the transaction must be aborted, if it must. librdkafka tells when asked for anything that cannot be done then.
-fn complaint(producer: &BaseProducer) -> Option<String> {
+fn complaint(producer: &BaseProducer) -> Option<(RDKafkaErrorCode, String)> {
     let end = Instant::now() + SILENCE;
     while Instant::now() < end {
         producer.poll(Duration::from_millis(20));
         if let Err(KafkaError::Transaction(error)) = producer.begin_transaction()
             && error.txn_requires_abort()
         {
-            return Some(error.to_string());
+            return Some((error.code(), error.to_string()));
         }
     }
     None

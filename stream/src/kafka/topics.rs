@@ -277,9 +277,13 @@ impl<'a> Cluster<'a> {
         let answers = self.runtime.block_on(answers)?;
         let mut settings = BTreeMap::new();
         for (topic, answer) in topics.iter().zip(answers) {
-            let answer = answer.map(|resource| {
+            // `rdkafka` takes a refusal for a topic without settings.
+            let answer = answer.and_then(|resource| {
+                if resource.entries.is_empty() {
+                    return Err(RDKafkaErrorCode::TopicAuthorizationFailed);
+                }
                 let entries = resource.entries.into_iter();
-                entries.map(|entry| (entry.name, entry.value.unwrap_or_default())).collect()
+                Ok(entries.map(|entry| (entry.name, entry.value.unwrap_or_default())).collect())
             });
             settings.insert((*topic).to_owned(), answer);
         }
