@@ -53,7 +53,7 @@ pub struct Plan {
     pub policy: Policy,
     /// How correlators deal with disorder.
     pub options: Options,
-    /// What the windows of one partition may take.
+    /// What the windows of all partitions may take.
     pub limits: Limits,
 }
 
@@ -133,20 +133,16 @@ impl Plan {
     }
 }
 
-/// What the windows of one partition may take: its part of the whole, so that nothing depends on which process has it.
+/// What all windows may take. Each partition has its part of it, so that nothing depends on which process has it.
 fn limits(config: &Config) -> Limits {
     let all = Limits::default();
-    let parts = config.correlation.partitions.max(1) as usize;
-    let bytes = config.correlation.max_state.map_or(all.bytes, |size| size.bytes());
+    let Some(bytes) = config.correlation.max_state.map(|size| size.bytes()) else { return all };
     Limits {
-        groups: (all.groups / parts).max(1),
-        hits: (all.hits / parts).max(1),
-        bytes: (bytes / parts).max(1),
-        bytes_per_rule: (bytes / 2 / parts).max(1),
-        groups_per_rule: (all.groups_per_rule / parts).max(1),
-        hits_per_group: all.hits_per_group,
-        pending_bytes: (bytes.min(all.pending_bytes) / parts).max(1),
-        early_bytes: (bytes.min(all.early_bytes) / parts).max(1),
+        bytes,
+        bytes_per_rule: (bytes / 2).max(1),
+        pending_bytes: bytes.min(all.pending_bytes),
+        early_bytes: bytes.min(all.early_bytes),
+        ..all
     }
 }
 

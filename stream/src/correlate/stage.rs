@@ -145,10 +145,9 @@ impl Correlate {
         }
         let share = (u32::try_from(place.partition).unwrap_or(0), self.plan.partitions);
         let (set, plan) = (Arc::clone(&self.snapshot.rules.correlations), &self.plan);
-        let (mut correlator, restored) =
+        let (correlator, restored) =
             Correlator::restore(set, plan.policy, plan.limits, plan.options, share, entries)
                 .with_context(|| damaged(&changelog))?;
-        correlator.follow_changes();
         let numbers = (0..).zip(&sources).map(|(at, origin)| (origin.clone(), at)).collect();
         let mut partition = Partition {
             place: place.clone(),
@@ -181,6 +180,7 @@ impl Correlate {
         );
         self.metrics.restored(begun.elapsed());
         self.raw.iter().for_each(|origin| partition.register(origin));
+        partition.correlator.tick(now(), &mut partition.output);
         Ok(partition)
     }
 
