@@ -4,10 +4,10 @@ use super::{Status, config};
 use crate::args::Run as Args;
 use crate::printer::Printer;
 use crate::sources;
-use anyhow::Context as _;
-use sigmund_stream::config::{Config, Log, LogFormat};
+use anyhow::{Context as _, anyhow};
+use sigmund_stream::config::{Config, Log, LogFormat, Problems};
 use sigmund_stream::service::Service;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
@@ -37,13 +37,27 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
             .and_then(|_| flag::register(signal, Arc::clone(&stop)))
             .context("cannot listen to signals")?;
     }
-    let (service, problems) = Service::new(loaded.config, sources::starter_pack().texts)?;
+    // What is read for a reload is what was read for the start.
+    let read = move || match Config::load(&layers) {
+        Ok(loaded) => Ok(loaded.config.rules),
+        Err(problems) => Err(anyhow!("the configuration is wrong: {}", first(&problems))),
+    };
+    let built_in = sources::starter_pack().texts;
+    let (service, problems) = Service::new(loaded.config, Box::new(read), built_in)?;
+    flag::register(SIGHUP, service.demand()).context("cannot listen to signals")?;
     for problem in problems {
         tracing::error!("{problem}");
     }
     service.run(&stop)?;
     tracing::info!("stopped: all that was begun is committed");
     Ok(Status::Success)
+}
+
+/// The first of several problems, for one line.
+fn first(problems: &Problems) -> String {
+    let more = problems.0.len().saturating_sub(1);
+    let first = problems.0.first().map(ToString::to_string).unwrap_or_default();
+    if more > 0 { format!("{first} (and {more} more)") } else { first }
 }
 
 /// Log lines go to stderr.

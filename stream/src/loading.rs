@@ -14,6 +14,7 @@ use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
 use sigmund_sigma::rule::{Level, Metadata, Status};
 use sigmund_sigma::{Diagnostic, Loader, Severity, Source};
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,7 +24,8 @@ pub struct Loading {
     loader: Loader,
     routing: Routing,
     wanted: Wanted,
-    files: Vec<std::path::PathBuf>,
+    paths: Vec<std::path::PathBuf>,
+    /// If there are no files.
     built_in: Vec<Source>,
 }
 
@@ -98,6 +100,29 @@ impl Loaded {
     }
 }
 
+impl Loaded {
+    /// How many documents have errors.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        let texts: HashMap<&str, &str> =
+            self.files.texts.iter().map(|source| (&*source.name, &*source.text)).collect();
+        let errors =
+            self.rules.diagnostics.iter().filter(|found| found.severity == Severity::Error);
+        let documents: BTreeSet<(&str, usize)> = errors
+            .map(|found| {
+                let before = texts
+                    .get(&*found.source)
+                    .and_then(|text| text.get(..usize::try_from(found.span.start).ok()?));
+                let marks = before.map_or(0, |before| {
+                    before.lines().filter(|line| line.trim_end() == "---").count()
+                });
+                (&*found.source, marks)
+            })
+            .collect();
+        documents.len()
+    }
+}
+
 /// `file:line:column: message`
 fn described(found: &Diagnostic, texts: &[Source]) -> String {
     let source = texts.iter().find(|source| source.name == found.source);
@@ -114,12 +139,12 @@ fn described(found: &Diagnostic, texts: &[Source]) -> String {
 }
 
 impl Loading {
-    /// As configured. `built_in` are the rules if there are no files.
+    /// As configured. `built_in` are the rules if there are neither files nor a topic.
     ///
     /// # Errors
     ///
     /// A pipeline or a mapping cannot be read, or a filter is none.
-    pub fn new(rules: &config::Rules, built_in: Vec<Source>) -> anyhow::Result<Self> {
+    pub fn new(rules: &config::Rules, built_in: &[Source]) -> anyhow::Result<Self> {
         let mut pipelines = Vec::new();
         for path in &rules.pipelines {
             pipelines.push(read(path, "pipeline", Pipeline::parse)?);
@@ -137,22 +162,31 @@ impl Loading {
             loader: Loader { placeholders, pipelines },
             routing,
             wanted: Wanted::new(rules)?,
-            files: rules.paths.clone(),
-            built_in,
+            paths: rules.paths.clone(),
+            built_in: if rules.topic.is_none() { built_in.to_vec() } else { Vec::new() },
         })
     }
 
     /// Reads and compiles the rules.
     #[must_use]
     pub fn load(&self) -> Loaded {
-        let files = if self.files.is_empty() {
+        let files = if self.paths.is_empty() {
             RuleFiles { texts: self.built_in.clone(), ..RuleFiles::default() }
         } else {
-            RuleFiles::read(self.files.iter().map(std::path::PathBuf::as_path))
+            RuleFiles::read(self.paths.iter().map(std::path::PathBuf::as_path))
         };
         let wants = |metadata: &Metadata| self.wanted.wants(metadata);
         let rules = Rules::compile(&self.loader, &files.texts, &wants, &self.routing);
         Loaded { rules, files }
+    }
+
+    /// The mappings that it knows, as a text that tells them from others.
+    #[must_use]
+    pub fn mappings(&self) -> String {
+        match &*self.routing.added {
+            [] => String::new(),
+            added => format!("{added:?}"),
+        }
     }
 
     /// How the records of a source are read.

@@ -14,8 +14,8 @@ use std::sync::Arc;
 /// Brokers take records of up to 1 MiB with what is around them; a larger one is cut, or it would be in the way of all others for ever.
 pub const MAX_VALUE: usize = 900_000;
 
-/// A detection.
-pub fn detection(plan: &Plan, hit: &Hit<'_>, buffer: &mut Buffer) -> Outgoing {
+/// A detection, made with the set of rules of that name.
+pub fn detection(plan: &Plan, hit: &Hit<'_>, ruleset: &str, buffer: &mut Buffer) -> Outgoing {
     let Destination { topic, key, format } = plan.destinations.of(hit);
     format.write(hit, buffer);
     buffer.mark(hit.time(), 0);
@@ -29,6 +29,7 @@ pub fn detection(plan: &Plan, hit: &Hit<'_>, buffer: &mut Buffer) -> Outgoing {
         ("rule_id", hit.rule().id().as_bytes().to_vec()),
         ("rule_level", hit.rule().level().map_or("", level_name).as_bytes().to_vec()),
         ("detection_id", hit.id().to_string().into_bytes()),
+        ("ruleset", ruleset.as_bytes().to_vec()),
     ];
     if value.len() > MAX_VALUE {
         value = too_large(hit, value.len());

@@ -28,7 +28,6 @@ impl Inlet {
 struct SourcePlan {
     topics: Vec<String>,
     pattern: Option<Regex>,
-    reading: Arc<Reading>,
 }
 
 /// What the configuration means.
@@ -63,9 +62,9 @@ impl Plan {
     /// # Errors
     ///
     /// Something in it has none.
-    pub fn new(config: &Config, readings: Vec<Reading>) -> anyhow::Result<Self> {
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
         let mut sources = Vec::new();
-        for (source, reading) in config.sources.iter().zip(readings) {
+        for source in &config.sources {
             let pattern = source
                 .pattern
                 .as_ref()
@@ -74,8 +73,7 @@ impl Plan {
                         .with_context(|| format!("`sources.pattern`: `{pattern}` is no pattern"))
                 })
                 .transpose()?;
-            let reading = Arc::new(reading);
-            sources.push(SourcePlan { topics: source.topics.clone(), pattern, reading });
+            sources.push(SourcePlan { topics: source.topics.clone(), pattern });
         }
         let correlation = &config.correlation;
         let nanos = |span: crate::config::Span| Some(span.nanos()).filter(|nanos| *nanos > 0);
@@ -108,13 +106,13 @@ impl Plan {
         })
     }
 
-    /// How a topic is read: by the first source that has it.
+    /// How a topic is read: by the first source that has it. `readings` are those of the sources.
     #[must_use]
-    pub fn inlet(&self, topic: &Arc<str>) -> Inlet {
-        let source = self.sources.iter().find(|source| source.has(topic));
+    pub fn inlet(&self, topic: &Arc<str>, readings: &[Arc<Reading>]) -> Inlet {
+        let source = self.sources.iter().position(|source| source.has(topic));
         // Topics are those that sources asked for; a pattern of librdkafka may understand more than ours.
-        let source = source.or(self.sources.last());
-        let reading = source.map(|source| Arc::clone(&source.reading)).unwrap_or_default();
+        let reading = source.and_then(|at| readings.get(at)).or(readings.last());
+        let reading = reading.map(Arc::clone).unwrap_or_default();
         Inlet { topic: Arc::clone(topic), reading }
     }
 

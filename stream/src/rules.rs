@@ -96,6 +96,18 @@ impl Rules {
         Self { set, cards, reports, correlations, alert_cards, left_out, diagnostics }
     }
 
+    /// How many rules and correlations there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.cards.len() + self.alert_cards.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What marks of detections mean: rules first, then correlations.
     #[must_use]
     pub fn subject(&self, index: u32) -> Subject<'_> {

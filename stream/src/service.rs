@@ -5,8 +5,8 @@ use crate::correlate::Correlate;
 use crate::detect::Detect;
 use crate::kafka::{Clients, Reader};
 use crate::lane::Lane;
-use crate::loading::{Loaded, Loading};
 use crate::plan::Plan;
+use crate::reload::{Made, ReadRules, Recipe, Reload, fingerprint};
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 use anyhow::{Context as _, anyhow, bail};
@@ -25,6 +25,9 @@ pub struct Service {
     clients: Clients,
     snapshots: Arc<Snapshots>,
     metrics: Metrics,
+    /// Until it runs.
+    reload: Option<Reload>,
+    demand: Arc<AtomicBool>,
 }
 
 /// The name of a process that was given none.
@@ -34,29 +37,38 @@ fn random_instance() -> String {
 }
 
 impl Service {
-    /// Loads rules and makes sense of the configuration. `built_in` are the rules where none are configured. Also gives what
-    /// became of the rules.
+    /// Loads rules and makes sense of the configuration. `read` reads the part about rules again whenever rules are loaded; `built_in` are
+    /// the rules where none are configured. Also gives what became of the rules.
     ///
     /// # Errors
     ///
     /// The configuration has no meaning, or no rule is left.
-    pub fn new(config: Config, built_in: Vec<Source>) -> anyhow::Result<(Self, Vec<String>)> {
-        let loading = Loading::new(&config.rules, built_in)?;
-        let readings = config.sources.iter().map(|source| loading.reading(source));
-        let plan = Plan::new(&config, readings.collect::<anyhow::Result<_>>()?)?;
+    pub fn new(
+        config: Config,
+        read: ReadRules,
+        built_in: Vec<Source>,
+    ) -> anyhow::Result<(Self, Vec<String>)> {
+        let plan = Plan::new(&config)?;
         if config.sources.is_empty() {
             bail!("no source is configured; name topics under `sources`");
         }
-        let loaded = loading.load();
-        let problems = loaded.problems();
-        let Loaded { rules, .. } = loaded;
-        if rules.cards.is_empty() && config.rules.topic.is_none() {
-            bail!("no rule is left to run with");
-        }
+        let recipe = Recipe::new(read, config.sources.clone(), built_in);
+        let seen = fingerprint(&config.rules);
+        let Made { ingredients, problems, .. } = recipe.make()?;
         let instance = config.instance.clone().unwrap_or_else(random_instance);
         let clients = Clients::new(&config, &instance);
-        let (snapshots, metrics) = (Arc::new(Snapshots::new(rules)), Metrics::new());
-        Ok((Self { config, plan: Arc::new(plan), clients, snapshots, metrics }, problems))
+        let (snapshots, metrics) = (Arc::new(Snapshots::new(ingredients)), Metrics::new());
+        let watched = config.rules.clone();
+        let counts = metrics.stage("reload");
+        let reload = Some(Reload::new(recipe, Arc::clone(&snapshots), counts, watched, seen));
+        let (plan, demand) = (Arc::new(plan), Arc::default());
+        Ok((Self { config, plan, clients, snapshots, metrics, reload, demand }, problems))
+    }
+
+    /// Rules are read anew when it is set; it is unset again then.
+    #[must_use]
+    pub fn demand(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.demand)
     }
 
     /// The rules in force.
@@ -76,12 +88,13 @@ impl Service {
     /// # Errors
     ///
     /// A lane could not go on. Nothing is lost: the next process goes on from the last commit.
-    pub fn run(self, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    pub fn run(mut self, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
         self.reach(stop)?;
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
         type Work<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + Send + 'a>;
+        let reload = self.reload.take();
         let this = &self;
         let mut lanes: Vec<(String, Work<'_>)> = Vec::new();
         for number in 0..self.config.lanes.max(1) {
@@ -95,6 +108,12 @@ impl Service {
         let (ended, ends) = mpsc::channel();
         let count = lanes.len();
         std::thread::scope(|scope| {
+            if let Some(reload) = reload {
+                let thread = std::thread::Builder::new().name("reload".to_owned());
+                thread
+                    .spawn_scoped(scope, || reload.run(stop, &this.demand))
+                    .context("cannot start a thread")?;
+            }
             for (name, work) in lanes {
                 let ended = ended.clone();
                 let thread = std::thread::Builder::new().name(name.clone());

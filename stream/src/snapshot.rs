@@ -1,5 +1,7 @@
 //! The rules in force. All lanes see a whole new set or the one before it, never something in between.
 
+use crate::meaning::{Changes, Meanings};
+use crate::reading::Reading;
 use crate::rules::Rules;
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -9,6 +11,14 @@ use std::sync::Arc;
 pub struct Snapshot {
     /// The rules.
     pub rules: Arc<Rules>,
+    /// How the records of each source are read: mappings are part of the set.
+    pub readings: Arc<[Arc<Reading>]>,
+    /// The mappings in them.
+    mappings: Arc<str>,
+    /// What the rules mean.
+    pub meanings: Meanings,
+    /// A short name of the set, the same on all processes with the same rules.
+    pub ruleset: Arc<str>,
     /// Counts up with every change.
     pub version: u64,
 }
@@ -17,11 +27,22 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct Snapshots(ArcSwap<Snapshot>);
 
+/// What a snapshot is made of.
+#[derive(Debug)]
+pub struct Ingredients {
+    /// The rules.
+    pub rules: Rules,
+    /// How the records of each source are read, in the order of the configuration.
+    pub readings: Vec<Reading>,
+    /// The mappings within `readings`, as a text that tells them from others.
+    pub mappings: String,
+}
+
 impl Snapshots {
     /// With the first rules.
     #[must_use]
-    pub fn new(rules: Rules) -> Self {
-        Self(ArcSwap::from_pointee(Snapshot { rules: Arc::new(rules), version: 1 }))
+    pub fn new(first: Ingredients) -> Self {
+        Self(ArcSwap::from_pointee(Snapshot::new(first, 1)))
     }
 
     /// The newest rules. Lanes ask between transactions.
@@ -30,9 +51,72 @@ impl Snapshots {
         self.0.load_full()
     }
 
-    /// Puts other rules in force.
-    pub fn replace(&self, rules: Rules) {
-        let version = self.0.load().version + 1;
-        self.0.store(Arc::new(Snapshot { rules: Arc::new(rules), version }));
+    /// Puts other rules in force, and says what is other about them. If they are the same as those in force, lanes are left alone.
+    pub fn replace(&self, ingredients: Ingredients) -> Changes {
+        let before = self.0.load();
+        let next = Snapshot::new(ingredients, before.version + 1);
+        let changes = next.meanings.since(&before.meanings);
+        if !changes.is_empty() || next.mappings != before.mappings || next.paths() != before.paths()
+        {
+            self.0.store(Arc::new(next));
+        }
+        changes
+    }
+}
+
+impl Snapshot {
+    fn new(Ingredients { rules, readings, mappings }: Ingredients, version: u64) -> Self {
+        let meanings = Meanings::of(&rules);
+        let ruleset = meanings.ruleset(&mappings).into();
+        let readings = readings.into_iter().map(Arc::new).collect();
+        Self {
+            rules: Arc::new(rules),
+            readings,
+            mappings: mappings.into(),
+            meanings,
+            ruleset,
+            version,
+        }
+    }
+
+    /// Whether the other one reads records in the same way.
+    #[must_use]
+    pub fn reads_like(&self, other: &Self) -> bool {
+        self.mappings == other.mappings
+    }
+
+    /// Detections show where their rules are.
+    fn paths(&self) -> Vec<&Arc<str>> {
+        self.rules.cards.iter().map(|card| &card.rule.metadata.source).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sigmund_engine::Routing;
+    use sigmund_sigma::{Loader, Source};
+
+    fn ingredients(value: &str, mappings: &str) -> Ingredients {
+        let text = format!(
+            "title: T\nid: a\nlogsource:\n    category: c\ndetection:\n    s:\n        f: {value}\n    condition: s\n"
+        );
+        let texts = [Source { name: "r.yml".into(), text: text.into() }];
+        let rules = Rules::compile(&Loader::default(), &texts, &|_| true, &Routing::default());
+        Ingredients { rules, readings: Vec::new(), mappings: mappings.to_owned() }
+    }
+
+    #[test]
+    fn lanes_are_left_alone_when_nothing_changed() {
+        let snapshots = Snapshots::new(ingredients("1", ""));
+        let first = snapshots.newest();
+        assert!(snapshots.replace(ingredients("1", "")).is_empty());
+        assert!(Arc::ptr_eq(&first, &snapshots.newest()));
+        assert_eq!(snapshots.replace(ingredients("2", "")).to_string(), "+0 -0 ~1, 0 failed");
+        let second = snapshots.newest();
+        assert_eq!(second.version, 2);
+        assert_ne!(first.ruleset, second.ruleset);
+        assert!(snapshots.replace(ingredients("2", "other")).is_empty());
+        assert!(!snapshots.newest().reads_like(&second));
     }
 }

@@ -48,7 +48,7 @@ pub use limits::{Limits, RuleUsage, Usage};
 pub use number::{Fixed, Measure, Wide};
 pub use passage::SightingError;
 pub use rule::{Correlations, used_rules};
-pub use semantic::SemanticHash;
+pub use semantic::{SemanticHash, of_rule as meaning_of};
 pub use sighting::{EventRef, Sighting};
 pub use state::{Restored, StateEntry, StateError, StateKey};
 pub use watermark::{CONFIRMATIONS, Patience};

@@ -86,7 +86,8 @@ impl Hasher {
 }
 
 /// The meaning of a detection rule: log source, search, filters.
-pub(crate) fn of_rule(rule: &Rule) -> SemanticHash {
+#[must_use]
+pub fn of_rule(rule: &Rule) -> SemanticHash {
     let mut hasher = Hasher::new("rule");
     hasher.text(&rule.logsource.to_string());
     hasher.part(&rule.selections, &rule.conditions);

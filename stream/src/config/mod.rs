@@ -192,8 +192,8 @@ pub struct Source {
     pub assume_zone: Option<String>,
 }
 
-/// The rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The rules. They are read anew when their files or their topic change, and on SIGHUP; if something is wrong then, those before stay in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
     /// Files and directories. The built-in starter pack if there are neither paths nor a topic.
@@ -214,6 +214,25 @@ pub struct Rules {
     pub tags: Vec<String>,
     /// Only rules with one of these statuses.
     pub status: Vec<String>,
+    /// So often paths, pipelines and mappings are looked at for changes; `0s` for never.
+    pub watch: Span,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            paths: Vec::new(),
+            topic: None,
+            status_topic: None,
+            pipelines: Vec::new(),
+            placeholders: BTreeMap::new(),
+            log_source_mappings: Vec::new(),
+            level: None,
+            tags: Vec::new(),
+            status: Vec::new(),
+            watch: Span::seconds(5),
+        }
+    }
 }
 
 /// How hits are counted and ordered over time.

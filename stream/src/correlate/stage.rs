@@ -478,5 +478,5 @@ fn encode(
     let event_view = EventView::new(&event, &path, record);
     let matched = view.matched();
     let hit = Hit::of_alert(&view, &event_view, &matched);
-    Ok(Some(outgoing::detection(plan, &hit, buffer)))
+    Ok(Some(outgoing::detection(plan, &hit, &snapshot.ruleset, buffer)))
 }

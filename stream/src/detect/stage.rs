@@ -75,19 +75,25 @@ impl Detect {
         if !Arc::ptr_eq(&newest, &self.snapshot) {
             self.detector = Detector::new(Arc::clone(&newest.rules));
             self.record = newest.rules.record();
+            if !newest.reads_like(&self.snapshot) {
+                for (partition, raw) in &mut self.raw {
+                    raw.inlet = self.plan.inlet(&partition.topic, &newest.readings);
+                    raw.stream = None;
+                }
+            }
             self.snapshot = newest;
         }
     }
 
     fn raw(&mut self, partition: TopicPartition) -> &mut Raw {
-        let plan = &self.plan;
+        let (plan, readings) = (&self.plan, &self.snapshot.readings);
         self.raw.entry(partition).or_insert_with_key(|partition| {
             let number = u32::try_from(partition.partition).unwrap_or(0);
             let origin = Origin { topic: partition.topic.to_string(), partition: number };
             Raw {
                 path: origin.to_string().into(),
                 origin,
-                inlet: plan.inlet(&partition.topic),
+                inlet: plan.inlet(&partition.topic, readings),
                 stream: None,
                 opened: 0,
                 told: None,
@@ -170,7 +176,7 @@ impl Stage for Detect {
             if let Some(event) = event {
                 let view = EventView::new(&event, path, offset);
                 detector.hits(&view, &mut |_, hit| {
-                    out.push(outgoing::detection(plan, hit, buffer));
+                    out.push(outgoing::detection(plan, hit, &snapshot.ruleset, buffer));
                     metrics.detection(hit.rule().id());
                 });
             }
