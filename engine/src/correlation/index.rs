@@ -1,27 +1,91 @@
 //! A hash table of slots: which slot holds a key or text, by its hash.
 //!
-//! Open addressing with linear probing, and the place by the hash's upper bits: a look-up that finds nothing and the insertion after it
-//! touch one line of memory, and a table that grows is read and written from its beginning to its end. That is what keeps the
-//! cost of a text about the same among millions as among thousands.
+//! Cells are in lines that are as large as a line of the processor's cache. The hash's upper bits say which line; what has no room in
+//! a full one goes to the next. A look-up that finds nothing reads one line, and decides by all its cells at once: the processor
+//! guesses that right and goes on with the hit while it waits for memory. A table that grows is read and written from its
+//! beginning to its end. That is what keeps the cost of a text about the same among millions as among thousands.
 
 /// No slot.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// Cells of a line.
+const WIDTH: usize = 8;
+
 /// Slots by hash.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Index {
-    /// None, or a power of two.
-    cells: Vec<Cell>,
+    cells: Cells,
     len: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Cell {
-    hash: u32,
-    slot: u32,
+#[derive(Clone, Debug)]
+enum Cells {
+    /// At most [`WIDTH`], each a hash and its slot.
+    Few(Vec<(u32, u32)>),
+    /// A power of two, at least two.
+    Lines(Vec<Line>),
 }
 
-const EMPTY: Cell = Cell { hash: 0, slot: NONE };
+/// Cells that are used come first.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line {
+    hashes: [u32; WIDTH],
+    slots: [u32; WIDTH],
+}
+
+const EMPTY: Line = Line { hashes: [0; WIDTH], slots: [NONE; WIDTH] };
+
+impl Line {
+    fn is_full(&self) -> bool {
+        self.slots[WIDTH - 1] != NONE
+    }
+
+    fn used(&self) -> usize {
+        self.slots.iter().map(|slot| usize::from(*slot != NONE)).sum()
+    }
+
+    /// The cells with that hash, as bits; those that are not used too.
+    fn matches(&self, hash: u32) -> u32 {
+        let bits = self.hashes.iter().zip(0..).map(|(have, at)| u32::from(*have == hash) << at);
+        bits.fold(0, |bits, bit| bits | bit)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let cells = self.hashes.iter().copied().zip(self.slots.iter().copied());
+        cells.take_while(|(_, slot)| *slot != NONE)
+    }
+
+    fn set(&mut self, at: usize, (hash, slot): (u32, u32)) {
+        self.hashes[at] = hash;
+        self.slots[at] = slot;
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { cells: Cells::Few(Vec::new()), len: 0 }
+    }
+}
+
+/// The line where a hash belongs.
+fn home(lines: &[Line], hash: u32) -> usize {
+    // Two lines or more.
+    hash as usize >> (32 - lines.len().trailing_zeros())
+}
+
+fn after(lines: &[Line], at: usize) -> usize {
+    (at + 1) & (lines.len() - 1)
+}
+
+fn place(lines: &mut [Line], cell: (u32, u32)) {
+    let mut at = home(lines, cell.0);
+    while lines[at].is_full() {
+        at = after(lines, at);
+    }
+    let line = &mut lines[at];
+    line.set(line.used(), cell);
+}
 
 impl Index {
     pub(crate) fn len(&self) -> usize {
@@ -30,87 +94,132 @@ impl Index {
 
     /// How much memory it takes beside itself.
     pub(crate) fn bytes(&self) -> usize {
-        self.cells.capacity() * size_of::<Cell>()
-    }
-
-    fn home(&self, hash: u32) -> usize {
-        // Four cells or more.
-        hash as usize >> (32 - self.cells.len().trailing_zeros())
-    }
-
-    fn after(&self, at: usize) -> usize {
-        (at + 1) & (self.cells.len() - 1)
+        match &self.cells {
+            Cells::Few(cells) => cells.capacity() * size_of::<(u32, u32)>(),
+            Cells::Lines(lines) => lines.capacity() * size_of::<Line>(),
+        }
     }
 
     /// The slot with that hash that is the right one.
     pub(crate) fn find(&self, hash: u32, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
-        if self.len == 0 {
-            return None;
-        }
-        let mut at = self.home(hash);
+        let lines = match &self.cells {
+            Cells::Few(cells) => {
+                let found = cells.iter().find(|(have, slot)| *have == hash && is(*slot));
+                return found.map(|(_, slot)| *slot);
+            }
+            Cells::Lines(lines) => lines,
+        };
+        let mut at = home(lines, hash);
         loop {
-            let cell = self.cells[at];
-            if cell.slot == NONE {
+            let line = &lines[at];
+            let mut matches = line.matches(hash);
+            while matches != 0 {
+                let slot = line.slots[matches.trailing_zeros() as usize % WIDTH];
+                if slot != NONE && is(slot) {
+                    return Some(slot);
+                }
+                matches &= matches - 1;
+            }
+            if !line.is_full() {
                 return None;
             }
-            if cell.hash == hash && is(cell.slot) {
-                return Some(cell.slot);
-            }
-            at = self.after(at);
+            at = after(lines, at);
         }
     }
 
     /// Adds a slot that is not there.
     pub(crate) fn insert(&mut self, hash: u32, slot: u32) {
-        if (self.len + 1) * 4 > self.cells.len() * 3 {
-            self.resize((self.cells.len() * 2).max(4));
+        match &mut self.cells {
+            Cells::Few(cells) if cells.len() < WIDTH => cells.push((hash, slot)),
+            Cells::Lines(lines) if (self.len + 1) * 4 <= lines.len() * WIDTH * 3 => {
+                place(lines, (hash, slot));
+            }
+            Cells::Few(_) => {
+                self.resize(2);
+                return self.insert(hash, slot);
+            }
+            Cells::Lines(lines) => {
+                let lines = lines.len() * 2;
+                self.resize(lines);
+                return self.insert(hash, slot);
+            }
         }
-        self.place(Cell { hash, slot });
         self.len += 1;
     }
 
-    fn place(&mut self, cell: Cell) {
-        let mut at = self.home(cell.hash);
-        while self.cells[at].slot != NONE {
-            at = self.after(at);
-        }
-        self.cells[at] = cell;
-    }
-
-    fn resize(&mut self, cells: usize) {
-        let old = std::mem::replace(&mut self.cells, vec![EMPTY; cells]);
-        old.into_iter().filter(|cell| cell.slot != NONE).for_each(|cell| self.place(cell));
+    /// Moves all to so many lines, or to none if they are few.
+    fn resize(&mut self, count: usize) {
+        let old = std::mem::take(self);
+        self.len = old.len;
+        self.cells = if count < 2 {
+            let Cells::Lines(lines) = &old.cells else { return *self = old };
+            Cells::Few(lines.iter().flat_map(Line::iter).collect())
+        } else {
+            let mut lines = vec![EMPTY; count];
+            match &old.cells {
+                Cells::Few(cells) => cells.iter().for_each(|cell| place(&mut lines, *cell)),
+                Cells::Lines(old) => {
+                    old.iter().flat_map(Line::iter).for_each(|cell| place(&mut lines, cell));
+                }
+            }
+            Cells::Lines(lines)
+        };
     }
 
     /// Takes a slot away, if it is there.
     pub(crate) fn remove(&mut self, hash: u32, slot: u32) {
-        if self.len == 0 {
-            return;
-        }
-        let mut hole = self.home(hash);
-        while self.cells[hole].slot != slot {
-            if self.cells[hole].slot == NONE {
+        let lines = match &mut self.cells {
+            Cells::Few(cells) => {
+                if let Some(at) = cells.iter().position(|(_, have)| *have == slot) {
+                    cells.swap_remove(at);
+                    self.len -= 1;
+                }
                 return;
             }
-            hole = self.after(hole);
-        }
-        // What was pushed on by a cell that is free now moves back.
-        let mask = self.cells.len() - 1;
-        let mut next = self.after(hole);
-        while self.cells[next].slot != NONE {
-            let home = self.home(self.cells[next].hash);
-            if next.wrapping_sub(home) & mask >= next.wrapping_sub(hole) & mask {
-                self.cells[hole] = self.cells[next];
-                hole = next;
+            Cells::Lines(lines) => lines,
+        };
+        let mut at = home(lines, hash);
+        let mut hole = loop {
+            if let Some(place) = lines[at].slots.iter().position(|have| *have == slot) {
+                break place;
             }
-            next = self.after(next);
+            if !lines[at].is_full() {
+                return;
+            }
+            at = after(lines, at);
+        };
+        // What was pushed on because the line was full moves back.
+        while let Some((from, place)) = pushed_on(lines, at) {
+            let cell = (lines[from].hashes[place], lines[from].slots[place]);
+            lines[at].set(hole, cell);
+            (at, hole) = (from, place);
         }
-        self.cells[hole] = EMPTY;
+        let line = &mut lines[at];
+        let last = line.used() - 1;
+        line.set(hole, (line.hashes[last], line.slots[last]));
+        line.set(last, (0, NONE));
         self.len -= 1;
-        if self.cells.len() > 64 && self.len < self.cells.len() / 8 {
-            self.resize(self.cells.len() / 4);
+        if self.len < lines.len() * WIDTH / 8 {
+            let lines = lines.len() / 4;
+            self.resize(lines);
         }
     }
+}
+
+/// The nearest cell behind a full line that would be in it or before it if there had been room.
+fn pushed_on(lines: &[Line], at: usize) -> Option<(usize, usize)> {
+    let mask = lines.len() - 1;
+    let (mut last, mut next) = (at, after(lines, at));
+    while lines[last].is_full() && next != at {
+        let far = next.wrapping_sub(at) & mask;
+        let from_before =
+            |(hash, _): (u32, u32)| next.wrapping_sub(home(lines, hash)) & mask >= far;
+        if let Some(place) = lines[next].iter().position(from_before) {
+            return Some((next, place));
+        }
+        (last, next) = (next, after(lines, next));
+    }
+    None
 }
 
 #[cfg(test)]
