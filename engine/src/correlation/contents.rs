@@ -81,12 +81,12 @@ fn window(window: &Window, out: &mut Writer) {
         Aggregate::Distinct(texts) if slides => {
             // The first time with the text itself.
             let mut numbers: AHashMap<u32, u64> = AHashMap::new();
-            for value in &texts.values {
+            for value in texts.values.iter() {
                 let next = numbers.len() as u64;
-                let number = *numbers.entry(*value).or_insert(next);
+                let number = *numbers.entry(value).or_insert(next);
                 out.number(number);
                 if number == next {
-                    out.bytes(texts.distinct.text(*value));
+                    out.bytes(texts.distinct.text(value));
                 }
             }
         }
@@ -269,7 +269,7 @@ fn read_texts(
             known.push(input.bytes()?);
         }
         let text = known.get(number).ok_or("a value is not there")?;
-        texts.values.push_back(texts.distinct.add(text));
+        texts.values.push(texts.distinct.add(text));
     }
     Ok(())
 }
@@ -284,7 +284,7 @@ fn read_numbers(
         for _ in 0..hits {
             let number = fixed(input)?;
             over.add(number);
-            values.push_back(number);
+            values.push(number);
         }
         return Ok(());
     }

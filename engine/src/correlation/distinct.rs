@@ -1,9 +1,10 @@
-//! A multiset of texts that counts the different ones: exact, with all texts in one piece of memory.
+//! A multiset of texts that counts the different ones: exact, with the texts in few pieces of memory.
 //!
 //! A slot says where a text lies and how often it is there. What the texts that left again took is collected when it is more than half.
 
 use super::hash;
 use super::index::{Index, NONE};
+use super::segments::Segments;
 
 /// Less than that is not worth collecting.
 const SMALL: usize = 1024;
@@ -26,24 +27,66 @@ impl Default for Distinct {
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     index: Index,
-    slots: Vec<Slot>,
-    /// The first slot that is free; its `start` is the next one.
+    slots: Segments<Slot>,
+    /// The first slot that is free; its `start.at` is the next one.
     free: u32,
-    bytes: Vec<u8>,
-    /// Of them, those of texts that are gone.
+    pages: Pages,
+    /// Of their bytes, those of texts that are gone.
     dead: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    start: usize,
+    start: Place,
     length: u32,
     count: u32,
 }
 
-impl Slot {
-    fn text(self, bytes: &[u8]) -> &[u8] {
-        &bytes[self.start..self.start + self.length as usize]
+/// Where a text begins: which page, and where in it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    page: u32,
+    at: u32,
+}
+
+/// Texts, one after the other, in pieces that are never moved.
+#[derive(Clone, Debug, Default)]
+struct Pages {
+    /// No text is on two of them. The first grows, as most tables are small.
+    pages: Vec<Vec<u8>>,
+    /// What they have room for.
+    room: usize,
+    /// Bytes of texts.
+    len: usize,
+}
+
+/// Bytes of a page; a text that is longer has its own.
+const PAGE: usize = 1 << 16;
+
+impl Pages {
+    fn push(&mut self, text: &[u8]) -> Place {
+        let fits = |last: &Vec<u8>| last.len() + text.len() <= last.capacity().max(PAGE);
+        if !self.pages.last().is_some_and(fits) {
+            let room = if self.pages.is_empty() { 0 } else { text.len().max(PAGE) };
+            self.pages.push(Vec::with_capacity(room));
+            self.room += room;
+        }
+        let page = self.pages.len() - 1;
+        let last = &mut self.pages[page];
+        let (at, before) = (last.len(), last.capacity());
+        last.extend_from_slice(text);
+        self.room += last.capacity() - before;
+        self.len += text.len();
+        Place { page: page as u32, at: at as u32 }
+    }
+
+    fn text(&self, slot: Slot) -> &[u8] {
+        let at = slot.start.at as usize;
+        &self.pages[slot.start.page as usize][at..at + slot.length as usize]
+    }
+
+    fn bytes(&self) -> usize {
+        self.room + self.pages.capacity() * size_of::<Vec<u8>>()
     }
 }
 
@@ -93,7 +136,7 @@ impl Distinct {
     pub(crate) fn text(&self, number: u32) -> &[u8] {
         match self {
             Self::One(only, _) => only,
-            Self::Many(table) => table.slots[number as usize].text(&table.bytes),
+            Self::Many(table) => table.pages.text(table.slots.at(number as usize)),
         }
     }
 
@@ -104,7 +147,7 @@ impl Distinct {
             Self::One(only, _) => vec![only],
             Self::Many(table) => {
                 let used = table.slots.iter().filter(|slot| slot.count > 0);
-                used.map(|slot| slot.text(&table.bytes)).collect()
+                used.map(|slot| table.pages.text(slot)).collect()
             }
         };
         texts.sort_unstable();
@@ -118,8 +161,8 @@ impl Distinct {
             Self::Many(table) => {
                 size_of::<Table>()
                     + table.index.bytes()
-                    + table.slots.capacity() * size_of::<Slot>()
-                    + table.bytes.capacity()
+                    + table.slots.bytes()
+                    + table.pages.bytes()
                     + 64
             }
         }
@@ -138,29 +181,29 @@ impl Distinct {
 
 impl Default for Table {
     fn default() -> Self {
-        Self { index: Index::default(), slots: Vec::new(), free: NONE, bytes: Vec::new(), dead: 0 }
+        let (slots, pages) = (Segments::default(), Pages::default());
+        Self { index: Index::default(), slots, free: NONE, pages, dead: 0 }
     }
 }
 
 impl Table {
     fn add(&mut self, text: &[u8], times: u32) -> u32 {
         let hash = hash::of(text);
-        let Self { index, slots, bytes, .. } = self;
-        let found = index.find(hash, |slot| slots[slot as usize].text(bytes) == text);
+        let Self { index, slots, pages, .. } = self;
+        let found = index.find(hash, |slot| pages.text(slots.at(slot as usize)) == text);
         if let Some(slot) = found {
-            let count = &mut slots[slot as usize].count;
+            let count = &mut slots.at_mut(slot as usize).count;
             *count = count.saturating_add(times);
             return slot;
         }
-        let new = Slot { start: bytes.len(), length: text.len() as u32, count: times };
-        bytes.extend_from_slice(text);
+        let new = Slot { start: pages.push(text), length: text.len() as u32, count: times };
         let slot = if self.free == NONE {
             slots.push(new);
             slots.len() as u32 - 1
         } else {
             let slot = self.free;
-            let place = &mut slots[slot as usize];
-            self.free = place.start as u32;
+            let place = slots.at_mut(slot as usize);
+            self.free = place.start.at;
             *place = new;
             slot
         };
@@ -169,30 +212,30 @@ impl Table {
     }
 
     fn remove(&mut self, number: u32) {
-        let slot = &mut self.slots[number as usize];
+        let slot = self.slots.at_mut(number as usize);
         slot.count -= 1;
         if slot.count > 0 {
             return;
         }
-        let (text, length) = (slot.text(&self.bytes), slot.length as usize);
-        self.index.remove(hash::of(text), number);
-        *slot = Slot { start: self.free as usize, length: 0, count: 0 };
+        self.index.remove(hash::of(self.pages.text(*slot)), number);
+        self.dead += slot.length as usize;
+        *slot = Slot { start: Place { page: 0, at: self.free }, length: 0, count: 0 };
         self.free = number;
-        self.dead += length;
-        if self.dead > SMALL && self.dead > self.bytes.len() / 2 {
+        if self.dead > SMALL && self.dead > self.pages.len / 2 {
             self.collect();
         }
     }
 
     /// Gives back the memory of texts that are gone.
     fn collect(&mut self) {
-        let mut bytes = Vec::with_capacity(self.bytes.len() - self.dead);
-        for slot in self.slots.iter_mut().filter(|slot| slot.count > 0) {
-            let start = bytes.len();
-            bytes.extend_from_slice(slot.text(&self.bytes));
-            slot.start = start;
+        let mut pages = Pages::default();
+        for number in 0..self.slots.len() {
+            let slot = self.slots.at_mut(number);
+            if slot.count > 0 {
+                slot.start = pages.push(self.pages.text(*slot));
+            }
         }
-        self.bytes = bytes;
+        self.pages = pages;
         self.dead = 0;
     }
 }

@@ -1,8 +1,8 @@
 //! The hits of a sliding window, in order, in little memory: most groups of an attack have a single one.
 
+use super::segments::Segments;
 use super::sighting::EventRef;
 use super::window::Entry;
-use std::collections::VecDeque;
 
 /// An [`Entry`] without padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +36,8 @@ enum Kept {
     #[default]
     None,
     One(Packed),
-    Many(Box<VecDeque<Packed>>),
+    Many(Box<Segments<Packed>>),
 }
-
-/// Below so many places nothing is given back.
-const SMALL: usize = 64;
 
 impl Queue {
     pub(crate) fn len(&self) -> usize {
@@ -56,11 +53,12 @@ impl Queue {
         match &mut self.0 {
             Kept::None => self.0 = Kept::One(new),
             Kept::One(first) => {
-                let mut all = VecDeque::with_capacity(4);
-                all.extend([*first, new]);
+                let mut all = Segments::with_capacity(4);
+                all.push(*first);
+                all.push(new);
                 self.0 = Kept::Many(Box::new(all));
             }
-            Kept::Many(all) => all.push_back(new),
+            Kept::Many(all) => all.push(new),
         }
     }
 
@@ -68,7 +66,7 @@ impl Queue {
         match &self.0 {
             Kept::None => None,
             Kept::One(only) => Some((*only).into()),
-            Kept::Many(all) => all.front().map(|first| (*first).into()),
+            Kept::Many(all) => all.first().map(Entry::from),
         }
     }
 
@@ -77,10 +75,7 @@ impl Queue {
         let first = self.first()?;
         match &mut self.0 {
             Kept::Many(all) if all.len() > 1 => {
-                all.pop_front();
-                if all.capacity() > SMALL && all.len() < all.capacity() / 4 {
-                    all.shrink_to(all.len() * 2);
-                }
+                all.pop();
             }
             _ => self.0 = Kept::None,
         }
@@ -90,14 +85,14 @@ impl Queue {
     /// Keeps no room.
     pub(crate) fn shrink(&mut self) {
         if let Kept::Many(all) = &mut self.0 {
-            all.shrink_to_fit();
+            all.shrink();
         }
     }
 
     /// In order.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Entry> + Clone + '_ {
         (0..self.len()).map(|at| match &self.0 {
-            Kept::Many(all) => all[at].into(),
+            Kept::Many(all) => all.at(at).into(),
             Kept::One(only) => (*only).into(),
             Kept::None => Entry::default(),
         })
@@ -106,9 +101,7 @@ impl Queue {
     /// How much memory it takes beside itself.
     pub(crate) fn bytes(&self) -> usize {
         match &self.0 {
-            Kept::Many(all) => {
-                size_of::<VecDeque<Packed>>() + all.capacity() * size_of::<Packed>() + 32
-            }
+            Kept::Many(all) => size_of::<Segments<Packed>>() + all.bytes() + 32,
             _ => 0,
         }
     }

@@ -28,6 +28,7 @@ mod number;
 mod order_statistics;
 mod passage;
 mod rule;
+mod segments;
 pub(crate) mod semantic;
 mod share;
 mod sighting;

@@ -10,9 +10,10 @@ use super::hits::Queue;
 use super::number::{Fixed, Measure, Wide};
 use super::order_statistics::OrderStatistics;
 use super::rule::Node;
+use super::segments::Segments;
 use super::sighting::EventRef;
 use sigmund_sigma::correlation::CorrelationType;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// So many of the oldest and of the newest hits an alert shows.
@@ -111,14 +112,14 @@ pub(crate) enum Aggregate {
 pub(crate) struct Texts {
     pub(crate) distinct: Distinct,
     /// The number of each hit's text.
-    pub(crate) values: VecDeque<u32>,
+    pub(crate) values: Segments<u32>,
 }
 
 /// Numbers.
 #[derive(Clone, Debug)]
 pub(crate) struct Numbers {
     pub(crate) over: Over,
-    pub(crate) values: VecDeque<Fixed>,
+    pub(crate) values: Segments<Fixed>,
 }
 
 /// What is computed over numbers.
@@ -210,7 +211,7 @@ impl Over {
 
 impl Texts {
     fn pop(&mut self) {
-        let Some(number) = self.values.pop_front() else { return };
+        let Some(number) = self.values.pop() else { return };
         self.distinct.remove(number);
         if self.distinct.is_sparse() {
             self.compact();
@@ -219,7 +220,7 @@ impl Texts {
 
     fn compact(&mut self) {
         let mut fewer = Distinct::default();
-        self.values = self.values.iter().map(|at| fewer.add(self.distinct.text(*at))).collect();
+        self.values = self.values.iter().map(|at| fewer.add(self.distinct.text(at))).collect();
         self.distinct = fewer;
     }
 }
@@ -240,7 +241,7 @@ impl Window {
                 Aggregate::Sequences(Box::new(Sequences { ways, last, completed: None }))
             }
             kind => {
-                let numbers = Numbers { over: Over::new(kind), values: VecDeque::new() };
+                let numbers = Numbers { over: Over::new(kind), values: Segments::default() };
                 Aggregate::Numbers(Box::new(numbers))
             }
         };
@@ -254,13 +255,13 @@ impl Window {
             (Aggregate::Distinct(texts), Value::Text(text)) => {
                 let number = texts.distinct.add(text);
                 if slides {
-                    texts.values.push_back(number);
+                    texts.values.push(number);
                 }
             }
             (Aggregate::Numbers(numbers), Value::Number(number)) => {
                 numbers.over.add(*number);
                 if slides {
-                    numbers.values.push_back(*number);
+                    numbers.values.push(*number);
                 }
             }
             (Aggregate::Last(last), _) => {
@@ -297,15 +298,11 @@ impl Window {
         let Hits::All(all) = &mut self.hits else { return None };
         let entry = all.pop()?;
         match &mut self.aggregate {
-            Aggregate::Distinct(texts) => {
-                texts.pop();
-                give_back(&mut texts.values);
-            }
+            Aggregate::Distinct(texts) => texts.pop(),
             Aggregate::Numbers(numbers) => {
-                if let Some(number) = numbers.values.pop_front() {
+                if let Some(number) = numbers.values.pop() {
                     numbers.over.remove(number);
                 }
-                give_back(&mut numbers.values);
             }
             _ => {}
         }
@@ -324,7 +321,7 @@ impl Window {
         match &mut self.aggregate {
             Aggregate::Distinct(texts) => texts.compact(),
             Aggregate::Numbers(numbers) => {
-                numbers.values.shrink_to_fit();
+                numbers.values.shrink();
                 if let Over::Ordered(statistics) = &mut numbers.over {
                     statistics.compact();
                 }
@@ -436,10 +433,10 @@ impl Window {
         let aggregate = match &self.aggregate {
             Aggregate::Count => 0,
             Aggregate::Distinct(texts) => {
-                size_of::<Texts>() + HEAD + texts.distinct.bytes() + texts.values.capacity() * 4
+                size_of::<Texts>() + HEAD + texts.distinct.bytes() + texts.values.bytes()
             }
             Aggregate::Numbers(numbers) => {
-                size_of::<Numbers>() + HEAD + numbers.over.bytes() + numbers.values.capacity() * 16
+                size_of::<Numbers>() + HEAD + numbers.over.bytes() + numbers.values.bytes()
             }
             Aggregate::Last(last) => last.len() * size_of::<Option<Entry>>() + HEAD,
             Aggregate::Sequences(sequences) => {
@@ -452,13 +449,6 @@ impl Window {
             }
         };
         hits + aggregate
-    }
-}
-
-/// Frees memory that a queue needed once.
-fn give_back<T>(queue: &mut VecDeque<T>) {
-    if queue.capacity() > 64 && queue.len() < queue.capacity() / 4 {
-        queue.shrink_to(queue.len() * 2);
     }
 }
 
