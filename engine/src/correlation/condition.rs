@@ -45,6 +45,11 @@ impl Bounds {
         })
     }
 
+    /// Whether the same holds for everything between two measures.
+    pub(crate) fn agree(&self, least: &Measure, most: &Measure) -> bool {
+        self.0.iter().all(|(_, threshold)| least.compare(*threshold) == most.compare(*threshold))
+    }
+
     fn all(&self, wanted: &[Operator]) -> bool {
         self.0.iter().all(|(operator, _)| wanted.contains(operator))
     }

@@ -8,8 +8,9 @@ use super::encoding::{Broken, Reader, Writer};
 use super::groups::Group;
 use super::number::{Fixed, Wide};
 use super::rule::Node;
+use super::texts::Texts;
 use super::window::{
-    Aggregate, Chain, Contributions, Entry, Hits, Numbers, Over, SHOWN, Sequences, Texts, Window,
+    Aggregate, Chain, Contributions, Entry, Hits, Numbers, Over, SHOWN, Sequences, Window,
 };
 use ahash::AHashMap;
 use std::sync::Arc;
@@ -81,17 +82,17 @@ fn window(window: &Window, out: &mut Writer) {
         Aggregate::Distinct(texts) if slides => {
             // The first time with the text itself.
             let mut numbers: AHashMap<u32, u64> = AHashMap::new();
-            for value in texts.values.iter() {
+            for (value, text) in texts.iter() {
                 let next = numbers.len() as u64;
                 let number = *numbers.entry(value).or_insert(next);
                 out.number(number);
                 if number == next {
-                    out.bytes(texts.distinct.text(value));
+                    out.bytes(text);
                 }
             }
         }
         Aggregate::Distinct(texts) => {
-            let sorted = texts.distinct.sorted();
+            let sorted = texts.sorted();
             out.number(sorted.len() as u64);
             sorted.into_iter().for_each(|text| out.bytes(text));
         }
@@ -258,7 +259,7 @@ fn read_texts(
 ) -> Result<(), Broken> {
     let Some(hits) = hits else {
         for _ in 0..input.length(1)? {
-            texts.distinct.add(input.bytes()?);
+            texts.keep(input.bytes()?);
         }
         return Ok(());
     };
@@ -269,7 +270,7 @@ fn read_texts(
             known.push(input.bytes()?);
         }
         let text = known.get(number).ok_or("a value is not there")?;
-        texts.values.push(texts.distinct.add(text));
+        texts.push(text);
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ pub(crate) struct Table {
     pages: Pages,
     /// Of their bytes, those of texts that are gone.
     dead: usize,
+    waiting: Option<Box<Waiting>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -49,10 +50,17 @@ struct Place {
     at: u32,
 }
 
-/// Texts, one after the other, in pieces that are never moved.
-#[derive(Clone, Debug, Default)]
-struct Pages {
-    /// No text is on two of them. The first grows, as most tables are small.
+/// Texts, one after the other.
+#[derive(Clone, Debug)]
+enum Pages {
+    One(Vec<u8>),
+    Many(Box<Book>),
+}
+
+/// Texts in pieces that are never moved.
+#[derive(Clone, Debug)]
+struct Book {
+    /// No text is on two of them.
     pages: Vec<Vec<u8>>,
     /// What they have room for.
     room: usize,
@@ -65,28 +73,79 @@ const PAGE: usize = 1 << 16;
 
 impl Pages {
     fn push(&mut self, text: &[u8]) -> Place {
-        let fits = |last: &Vec<u8>| last.len() + text.len() <= last.capacity().max(PAGE);
-        if !self.pages.last().is_some_and(fits) {
-            let room = if self.pages.is_empty() { 0 } else { text.len().max(PAGE) };
-            self.pages.push(Vec::with_capacity(room));
-            self.room += room;
+        match self {
+            Self::One(page) if page.len() + text.len() <= PAGE => {
+                let at = page.len() as u32;
+                page.extend_from_slice(text);
+                Place { page: 0, at }
+            }
+            Self::One(page) => {
+                let (room, len) = (page.capacity(), page.len());
+                let pages = vec![std::mem::take(page)];
+                *self = Self::Many(Box::new(Book { pages, room, len }));
+                self.push(text)
+            }
+            Self::Many(book) => {
+                let fits = |last: &Vec<u8>| last.len() + text.len() <= last.capacity();
+                if !book.pages.last().is_some_and(fits) {
+                    let page = Vec::with_capacity(text.len().max(PAGE));
+                    book.room += page.capacity();
+                    book.pages.push(page);
+                }
+                let page = book.pages.len() - 1;
+                let at = book.pages[page].len() as u32;
+                book.pages[page].extend_from_slice(text);
+                book.len += text.len();
+                Place { page: page as u32, at }
+            }
         }
-        let page = self.pages.len() - 1;
-        let last = &mut self.pages[page];
-        let (at, before) = (last.len(), last.capacity());
-        last.extend_from_slice(text);
-        self.room += last.capacity() - before;
-        self.len += text.len();
-        Place { page: page as u32, at: at as u32 }
     }
 
     fn text(&self, slot: Slot) -> &[u8] {
+        let page = match self {
+            Self::One(page) => page,
+            Self::Many(book) => &book.pages[slot.start.page as usize],
+        };
         let at = slot.start.at as usize;
-        &self.pages[slot.start.page as usize][at..at + slot.length as usize]
+        &page[at..at + slot.length as usize]
     }
 
+    /// Bytes of texts.
+    fn len(&self) -> usize {
+        match self {
+            Self::One(page) => page.len(),
+            Self::Many(book) => book.len,
+        }
+    }
+
+    /// How much memory it takes beside itself.
     fn bytes(&self) -> usize {
-        self.room + self.pages.capacity() * size_of::<Vec<u8>>()
+        match self {
+            Self::One(page) => page.capacity(),
+            Self::Many(book) => {
+                size_of::<Book>() + book.room + book.pages.capacity() * size_of::<Vec<u8>>()
+            }
+        }
+    }
+}
+
+/// So many texts are looked up together.
+pub(crate) const TOGETHER: usize = 64;
+
+/// Texts that are not looked up yet.
+#[derive(Clone, Debug, Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    /// The end of each in the bytes.
+    ends: Vec<usize>,
+    /// Somebody wants to know their numbers.
+    numbered: bool,
+}
+
+impl Waiting {
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts.zip(&self.ends).map(|(start, end)| &self.bytes[*start..*end])
     }
 }
 
@@ -110,11 +169,11 @@ impl Distinct {
                 return 0;
             }
             let mut table = Table::default();
-            table.add(only, *count);
+            table.add(hash::of(only), only, *count);
             *self = Self::Many(Box::new(table));
         }
         match self {
-            Self::Many(table) => table.add(text, 1),
+            Self::Many(table) => table.add(hash::of(text), text, 1),
             Self::One(..) => 0,
         }
     }
@@ -140,7 +199,61 @@ impl Distinct {
         }
     }
 
-    /// All texts, sorted.
+    /// The number of a text that is there.
+    pub(crate) fn find(&self, text: &[u8]) -> Option<u32> {
+        match self {
+            Self::One(only, count) => (*count > 0 && **only == *text).then_some(0),
+            Self::Many(table) => table.find(hash::of(text), text),
+        }
+    }
+
+    /// Adds a text that is looked up later: whether so many wait that it is time. `numbered`: its number will be wanted.
+    pub(crate) fn wait(&mut self, text: &[u8], numbered: bool) -> bool {
+        let table = match self {
+            Self::Many(table) => table,
+            Self::One(only, count) => {
+                let mut table = Table::default();
+                if *count > 0 {
+                    table.add(hash::of(only), only, *count);
+                }
+                *self = Self::Many(Box::new(table));
+                return self.wait(text, numbered);
+            }
+        };
+        let waiting = table.waiting.get_or_insert_default();
+        waiting.numbered = numbered;
+        waiting.bytes.extend_from_slice(text);
+        waiting.ends.push(waiting.bytes.len());
+        waiting.ends.len() >= TOGETHER || waiting.bytes.len() > PAGE
+    }
+
+    /// How many texts wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.table_waiting().map_or(0, |waiting| waiting.ends.len())
+    }
+
+    /// The texts that wait, in order.
+    pub(crate) fn iter_waiting(&self) -> impl Iterator<Item = &[u8]> {
+        self.table_waiting().into_iter().flat_map(Waiting::iter)
+    }
+
+    fn table_waiting(&self) -> Option<&Waiting> {
+        match self {
+            Self::One(..) => None,
+            Self::Many(table) => table.waiting.as_deref(),
+        }
+    }
+
+    /// Looks up the texts that wait, and says the numbers that are wanted.
+    pub(crate) fn settle(&mut self, told: impl FnMut(u32)) {
+        if let Self::Many(table) = self
+            && table.waiting.as_ref().is_some_and(|waiting| !waiting.ends.is_empty())
+        {
+            table.settle(told);
+        }
+    }
+
+    /// All texts that are looked up, sorted.
     pub(crate) fn sorted(&self) -> Vec<&[u8]> {
         let mut texts: Vec<&[u8]> = match self {
             Self::One(_, 0) => Vec::new(),
@@ -163,6 +276,11 @@ impl Distinct {
                     + table.index.bytes()
                     + table.slots.bytes()
                     + table.pages.bytes()
+                    + table.waiting.as_ref().map_or(0, |waiting| {
+                        size_of::<Waiting>()
+                            + waiting.bytes.capacity()
+                            + waiting.ends.capacity() * size_of::<usize>()
+                    })
                     + 64
             }
         }
@@ -181,33 +299,55 @@ impl Distinct {
 
 impl Default for Table {
     fn default() -> Self {
-        let (slots, pages) = (Segments::default(), Pages::default());
-        Self { index: Index::default(), slots, free: NONE, pages, dead: 0 }
+        let (slots, pages) = (Segments::default(), Pages::One(Vec::new()));
+        Self { index: Index::default(), slots, free: NONE, pages, dead: 0, waiting: None }
     }
 }
 
 impl Table {
-    fn add(&mut self, text: &[u8], times: u32) -> u32 {
-        let hash = hash::of(text);
-        let Self { index, slots, pages, .. } = self;
-        let found = index.find(hash, |slot| pages.text(slots.at(slot as usize)) == text);
-        if let Some(slot) = found {
-            let count = &mut slots.at_mut(slot as usize).count;
+    fn find(&self, hash: u32, text: &[u8]) -> Option<u32> {
+        self.index.find(hash, |slot| self.pages.text(self.slots.at(slot as usize)) == text)
+    }
+
+    fn settle(&mut self, mut told: impl FnMut(u32)) {
+        let Some(mut waiting) = self.waiting.take() else { return };
+        let mut hashes = [0; TOGETHER];
+        hashes.iter_mut().zip(waiting.iter()).for_each(|(hash, text)| *hash = hash::of(text));
+        let hashes = &hashes[..waiting.ends.len()];
+        // None of these waits for another, so that the processor fetches what the additions will need all at once.
+        let new = hashes.iter().filter(|hash| self.index.lacks(**hash)).count();
+        self.index.reserve(new);
+        for (hash, text) in hashes.iter().zip(waiting.iter()) {
+            let number = self.add(*hash, text, 1);
+            if waiting.numbered {
+                told(number);
+            }
+        }
+        if waiting.bytes.capacity() <= PAGE {
+            waiting.bytes.clear();
+            waiting.ends.clear();
+            self.waiting = Some(waiting);
+        }
+    }
+
+    fn add(&mut self, hash: u32, text: &[u8], times: u32) -> u32 {
+        if let Some(slot) = self.find(hash, text) {
+            let count = &mut self.slots.at_mut(slot as usize).count;
             *count = count.saturating_add(times);
             return slot;
         }
-        let new = Slot { start: pages.push(text), length: text.len() as u32, count: times };
+        let new = Slot { start: self.pages.push(text), length: text.len() as u32, count: times };
         let slot = if self.free == NONE {
-            slots.push(new);
-            slots.len() as u32 - 1
+            self.slots.push(new);
+            self.slots.len() as u32 - 1
         } else {
             let slot = self.free;
-            let place = slots.at_mut(slot as usize);
+            let place = self.slots.at_mut(slot as usize);
             self.free = place.start.at;
             *place = new;
             slot
         };
-        index.insert(hash, slot);
+        self.index.insert(hash, slot);
         slot
     }
 
@@ -221,14 +361,14 @@ impl Table {
         self.dead += slot.length as usize;
         *slot = Slot { start: Place { page: 0, at: self.free }, length: 0, count: 0 };
         self.free = number;
-        if self.dead > SMALL && self.dead > self.pages.len / 2 {
+        if self.dead > SMALL && self.dead > self.pages.len() / 2 {
             self.collect();
         }
     }
 
     /// Gives back the memory of texts that are gone.
     fn collect(&mut self) {
-        let mut pages = Pages::default();
+        let mut pages = Pages::One(Vec::new());
         for number in 0..self.slots.len() {
             let slot = self.slots.at_mut(number);
             if slot.count > 0 {

@@ -127,22 +127,40 @@ impl Index {
         }
     }
 
+    /// Whether there is surely none with that hash.
+    pub(crate) fn lacks(&self, hash: u32) -> bool {
+        match &self.cells {
+            Cells::Few(_) => self.find(hash, |_| true).is_none(),
+            Cells::Lines(lines) => {
+                let line = &lines[home(lines, hash)];
+                (line.matches(hash) == 0) & !line.is_full()
+            }
+        }
+    }
+
+    /// Makes room for so many more.
+    pub(crate) fn reserve(&mut self, more: usize) {
+        let len = self.len + more;
+        let lines = match &self.cells {
+            Cells::Few(_) if len <= WIDTH => return,
+            Cells::Few(_) => 2,
+            Cells::Lines(lines) => lines.len(),
+        };
+        let mut wanted = lines;
+        while len * 4 > wanted * WIDTH * 3 {
+            wanted *= 2;
+        }
+        if wanted > lines || matches!(self.cells, Cells::Few(_)) {
+            self.resize(wanted);
+        }
+    }
+
     /// Adds a slot that is not there.
     pub(crate) fn insert(&mut self, hash: u32, slot: u32) {
+        self.reserve(1);
         match &mut self.cells {
-            Cells::Few(cells) if cells.len() < WIDTH => cells.push((hash, slot)),
-            Cells::Lines(lines) if (self.len + 1) * 4 <= lines.len() * WIDTH * 3 => {
-                place(lines, (hash, slot));
-            }
-            Cells::Few(_) => {
-                self.resize(2);
-                return self.insert(hash, slot);
-            }
-            Cells::Lines(lines) => {
-                let lines = lines.len() * 2;
-                self.resize(lines);
-                return self.insert(hash, slot);
-            }
+            Cells::Few(cells) => cells.push((hash, slot)),
+            Cells::Lines(lines) => place(lines, (hash, slot)),
         }
         self.len += 1;
     }

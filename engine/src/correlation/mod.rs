@@ -36,6 +36,7 @@ mod split;
 mod state;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod timers;
 mod unordered;
 mod watermark;

@@ -5,13 +5,13 @@
 //! best beginning of a sequence for each step: the one that began last can be completed longest, so no other is needed.
 
 use super::condition::{self, Decided, Sequence};
-use super::distinct::Distinct;
 use super::hits::Queue;
 use super::number::{Fixed, Measure, Wide};
 use super::order_statistics::OrderStatistics;
 use super::rule::Node;
 use super::segments::Segments;
 use super::sighting::EventRef;
+use super::texts::Texts;
 use sigmund_sigma::correlation::CorrelationType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -105,14 +105,6 @@ pub(crate) enum Aggregate {
     /// The last hit of each rule.
     Last(Box<[Option<Entry>]>),
     Sequences(Box<Sequences>),
-}
-
-/// Different texts.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Texts {
-    pub(crate) distinct: Distinct,
-    /// The number of each hit's text.
-    pub(crate) values: Segments<u32>,
 }
 
 /// Numbers.
@@ -209,22 +201,6 @@ impl Over {
     }
 }
 
-impl Texts {
-    fn pop(&mut self) {
-        let Some(number) = self.values.pop() else { return };
-        self.distinct.remove(number);
-        if self.distinct.is_sparse() {
-            self.compact();
-        }
-    }
-
-    fn compact(&mut self) {
-        let mut fewer = Distinct::default();
-        self.values = self.values.iter().map(|at| fewer.add(self.distinct.text(at))).collect();
-        self.distinct = fewer;
-    }
-}
-
 impl Window {
     pub(crate) fn new(node: &Node) -> Self {
         let hits =
@@ -253,9 +229,10 @@ impl Window {
         let slides = matches!(self.hits, Hits::All(_));
         match (&mut self.aggregate, value) {
             (Aggregate::Distinct(texts), Value::Text(text)) => {
-                let number = texts.distinct.add(text);
                 if slides {
-                    texts.values.push(number);
+                    texts.push(text);
+                } else {
+                    texts.keep(text);
                 }
             }
             (Aggregate::Numbers(numbers), Value::Number(number)) => {
@@ -347,11 +324,28 @@ impl Window {
         }
     }
 
-    /// What the condition compares, for the window that ends at `now`. `None` without any value.
+    /// Makes sure that [`Window::holds`] says what is the case, though perhaps not how much it compared.
+    pub(crate) fn settle_condition(&mut self, node: &Node) {
+        if let Aggregate::Distinct(texts) = &mut self.aggregate {
+            let (least, most) = texts.range();
+            if least < most && !node.bounds.agree(&Measure::count(least), &Measure::count(most)) {
+                texts.settle();
+            }
+        }
+    }
+
+    /// Makes sure that [`Window::measure`] is exact.
+    pub(crate) fn settle(&mut self) {
+        if let Aggregate::Distinct(texts) = &mut self.aggregate {
+            texts.settle();
+        }
+    }
+
+    /// What the condition compares, for the window that ends at `now`, if it is settled. `None` without any value.
     pub(crate) fn measure(&self, node: &Node, now: i64) -> Option<Measure> {
         Some(match &self.aggregate {
             Aggregate::Count => Measure::count(self.len()),
-            Aggregate::Distinct(texts) => Measure::count(texts.distinct.len() as u64),
+            Aggregate::Distinct(texts) => Measure::count(texts.range().0),
             Aggregate::Numbers(numbers) => match &numbers.over {
                 Over::Sum(_, 0) => return None,
                 Over::Sum(sum, count) => {
@@ -432,9 +426,7 @@ impl Window {
         };
         let aggregate = match &self.aggregate {
             Aggregate::Count => 0,
-            Aggregate::Distinct(texts) => {
-                size_of::<Texts>() + HEAD + texts.distinct.bytes() + texts.values.bytes()
-            }
+            Aggregate::Distinct(texts) => size_of::<Texts>() + HEAD + texts.bytes(),
             Aggregate::Numbers(numbers) => {
                 size_of::<Numbers>() + HEAD + numbers.over.bytes() + numbers.values.bytes()
             }

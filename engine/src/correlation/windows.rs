@@ -311,6 +311,7 @@ impl Windows {
         let Some(group) = self.groups[at as usize].get_mut(slot) else { return };
         let before = group.bytes();
         let opened = group.rare_mut().opened.take();
+        group.window.settle();
         let found = group.window.holds(node, due);
         let contributions = group.window.contributions(node, due);
         group.window = Window::new(node);
@@ -493,6 +494,7 @@ impl Windows {
         }
         let mut held = false;
         if node.decided == Decided::AtHit {
+            group.window.settle_condition(node);
             let found = group.window.holds(node, event.time);
             held = found.is_some();
             match found {
@@ -508,6 +510,8 @@ impl Windows {
                     };
                     let alert = if goes == Goes::Owed || goes == Goes::Out && node.reports {
                         let contributions = group.window.contributions(node, event.time);
+                        group.window.settle();
+                        let measure = group.window.measure(node, event.time).unwrap_or(measure);
                         let value = node.rule.temporal_condition.is_none().then_some(measure);
                         let (time, event) = (event.time, event.event);
                         Some(alert(node, at, group, time, value, contributions, event))
