@@ -91,11 +91,16 @@ impl Queue {
 
     /// In order.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = Entry> + Clone + '_ {
-        (0..self.len()).map(|at| match &self.0 {
+        (0..self.len()).map(|at| self.at(at))
+    }
+
+    /// The one behind so many others, which must be there.
+    pub(crate) fn at(&self, at: usize) -> Entry {
+        match &self.0 {
             Kept::Many(all) => all.at(at).into(),
             Kept::One(only) => (*only).into(),
             Kept::None => Entry::default(),
-        })
+        }
     }
 
     /// How much memory it takes beside itself.

@@ -371,7 +371,7 @@ impl Unordered {
                 (0..rules.len()).filter_map(|rule| self.last_of(rule, at, span)).collect();
             let known = |at: &Position| Some(self.entry((*at, self.cover.get(*at)?)));
             let entries: Vec<Entry> = last.iter().filter_map(known).collect();
-            return Contributions::of(entries.iter());
+            return Contributions::of(&entries);
         }
         debug_assert!(!node.rule.kind.is_temporal());
         let first = self.cover.rank(Position::start(at.time.saturating_sub(span)));

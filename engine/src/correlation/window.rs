@@ -48,14 +48,14 @@ pub struct Contributions {
 
 impl Contributions {
     /// Of a list in order.
-    pub(crate) fn of<'e>(entries: impl ExactSizeIterator<Item = &'e Entry> + Clone) -> Self {
-        Self::of_each(entries.copied())
+    pub(crate) fn of(entries: &[Entry]) -> Self {
+        Self::of_each(entries.len(), |at| entries[at])
     }
 
-    fn of_each(entries: impl ExactSizeIterator<Item = Entry> + Clone) -> Self {
-        let total = entries.len();
-        let oldest = entries.clone().take(SHOWN).collect();
-        let newest = entries.skip(SHOWN.max(total.saturating_sub(SHOWN))).collect();
+    /// Of so many hits, each by its place. No other is looked at: there may be millions.
+    fn of_each(total: usize, entry: impl Fn(usize) -> Entry) -> Self {
+        let oldest = (0..total.min(SHOWN)).map(&entry).collect();
+        let newest = (SHOWN.max(total.saturating_sub(SHOWN))..total).map(&entry).collect();
         Self { oldest, newest, total: total as u64 }
     }
 
@@ -401,13 +401,13 @@ impl Window {
                 seen.sort_unstable();
                 // One event may have hit several rules.
                 seen.dedup();
-                Contributions::of(seen.iter())
+                Contributions::of(&seen)
             }
             (Aggregate::Sequences(sequences), _) => {
                 let hits = sequences.completed.as_ref().map_or(&[][..], |chain| &chain.hits);
-                Contributions::of(hits.iter())
+                Contributions::of(hits)
             }
-            (_, Hits::All(all)) => Contributions::of_each(all.iter()),
+            (_, Hits::All(all)) => Contributions::of_each(all.len(), |at| all.at(at)),
             (_, Hits::Some(some)) => Contributions::clone(some),
         }
     }
@@ -510,5 +510,27 @@ impl Node {
     pub(crate) fn reaches(&self, time: i64, now: i64) -> bool {
         self.decided != Decided::AtHit
             || self.rule.timespan.is_none_or(|timespan| time >= now.saturating_sub(timespan))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn of_many_hits_only_those_that_are_shown_are_looked_at() {
+        let looks = Cell::new(0);
+        let entry = |at: usize| Entry { time: at as i64, ..Entry::default() };
+        for total in [0, 1, SHOWN, SHOWN + 3, 2 * SHOWN, 1_000_000] {
+            looks.set(0);
+            let shown = Contributions::of_each(total, |at| {
+                looks.set(looks.get() + 1);
+                entry(at)
+            });
+            let mut expected = Contributions::default();
+            (0..total).for_each(|at| expected.push(entry(at)));
+            assert_eq!((shown, looks.get()), (expected, total.min(2 * SHOWN)));
+        }
     }
 }

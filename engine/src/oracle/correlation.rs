@@ -403,7 +403,7 @@ fn in_silence(node: &Node, at: usize, group: &[&Hit], end: i64) -> Vec<(bool, He
         }
         let entries: Vec<Entry> = group[since..=index].iter().map(|hit| hit.entry()).collect();
         since = index + 1;
-        let events = Contributions::of(entries.iter());
+        let events = Contributions::of(&entries);
         let id = alert_id(node, &hit.key, (hit.time, 0));
         let alert =
             Alert { time: silent, ..alert(node, at, hit, id, Some(Measure::count(0)), events) };
@@ -501,14 +501,14 @@ fn evaluated(node: &Node, window: &[&Hit]) -> Option<Evaluated> {
                 None => node.bounds.hold(&measure),
             };
             if node.decided != Decided::AtHit {
-                return Some(Evaluated { measure, holds, events: Contributions::of(all.iter()) });
+                return Some(Evaluated { measure, holds, events: Contributions::of(&all) });
             }
             let latest: BTreeSet<Entry> = (0..node.references.len() as u32)
                 .filter_map(|rule| window.iter().rfind(|hit| hit.references.contains(&rule)))
                 .map(|hit| hit.entry())
                 .collect();
             let latest: Vec<Entry> = latest.into_iter().collect();
-            return Some(Evaluated { measure, holds, events: Contributions::of(latest.iter()) });
+            return Some(Evaluated { measure, holds, events: Contributions::of(&latest) });
         }
         CorrelationType::TemporalOrdered => {
             let mut best: Option<Vec<Entry>> = None;
@@ -527,11 +527,11 @@ fn evaluated(node: &Node, window: &[&Hit]) -> Option<Evaluated> {
             let chain = best?;
             let measure = Measure::count(chain.len() as u64);
             let holds = node.bounds.hold(&measure);
-            return Some(Evaluated { measure, holds, events: Contributions::of(chain.iter()) });
+            return Some(Evaluated { measure, holds, events: Contributions::of(&chain) });
         }
     };
     let holds = node.bounds.hold(&measure);
-    Some(Evaluated { measure, holds, events: Contributions::of(all.iter()) })
+    Some(Evaluated { measure, holds, events: Contributions::of(&all) })
 }
 
 /// Hits of the steps in order, each the latest possible; the last one is the last of the window.
