@@ -334,10 +334,11 @@ impl Window {
         }
     }
 
-    /// Makes sure that [`Window::measure`] is exact.
-    pub(crate) fn settle(&mut self) {
-        if let Aggregate::Distinct(texts) = &mut self.aggregate {
-            texts.settle();
+    /// Makes sure that [`Window::measure`] is exact: whether it was not.
+    pub(crate) fn settle(&mut self) -> bool {
+        match &mut self.aggregate {
+            Aggregate::Distinct(texts) => texts.settle(),
+            _ => false,
         }
     }
 

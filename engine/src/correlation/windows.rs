@@ -510,8 +510,11 @@ impl Windows {
                     };
                     let alert = if goes == Goes::Owed || goes == Goes::Out && node.reports {
                         let contributions = group.window.contributions(node, event.time);
-                        group.window.settle();
-                        let measure = group.window.measure(node, event.time).unwrap_or(measure);
+                        let measure = if group.window.settle() {
+                            group.window.measure(node, event.time).unwrap_or(measure)
+                        } else {
+                            measure
+                        };
                         let value = node.rule.temporal_condition.is_none().then_some(measure);
                         let (time, event) = (event.time, event.event);
                         Some(alert(node, at, group, time, value, contributions, event))

@@ -9,6 +9,7 @@ mod limits;
 mod partitions;
 mod peer_defects;
 mod state;
+mod waiting;
 
 use super::{Alert, Correlations, Limits, Policy, Sighting, Windows};
 use crate::oracle;
