@@ -5,7 +5,9 @@
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
 use sigmund_bench::cpu_time;
-use sigmund_engine::correlation::{Correlations, EventRef, Limits, Policy, Sighting, Windows};
+use sigmund_engine::correlation::{
+    Correlations, EventRef, Limits, Measure, Policy, Sighting, Windows,
+};
 use sigmund_sigma::{Loader, Rule, Source};
 use std::error::Error;
 use std::process::Command;
@@ -22,6 +24,8 @@ const SIZES: [u64; 3] = [40_000, 400_000, 4_000_000];
 const RUNS: usize = 5;
 /// Distinct groups of the spray.
 const GROUPS: u64 = 10_000_000;
+/// After the type of a correlation: its condition holds from the middle on.
+const HALF: &str = ", half";
 /// So many sightings are made at a time.
 const BATCH: u64 = 2048;
 
@@ -56,7 +60,8 @@ struct Run {
     user: u32,
     host: Option<u32>,
     step: i64,
-    alerts: u64,
+    /// When, and what was compared.
+    alerts: Vec<(i64, Option<Measure>)>,
 }
 
 impl Run {
@@ -67,7 +72,7 @@ impl Run {
         let user = field("User").unwrap_or_default() as u32;
         let host = field("Host").map(|at| at as u32);
         let windows = Windows::new(set, Policy::Once, Limits::default());
-        Self { windows, user, host, step, alerts: 0 }
+        Self { windows, user, host, step, alerts: Vec::new() }
     }
 
     /// Hits `from` to `to`, each with a user: the CPU time.
@@ -91,8 +96,7 @@ impl Run {
                 batch.iter().for_each(|sighting| windows.process(sighting, &mut out));
             });
             time += spent;
-            self.alerts += out.len() as u64;
-            out.clear();
+            self.alerts.extend(out.drain(..).map(|alert| (alert.time, alert.value)));
             at += BATCH;
         }
         time
@@ -118,18 +122,27 @@ fn assert_near(counted: usize) {
     }
 }
 
-/// One window with so many distinct values: nanoseconds for each, peak memory.
-fn growth(kind: &str, size: u64) {
+/// One window with so many distinct values: nanoseconds for each, peak memory. It never alerts, or when half of them are there.
+fn growth(what: &str, size: u64) {
+    let kind = what.strip_suffix(HALF);
+    let least = if kind.is_some() { size / 2 } else { 1_000_000_000_000 };
+    let kind = kind.unwrap_or(what);
     let field = if kind == "event_count" { "" } else { "field: User, " };
-    // Everything stays in the window, and it never alerts.
-    let rule = format!(
-        "type: {kind}\ngroup-by: [Host]\ntimespan: 1d\ncondition: {{{field}gte: 1000000000000}}"
-    );
+    // Everything stays in the window.
+    let rule =
+        format!("type: {kind}\ngroup-by: [Host]\ntimespan: 1d\ncondition: {{{field}gte: {least}}}");
     let mut run = Run::new(&rule, 1_000_000);
     let user =
         |at: u64| if kind == "value_count" { format!("user{at:08}") } else { at.to_string() };
     let time = run.hits(0, size, &user);
     assert_eq!(run.windows.usage().total.hits as u64, size, "the window holds all");
+    let alert =
+        (least <= size).then(|| ((least - 1) as i64 * run.step, Some(Measure::count(least))));
+    assert_eq!(
+        run.alerts,
+        Vec::from_iter(alert),
+        "the value that was enough is the one that alerts"
+    );
     let usage = run.windows.usage().total.bytes >> 20;
     assert_near(usage);
     println!("{:.1} {} {usage}", nanoseconds(time, size), peak());
@@ -154,7 +167,10 @@ fn spray(users: u64) {
             total.lost_groups
         );
     }
-    assert!(run.alerts > 0 || run.windows.usage().total.lost_groups == 0, "an overflow is told");
+    assert!(
+        !run.alerts.is_empty() || run.windows.usage().total.lost_groups == 0,
+        "an overflow is told"
+    );
 }
 
 /// What a process with these arguments prints, line by line, word by word.
@@ -172,7 +188,8 @@ fn report_growth() -> Result<(), Box<dyn Error>> {
         "| one window | distinct values | ns per hit | of the smallest | MiB counted | peak MiB |"
     );
     println!("|---|--:|--:|--:|--:|--:|");
-    for kind in ["value_count", "event_count", "value_sum", "value_percentile"] {
+    let half = format!("value_count{HALF}");
+    for kind in ["value_count", &half, "event_count", "value_sum", "value_percentile"] {
         let mut first = None;
         for size in SIZES {
             let mut runs = Vec::new();
