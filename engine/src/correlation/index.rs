@@ -258,7 +258,10 @@ mod tests {
                     2 => slot,
                     _ => slot.wrapping_mul(0x9E37_79B9),
                 });
+                let there = map.values().any(|have| *have == hash);
+                proptest::prop_assert!(!there || !index.lacks(hash));
                 if insert && !map.contains_key(&slot) {
+                    index.reserve(spread as usize * 20);
                     index.insert(hash, slot);
                     map.insert(slot, hash);
                 } else if !insert {
