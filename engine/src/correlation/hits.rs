@@ -31,11 +31,11 @@ impl From<Packed> for Entry {
 pub(crate) struct Queue(Kept);
 
 #[derive(Clone, Debug, Default)]
-#[expect(clippy::box_collection, reason = "a queue of its own would make a single hit as large")]
 enum Kept {
     #[default]
     None,
     One(Packed),
+    /// Apart: it would make a single hit as large.
     Many(Box<Segments<Packed>>),
 }
 
