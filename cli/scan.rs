@@ -2,10 +2,10 @@
 
 use crate::encode::Encoder;
 use crate::read::{Consumer, Reader};
-use sigmund_engine::Event;
+use sigmund_engine::Occurrence;
 use sigmund_engine::correlation::EventRef;
 use sigmund_parsers::{Framed, Outcome};
-use sigmund_stream::detect::{Detector, Seen};
+use sigmund_stream::detect::Detector;
 use sigmund_stream::encode::{Buffer, EventView, HOST_FIELDS, field};
 use sigmund_stream::evidence::Evidence;
 use sigmund_stream::reading::Reading;
@@ -98,15 +98,15 @@ impl<'a> Scan<'a> {
     }
 
     /// Encodes what rules matched in an event.
-    fn detect(&mut self, event: &Event) {
-        let time = event.time.map(|time| time.nanos);
+    fn detect(&mut self, event: &dyn Occurrence) {
+        let time = event.time().map(|time| time.nanos);
         if !self.hunt.is_within(time) {
             return;
         }
         let detections = &mut self.found.detections;
         let Some(encoder) = &self.hunt.encoder else {
             for rule in self.detector.reporting() {
-                detections.count(time, rule, field(event, HOST_FIELDS));
+                detections.count(time, rule, field(event.whole(), HOST_FIELDS));
             }
             return;
         };
@@ -134,11 +134,11 @@ impl Consumer for Scan<'_> {
                 self.found.times.push(time.nanos);
             }
         }
-        let Some(Seen { evidence, untimed, event }) = seen else { return };
-        self.found.evidence.extend(evidence);
-        self.found.untimed += u64::from(untimed);
-        if let Some(event) = event {
-            self.detect(&event);
+        let Some(mut seen) = seen else { return };
+        self.found.evidence.extend(seen.evidence.take());
+        self.found.untimed += u64::from(seen.untimed);
+        if seen.reports {
+            seen.show(&mut framed, &mut |event| self.detect(event));
         }
     }
 

@@ -14,6 +14,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use encode::{Encoder, Style};
 use sigmund_bench::stage::Matching;
 use sigmund_engine::detection::matched;
+use sigmund_engine::oracle::Lookup;
 use sigmund_stream::encode::{Buffer, EventView, Hit, RuleCard};
 use std::sync::Arc;
 
@@ -25,7 +26,9 @@ fn all(criterion: &mut Criterion<CpuTime>) {
         ruleset.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();
     let hits: Vec<_> = detections
         .iter()
-        .filter_map(|(rule, event)| Some((*rule, event, matched(ruleset.oracle(*rule)?, event))))
+        .filter_map(|(rule, event)| {
+            Some((*rule, event, matched(ruleset.oracle(*rule)?, &Lookup::new(&**event))))
+        })
         .collect();
     let mut group = criterion.benchmark_group("encode");
     group.throughput(Throughput::Elements(hits.len() as u64));
@@ -41,7 +44,7 @@ fn all(criterion: &mut Criterion<CpuTime>) {
         group.bench_function(name, |bench| {
             bench.iter(|| {
                 for (record, (rule, event, matched)) in (1..).zip(&hits) {
-                    let view = EventView::new(event, "logs/a.ndjson", record);
+                    let view = EventView::new(&**event, "logs/a.ndjson", record);
                     let hit = Hit::of_rule(&cards[*rule as usize], &view, matched);
                     encoder.detection(&hit, *rule, &mut buffer);
                 }

@@ -10,6 +10,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use sigmund_bench::files::compile;
 use sigmund_bench::stage::{self, Inputs, Log, Matching, Reading};
 use sigmund_engine::Routing;
+use sigmund_engine::oracle::Lookup;
 use sigmund_sigma::Loader;
 use std::hint::black_box;
 
@@ -99,7 +100,7 @@ fn matching(criterion: &mut Criterion<CpuTime>, inputs: &Inputs) {
         bench.iter(|| {
             for (rule, event) in &detections {
                 if let Some(oracle) = ruleset.oracle(*rule) {
-                    black_box(sigmund_engine::detection::matched(oracle, event));
+                    black_box(sigmund_engine::detection::matched(oracle, &Lookup::new(&**event)));
                 }
             }
         });

@@ -49,9 +49,9 @@ pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     cell(&hit.id().to_string(), bytes);
     bytes.push(b',');
     let mut event = Vec::new();
-    json::record(&hit.event().raw, &mut event);
+    json::record(hit.event().raw(), &mut event);
     if event.first() == Some(&b'"') {
-        cell(&String::from_utf8_lossy(&hit.event().raw), bytes);
+        cell(&String::from_utf8_lossy(hit.event().raw()), bytes);
     } else {
         cell(&String::from_utf8_lossy(&event), bytes);
     }

@@ -60,7 +60,7 @@ impl Detection {
         let log_source =
             if rule.logsource.is_empty() { None } else { covered(&rule.logsource, &event.route) };
         let log_source = log_source.cloned();
-        let matched = matched(oracle, &event);
+        let matched = matched(oracle, &Lookup::new(&*event));
         Self { rule, event, log_source, position, matched }
     }
 
@@ -79,8 +79,7 @@ impl Detection {
 
 /// What in the event makes the rule match: of the selections that hold and stand under no `not`. The rule is known to match.
 #[must_use]
-pub fn matched(oracle: &Oracle, event: &Event) -> Vec<Matched> {
-    let lookup = &Lookup::new(event);
+pub fn matched(oracle: &Oracle, lookup: &Lookup<'_>) -> Vec<Matched> {
     let part = &oracle.main;
     let mut found = Vec::new();
     match &*part.conditions {

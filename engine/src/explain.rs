@@ -406,7 +406,7 @@ impl ItemTest {
         };
         let compared = match &item.field {
             Some(field) => compared(&lookup.field(field)),
-            None if lookup.event().keywords_in_raw => Compared::Raw,
+            None if lookup.event().whole().keywords_in_raw => Compared::Raw,
             None => Compared::Scalars { count: lookup.searched().len() },
         };
         ItemNode {

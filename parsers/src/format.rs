@@ -1,7 +1,9 @@
 //! What a log format is to the rest of the program.
 
 use crate::{json, text};
-use sigmund_engine::{AliasTable, Body, Event, Kind, Object, Record, Route, Routing, Value};
+use sigmund_engine::{
+    AliasTable, Body, Event, EventTime, Kind, Object, Record, Route, Routing, Value,
+};
 use std::sync::Arc;
 
 /// The beginning of a stream, for recognising its format.
@@ -70,6 +72,11 @@ pub trait Parser: Send {
     /// Reads one record into `record`, which the caller has cleared: fields under their native names, the route, the body, the time if wanted.
     /// Reading the same bytes again right after must give the same (a matched record is read again in full).
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome;
+
+    /// When the record happened that was just parsed without its time being wanted; `None` if that has to be read in full.
+    fn time_of(&mut self, _bytes: &[u8], _record: &Record) -> Option<Option<EventTime>> {
+        None
+    }
 
     /// Reads one record in full; `record` collects every name, and its route is the one that [`parse`](Self::parse) found, if it did. Formats with
     /// structure of their own (JSON) say how.

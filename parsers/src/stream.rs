@@ -7,7 +7,7 @@
 use crate::detect::detect;
 use crate::framing::{BOM, Framer, Piece, Step};
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
-use sigmund_engine::{Event, Record};
+use sigmund_engine::{Event, EventTime, Record};
 
 /// The longest record, unless told otherwise: 1 MiB.
 pub const DEFAULT_LIMIT: usize = 1 << 20;
@@ -142,6 +142,14 @@ impl Framed<'_> {
     /// The whole event: the same bytes, read again in full.
     pub fn event(&mut self) -> Event {
         whole_event(self.bytes, self.parser, self.record, self.whole)
+    }
+
+    /// When it happened; `None` if only the whole event tells.
+    pub fn time(&mut self) -> Option<Option<EventTime>> {
+        if self.record.wants_time {
+            return Some(self.record.time);
+        }
+        self.parser.time_of(self.bytes, self.record)
     }
 
     /// The record as its parser filled it together with the whole event on demand, for a matcher.

@@ -68,11 +68,9 @@ impl Rules {
             FORMATS.iter().flat_map(|format| format.aliases()).collect();
         let read = Correlations::field_names(&correlations);
         let mut extra = extra_fields(routing);
-        if !correlations.is_empty() {
-            // They are about time.
-            for name in sigmund_parsers::json::time::fields() {
-                extra.push(name);
-            }
+        // Detections and correlations have a time.
+        for name in sigmund_parsers::json::time::fields() {
+            extra.push(name);
         }
         let (set, refused) = RuleSet::compile(kept, &aliases, &extra, &read);
         set.warm();

@@ -3,7 +3,7 @@
 use super::alerts;
 use super::case::Case;
 use sigmund_engine::detection;
-use sigmund_engine::oracle::Oracle;
+use sigmund_engine::oracle::{Lookup, Oracle};
 use sigmund_engine::{AliasTable, Event, Matcher, Object, Record, Route, RuleSet};
 use sigmund_parsers::json::{Json, write};
 use sigmund_parsers::{Format, Outcome, StreamInfo};
@@ -86,7 +86,7 @@ fn by_oracle(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
             }
             if matched {
                 hits.push(at);
-                for part in detection::matched(&oracle, event) {
+                for part in detection::matched(&oracle, &Lookup::new(event)) {
                     if part.patterns.is_empty() {
                         return Err(format!("event {at}: {part:?} names no value of the rule"));
                     }

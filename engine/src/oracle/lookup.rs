@@ -4,9 +4,11 @@
 //! alias of the route; an alias that widens the native field of its own name stands for it.
 
 use crate::alias::{Alias, Pick, Source};
+use crate::escape::unescape_json;
 use crate::find::find;
 use crate::fold::folded;
-use crate::{Event, Object, Value};
+use crate::value::number_text;
+use crate::{Kind, Object, Occurrence, Record, Slot, Value};
 use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
@@ -15,7 +17,7 @@ use std::rc::Rc;
 /// Looks up fields of one event, and remembers what it found.
 #[derive(Debug)]
 pub struct Lookup<'e> {
-    event: &'e Event,
+    event: &'e dyn Occurrence,
     found: RefCell<HashMap<Box<str>, Rc<Found<'e>>, ahash::RandomState>>,
     searched: OnceCell<Vec<Candidate<'e>>>,
     /// All of them in one folded text.
@@ -135,7 +137,7 @@ impl<'e> Found<'e> {
 impl<'e> Lookup<'e> {
     /// For one event.
     #[must_use]
-    pub fn new(event: &'e Event) -> Self {
+    pub fn new(event: &'e dyn Occurrence) -> Self {
         Self {
             event,
             found: RefCell::default(),
@@ -146,7 +148,7 @@ impl<'e> Lookup<'e> {
 
     /// The event.
     #[must_use]
-    pub fn event(&self) -> &'e Event {
+    pub fn event(&self) -> &'e dyn Occurrence {
         self.event
     }
 
@@ -165,11 +167,12 @@ impl<'e> Lookup<'e> {
     #[must_use]
     pub fn searched(&self) -> &[Candidate<'e>] {
         self.searched.get_or_init(|| {
-            if self.event.keywords_in_raw {
-                return vec![Candidate::text_of(String::from_utf8_lossy(&self.event.raw))];
+            let event = self.event.whole();
+            if event.keywords_in_raw {
+                return vec![Candidate::text_of(String::from_utf8_lossy(&event.raw))];
             }
             let mut scalars = Vec::new();
-            for (_, value) in &self.event.object.0 {
+            for (_, value) in &event.object.0 {
                 collect_scalars(value, &mut scalars);
             }
             scalars
@@ -190,16 +193,15 @@ impl<'e> Lookup<'e> {
     }
 
     fn find(&self, name: &str) -> Found<'e> {
-        let widened = self.event.route.aliases.get(name).is_some_and(Alias::widens);
+        let widened = self.event.route().aliases.get(name).is_some_and(Alias::widens);
         let native = if widened { None } else { self.native(name) };
         if let Some((origin, values)) = native {
-            let values = flatten(&values);
             return Found {
                 origin,
                 sources: vec![FoundSource { name: None, present: true, values }],
             };
         }
-        let route: &'e crate::Route = &self.event.route;
+        let route: &'e crate::Route = self.event.route();
         let Some(alias) = route.aliases.get(name) else {
             return Found { origin: Origin::Missing, sources: Vec::new() };
         };
@@ -220,7 +222,7 @@ impl<'e> Lookup<'e> {
                 FoundSource {
                     name: Some(Cow::Borrowed(field)),
                     present: values.is_some(),
-                    values: values.map(|(_, values)| flatten(&values)).unwrap_or_default(),
+                    values: values.map(|(_, values)| values).unwrap_or_default(),
                 }
             }
             Source::Computed { from, compute, what } => {
@@ -240,15 +242,55 @@ impl<'e> Lookup<'e> {
 
     fn first_text(&self, field: &str) -> Option<Cow<'e, str>> {
         let (_, values) = self.native(field)?;
-        flatten(&values).into_iter().find_map(|candidate| candidate.text)
+        values.into_iter().find_map(|candidate| candidate.text)
     }
 
-    fn native(&self, name: &str) -> Option<(Origin, Vec<&'e Value>)> {
-        let event = self.event;
+    /// The values of a field of the event itself, lists flattened.
+    fn native(&self, name: &str) -> Option<(Origin, Vec<Candidate<'e>>)> {
+        if let Some(record) = self.event.record()
+            && let Some(slot) = record.fields.table().get(name)
+        {
+            return of_slot(self.event.raw(), record, slot).map(|values| (Origin::Native, values));
+        }
+        let event = self.event.whole();
         resolve(&event.object, name)
-            .map(|values| (Origin::Native, values))
-            .or_else(|| resolve(&event.lifted, name).map(|values| (Origin::Lifted, values)))
+            .map(|values| (Origin::Native, flatten(&values)))
+            .or_else(|| {
+                resolve(&event.lifted, name).map(|values| (Origin::Lifted, flatten(&values)))
+            })
     }
+}
+
+/// The values of a record's field. What was lifted is not told from what was not.
+fn of_slot<'e>(raw: &'e [u8], record: &'e Record, slot: Slot) -> Option<Vec<Candidate<'e>>> {
+    let fields = &record.fields;
+    let candidate = |kind, text| Candidate { kind, text, folded: OnceCell::new() };
+    let values = fields.values(slot).filter_map(|value| {
+        let text = || String::from_utf8_lossy(fields.bytes(raw, value));
+        Some(match value.kind {
+            Kind::Empty => return None,
+            Kind::Null => candidate(CandidateKind::Null, None),
+            Kind::Object => candidate(CandidateKind::Object, None),
+            Kind::True => candidate(CandidateKind::Bool, Some(Cow::Borrowed("true"))),
+            Kind::False => candidate(CandidateKind::Bool, Some(Cow::Borrowed("false"))),
+            Kind::Number => {
+                let text = match text() {
+                    Cow::Borrowed(text) => number_text(text),
+                    Cow::Owned(text) => Cow::Owned(number_text(&text).into_owned()),
+                };
+                candidate(CandidateKind::Number, Some(text))
+            }
+            Kind::Text => candidate(CandidateKind::Text, Some(text())),
+            Kind::JsonText => {
+                let mut decoded = Vec::new();
+                unescape_json(fields.bytes(raw, value), &mut decoded);
+                let text = String::from_utf8(decoded)
+                    .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned());
+                candidate(CandidateKind::Text, Some(Cow::Owned(text)))
+            }
+        })
+    });
+    fields.is_present(slot).then(|| values.collect())
 }
 
 /// Choice C10: the longest key prefix that exists wins at each level, even if it leads nowhere.

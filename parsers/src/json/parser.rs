@@ -7,7 +7,7 @@ use super::ways::Projection;
 use super::{read, time};
 use crate::{Outcome, Parser, StreamInfo};
 use sigmund_engine::oracle::resolve;
-use sigmund_engine::{Body, Event, FieldTable, Kind, Object, Record, Route, Slot, Value};
+use sigmund_engine::{Body, Event, EventTime, FieldTable, Kind, Object, Record, Route, Slot, Value};
 use std::sync::Arc;
 
 /// Reads JSON events.
@@ -136,6 +136,12 @@ impl Parser for JsonParser {
             record.time = time::of(&object, &lifted, &self.info);
         }
         Outcome::Event
+    }
+
+    fn time_of(&mut self, bytes: &[u8], record: &Record) -> Option<Option<EventTime>> {
+        let fast = self.fast.as_ref()?;
+        let slots = fast.times.as_ref().filter(|_| Arc::ptr_eq(&fast.table, record.fields.table()))?;
+        Some(time::of_record(bytes, &record.fields, slots, &self.info))
     }
 
     fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {

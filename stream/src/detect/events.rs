@@ -6,7 +6,8 @@ use crate::rules::Rules;
 use crate::sighting::Sightings;
 use sigmund_engine::correlation::EventRef;
 use sigmund_engine::detection::matched;
-use sigmund_engine::{Event, Matcher};
+use sigmund_engine::oracle::Lookup;
+use sigmund_engine::{Event, Matcher, Occurrence, Partial};
 use sigmund_parsers::Framed;
 use std::sync::Arc;
 
@@ -26,8 +27,23 @@ pub struct Seen {
     pub evidence: Option<Evidence>,
     /// Correlations would use the hit if they knew when the event happened.
     pub untimed: bool,
-    /// The event, if a rule whose detections go out is among those that matched: [`Detector::hits`] makes them.
-    pub event: Option<Event>,
+    /// A rule whose detections go out is among those that matched: [`Detector::hits`] makes them.
+    pub reports: bool,
+    /// The whole event, if it had to be read.
+    whole: Option<Event>,
+}
+
+impl Seen {
+    /// Shows the event, which was read from this record; the whole of it is read if somebody asks.
+    pub fn show(self, framed: &mut Framed<'_>, show: &mut dyn FnMut(&dyn Occurrence)) {
+        let (bytes, time) = (framed.bytes, framed.time());
+        let (record, mut read) = framed.parts();
+        let mut known = self.whole;
+        let mut whole = || known.take().unwrap_or_else(&mut read);
+        if let Some(event) = Partial::new(bytes, record, time, &mut whole) {
+            show(&event);
+        }
+    }
 }
 
 impl Detector {
@@ -61,7 +77,7 @@ impl Detector {
             return None;
         }
         let mut event = self.matcher.take_event();
-        let mut seen = Seen { evidence: None, untimed: false, event: None };
+        let mut seen = Seen { evidence: None, untimed: false, reports: false, whole: None };
         if self.sightings.wants(&self.hits) {
             match record.time {
                 Some(time) => {
@@ -76,9 +92,8 @@ impl Detector {
                 None => seen.untimed = true,
             }
         }
-        if self.reporting().next().is_some() {
-            seen.event = Some(event.unwrap_or_else(whole));
-        }
+        seen.reports = self.reporting().next().is_some();
+        seen.whole = event;
         Some(seen)
     }
 
@@ -89,9 +104,10 @@ impl Detector {
 
     /// Gives the detections of the last event, which [`record`](Self::record) gave, with the indices of their rules.
     pub fn hits(&self, event: &EventView<'_>, each: &mut dyn FnMut(u32, &Hit<'_>)) {
+        let lookup = Lookup::new(event.event());
         for rule in self.reporting() {
             let oracle = self.rules.set.oracle(rule);
-            let matched = oracle.map(|oracle| matched(oracle, event.event())).unwrap_or_default();
+            let matched = oracle.map(|oracle| matched(oracle, &lookup)).unwrap_or_default();
             each(rule, &Hit::of_rule(&self.rules.cards[rule as usize], event, &matched));
         }
     }

@@ -1,6 +1,6 @@
 //! Stage 1 on Kafka: raw records in, detections and hits for correlations out. It keeps nothing from transaction to transaction.
 
-use super::{Detector, Seen};
+use super::Detector;
 use crate::correlate::{Body, Crossing, Origin, Progress, SightingRecord};
 use crate::encode::{Buffer, EventView};
 use crate::evidence::Evidence;
@@ -170,14 +170,16 @@ impl Stage for Detect {
                     false => future += 1,
                 }
             }
-            let Some(seen) = detector.record(&mut framed, path, place) else { return };
-            let Seen { evidence, untimed: is_untimed, event } = seen;
-            untimed += u64::from(is_untimed);
-            if let Some(event) = event {
-                let view = EventView::new(&event, path, offset);
-                detector.hits(&view, &mut |_, hit| {
-                    out.push(outgoing::detection(plan, hit, &snapshot.ruleset, buffer));
-                    metrics.detection(hit.rule().id());
+            let Some(mut seen) = detector.record(&mut framed, path, place) else { return };
+            untimed += u64::from(seen.untimed);
+            let evidence = seen.evidence.take();
+            if seen.reports {
+                seen.show(&mut framed, &mut |event| {
+                    let view = EventView::new(event, path, offset);
+                    detector.hits(&view, &mut |_, hit| {
+                        out.push(outgoing::detection(plan, hit, &snapshot.ruleset, buffer));
+                        metrics.detection(hit.rule().id());
+                    });
                 });
             }
             if let Some(evidence) = evidence {

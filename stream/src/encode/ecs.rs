@@ -54,7 +54,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::text("provider", "sigmund", bytes);
     json::key("severity", bytes);
     bytes.extend_from_slice(severity(metadata.level).as_bytes());
-    json::text("original", &String::from_utf8_lossy(&hit.event().raw), bytes);
+    json::text("original", &String::from_utf8_lossy(hit.event().raw()), bytes);
     bytes.push(b'}');
     json::key("rule", bytes);
     bytes.push(b'{');

@@ -37,7 +37,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
         Some(time) => json::string(&rfc3339(time), bytes),
         None => bytes.extend_from_slice(b"null"),
     }
-    if let (Some(time), None) = (hit.event().time, hit.alert) {
+    if let (Some(time), None) = (hit.event().time(), hit.alert) {
         json::key("time_source", bytes);
         bytes.push(b'{');
         match time.source {
@@ -80,9 +80,12 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::key("event", bytes);
     let record = hit.record_json();
     bytes.extend_from_slice(record);
-    if record.first() == Some(&b'"') && !hit.event().object.0.is_empty() {
-        json::key("fields", bytes);
-        json::object(&hit.event().object, bytes);
+    if record.first() == Some(&b'"') {
+        let fields = &hit.event().whole().object;
+        if !fields.0.is_empty() {
+            json::key("fields", bytes);
+            json::object(fields, bytes);
+        }
     }
     bytes.push(b'}');
 }

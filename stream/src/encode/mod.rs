@@ -12,7 +12,7 @@ mod ocsf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sigmund_engine::detection::Matched;
-use sigmund_engine::{DetectionId, Event, EventDigest};
+use sigmund_engine::{DetectionId, Event, EventDigest, Occurrence};
 use sigmund_sigma::rule::{Level, Metadata};
 use sigmund_sigma::{LogSource, Rule};
 use std::cell::OnceCell;
@@ -162,7 +162,7 @@ pub fn status_name(status: sigmund_sigma::rule::Status) -> &'static str {
 /// An event as its detections show it. What they share is computed once, when the first of them needs it.
 #[derive(Debug)]
 pub struct EventView<'a> {
-    event: &'a Event,
+    event: &'a dyn Occurrence,
     path: &'a str,
     record: u64,
     digest: OnceCell<EventDigest>,
@@ -173,13 +173,13 @@ pub struct EventView<'a> {
 impl<'a> EventView<'a> {
     /// An event and where it was: `record` counts from 1, from the beginning of what is read as one part; headers and empty lines count.
     #[must_use]
-    pub fn new(event: &'a Event, path: &'a str, record: u64) -> Self {
+    pub fn new(event: &'a dyn Occurrence, path: &'a str, record: u64) -> Self {
         Self { event, path, record, digest: OnceCell::new(), json: OnceCell::new() }
     }
 
     /// The event.
     #[must_use]
-    pub fn event(&self) -> &'a Event {
+    pub fn event(&self) -> &'a dyn Occurrence {
         self.event
     }
 }
@@ -218,7 +218,7 @@ impl<'a> Hit<'a> {
 
     /// The event.
     #[must_use]
-    pub fn event(&self) -> &'a Event {
+    pub fn event(&self) -> &'a dyn Occurrence {
         self.view.event
     }
 
@@ -240,7 +240,7 @@ impl<'a> Hit<'a> {
         match (self.alert, self.rule) {
             (Some(view), _) => view.alert.id,
             (None, Subject::Rule(card)) => {
-                let digest = self.view.digest.get_or_init(|| EventDigest::of(&self.event().raw));
+                let digest = self.view.digest.get_or_init(|| EventDigest::of(self.event().raw()));
                 DetectionId::new(&card.rule, digest)
             }
             (None, Subject::Correlation(_)) => unreachable!("a correlation has an alert"),
@@ -252,7 +252,7 @@ impl<'a> Hit<'a> {
     pub fn time(&self) -> Option<i64> {
         match self.alert {
             Some(view) => Some(view.alert.time),
-            None => self.event().time.map(|time| time.nanos),
+            None => self.event().time().map(|time| time.nanos),
         }
     }
 
@@ -266,7 +266,7 @@ impl<'a> Hit<'a> {
     fn record_json(&self) -> &[u8] {
         self.view.json.get_or_init(|| {
             let mut out = Vec::new();
-            json::record(&self.event().raw, &mut out);
+            json::record(self.event().raw(), &mut out);
             out
         })
     }
@@ -274,7 +274,7 @@ impl<'a> Hit<'a> {
     /// The log source of the event through which the rule saw it.
     #[must_use]
     pub fn log_source(&self) -> Option<&'a LogSource> {
-        let have = &self.event().route.log_sources;
+        let have = &self.event().route().log_sources;
         let through = match self.rule {
             Subject::Rule(card) => have.iter().find(|have| card.rule.logsource.covers(have)),
             Subject::Correlation(_) => None,
@@ -298,7 +298,7 @@ impl<'a> Hit<'a> {
     /// A field of the event as text, by the first of these names that it has.
     #[must_use]
     pub fn field(&self, names: &[&str]) -> Option<String> {
-        field(self.event(), names)
+        field(self.event().whole(), names)
     }
 }
 

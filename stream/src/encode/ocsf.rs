@@ -110,7 +110,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
         alert.write(bytes);
     }
     bytes.extend_from_slice(b"}}]");
-    json::text("raw_data", &String::from_utf8_lossy(&hit.event().raw), bytes);
+    json::text("raw_data", &String::from_utf8_lossy(hit.event().raw()), bytes);
     bytes.extend_from_slice(b"}");
 }
 
