@@ -1,7 +1,8 @@
 //! The compiled matcher and the plain evaluator on real events: both must say the same of every rule (law 3).
 
+use sigmund_engine::detection::matched;
 use sigmund_engine::oracle::Lookup;
-use sigmund_engine::{Event, Matcher, Record, Routing, RuleSet};
+use sigmund_engine::{Event, Matcher, Partial, Record, Routing, RuleSet};
 use sigmund_parsers::decompress::{Input, Limits, each_stream};
 use sigmund_parsers::windows::evtx::{JsonLines, is_evtx};
 use sigmund_parsers::{Framed, Outcome, Stream, StreamInfo};
@@ -189,6 +190,18 @@ impl Agreement {
                 .collect()
         });
         let lookup = Lookup::new(&event);
+        if let Some(partial) = Partial::new(bytes, record, None, &mut whole) {
+            let wanted = Lookup::new(&partial);
+            for rule in &compiled {
+                let Some(oracle) = ruleset.oracle(*rule) else { continue };
+                if matched(oracle, &wanted) != matched(oracle, &lookup) {
+                    self.report.differences += 1;
+                    let title = &ruleset.rules()[*rule as usize].metadata.title;
+                    let what = "is said to match other values in the whole event";
+                    self.report.shown.push(format!("{name} event {number}: `{title}` {what}"));
+                }
+            }
+        }
         let plain: Vec<u32> = seeing
             .iter()
             .copied()

@@ -20,7 +20,7 @@ static COMMONNESS: [u8; 256] = {
 /// more than it saves there.
 #[inline]
 pub(crate) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
-    if text.len() > 256 {
+    if text.len() > 1024 {
         return memchr::memmem::find(text, needle);
     }
     let last = text.len().checked_sub(needle.len())?;

@@ -9,8 +9,9 @@ mod rules;
 
 use dice::{Dice, damaged, text};
 use events::{NATIVE, aliases, json_event, log_source};
+use sigmund_engine::detection::matched;
 use sigmund_engine::oracle::Lookup;
-use sigmund_engine::{AliasTable, Body, Event, Matcher, Record, Route, Routing, RuleSet};
+use sigmund_engine::{AliasTable, Body, Event, Matcher, Partial, Record, Route, Routing, RuleSet};
 use sigmund_parsers::{FORMATS, Framed, Outcome, Stream, StreamInfo, flat_event};
 use sigmund_sigma::{Loader, LogSource, Source};
 use std::sync::Arc;
@@ -219,7 +220,29 @@ impl Round {
         } else {
             self.matcher.matches(bytes, record, &mut whole, &mut hits);
         }
+        if !hits.is_empty() {
+            self.check_matched(bytes, record, &mut whole, &hits);
+        }
         hits
+    }
+
+    /// The wanted fields of a record say the same about what matched as the whole event.
+    fn check_matched(
+        &self,
+        bytes: &[u8],
+        record: &Record,
+        whole: &mut dyn FnMut() -> Event,
+        hits: &[u32],
+    ) {
+        let event = whole();
+        let partial = Partial::new(bytes, record, None, whole).unwrap();
+        let (wanted, all) = (Lookup::new(&partial), Lookup::new(&event));
+        for rule in hits {
+            let oracle = self.ruleset.oracle(*rule).unwrap();
+            let (wanted, all) = (matched(oracle, &wanted), matched(oracle, &all));
+            let text = String::from_utf8_lossy(bytes);
+            assert_eq!(wanted, all, "seed {}: {}\n{text}", self.seed, self.rule_text(*rule));
+        }
     }
 
     /// A line of text of which some parser made fields.

@@ -5,26 +5,38 @@ use sigmund_engine::{Object, Value};
 /// Deeper records are written as text.
 const MAX_DEPTH: usize = 128;
 
-/// Bytes that stand for themselves in what is written, wherever they are.
-static PLAIN: [bool; 256] = {
-    let mut plain = [true; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        plain[byte] = !matches!(byte as u8, 0..=0x1f | b'"' | b'\\' | 0x7f | 0xc2);
-        byte += 1;
+/// How many bytes come before the first that is a control character, a quote, a backslash, or one of `others`; eight are looked at at once.
+#[inline]
+fn plain_length<const N: usize>(bytes: &[u8], others: [u8; N]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    // Zero bytes have their high bit set in this; above the first of them others may, too.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        let mut found = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        for byte in [b'"', b'\\'].into_iter().chain(others) {
+            found |= zeros(word ^ (ONES * u64::from(byte)));
+        }
+        if found != 0 {
+            return index * 8 + found.trailing_zeros() as usize / 8;
+        }
     }
-    plain
-};
+    let is_plain =
+        |byte: &u8| !matches!(byte, 0..=0x1f | b'"' | b'\\') && !others.contains(byte);
+    bytes.len() - rest.len() + rest.iter().take_while(|byte| is_plain(byte)).count()
+}
 
 /// Appends a JSON string.
 pub fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let mut from = 0;
+    let (mut from, mut at) = (0, 0);
     let bytes = text.as_bytes();
-    for (at, &byte) in bytes.iter().enumerate() {
-        if PLAIN[usize::from(byte)] {
-            continue;
-        }
+    loop {
+        at += plain_length(&bytes[at..], [0x7f, 0xc2]);
+        let Some(&byte) = bytes.get(at) else { break };
+        at += 1;
         let escape: &[u8] = match byte {
             b'"' => b"\\\"",
             b'\\' => b"\\\\",
@@ -33,19 +45,19 @@ pub fn string(text: &str, out: &mut Vec<u8>) {
             b'\t' => b"\\t",
             0..=0x1f | 0x7f => &[],
             // U+0080 to U+009F steer terminals too.
-            0xc2 if matches!(bytes.get(at + 1), Some(0x80..=0x9f)) => &[],
+            0xc2 if matches!(bytes.get(at), Some(0x80..=0x9f)) => &[],
             _ => continue,
         };
-        out.extend_from_slice(&bytes[from..at]);
-        from = at + 1;
+        out.extend_from_slice(&bytes[from..at - 1]);
         match (escape, byte) {
             ([], 0xc2) => {
-                unicode_escape(bytes[at + 1], out);
-                from = at + 2;
+                unicode_escape(bytes[at], out);
+                at += 1;
             }
             ([], byte) => unicode_escape(byte, out),
             (escape, _) => out.extend_from_slice(escape),
         }
+        from = at;
     }
     out.extend_from_slice(&bytes[from..]);
     out.push(b'"');
@@ -143,8 +155,10 @@ pub fn record(bytes: &[u8], out: &mut Vec<u8>) {
         && let Ok(source) = std::str::from_utf8(trimmed)
     {
         let start = out.len();
+        out.reserve(source.len());
         let mut copy = Copy::new(source.as_bytes());
         if copy.value(out, 0).is_some() && copy.at == trimmed.len() {
+            out.extend_from_slice(&trimmed[copy.from..]);
             return;
         }
         out.truncate(start);
@@ -152,46 +166,51 @@ pub fn record(bytes: &[u8], out: &mut Vec<u8>) {
     string(&String::from_utf8_lossy(bytes), out);
 }
 
-/// Copies JSON, checking it on the way.
+/// Copies JSON without its blanks, checking it on the way.
 struct Copy<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// What comes before is copied; all up to `at` is, at the next blank.
+    from: usize,
 }
 
 impl<'a> Copy<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+        Self { bytes, at: 0, from: 0 }
     }
 
-    fn blank(&mut self) {
-        while matches!(self.bytes.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
+    #[inline]
+    fn blank(&mut self, out: &mut Vec<u8>) {
+        let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t' | b'\n' | b'\r'));
+        if is_blank(self.bytes.get(self.at)) {
+            out.extend_from_slice(&self.bytes[self.from..self.at]);
+            while is_blank(self.bytes.get(self.at)) {
+                self.at += 1;
+            }
+            self.from = self.at;
         }
     }
 
+    #[inline]
     fn take(&mut self, byte: u8, out: &mut Vec<u8>) -> Option<()> {
-        self.blank();
-        (self.bytes.get(self.at) == Some(&byte)).then(|| {
-            self.at += 1;
-            out.push(byte);
-        })
+        self.blank(out);
+        (self.bytes.get(self.at) == Some(&byte)).then(|| self.at += 1)
     }
 
     fn value(&mut self, out: &mut Vec<u8>, depth: usize) -> Option<()> {
         if depth > MAX_DEPTH {
             return None;
         }
-        self.blank();
-        let start = self.at;
-        match self.bytes.get(start)? {
+        self.blank(out);
+        match self.bytes.get(self.at)? {
             b'{' => {
-                self.take(b'{', out)?;
+                self.at += 1;
                 if self.take(b'}', out).is_some() {
                     return Some(());
                 }
                 loop {
-                    self.blank();
-                    self.string(out)?;
+                    self.blank(out);
+                    self.string()?;
                     self.take(b':', out)?;
                     self.value(out, depth + 1)?;
                     if self.take(b',', out).is_none() {
@@ -200,7 +219,7 @@ impl<'a> Copy<'a> {
                 }
             }
             b'[' => {
-                self.take(b'[', out)?;
+                self.at += 1;
                 if self.take(b']', out).is_some() {
                     return Some(());
                 }
@@ -211,41 +230,31 @@ impl<'a> Copy<'a> {
                     }
                 }
             }
-            b'"' => self.string(out),
+            b'"' => self.string(),
             b'-' | b'0'..=b'9' => {
                 self.at = self.number()?;
-                out.extend_from_slice(&self.bytes[start..self.at]);
                 Some(())
             }
             _ => {
                 let word = [&b"true"[..], b"false", b"null"]
                     .into_iter()
-                    .find(|word| self.bytes[start..].starts_with(word))?;
+                    .find(|word| self.bytes[self.at..].starts_with(word))?;
                 self.at += word.len();
-                out.extend_from_slice(word);
                 Some(())
             }
         }
     }
 
-    fn string(&mut self, out: &mut Vec<u8>) -> Option<()> {
-        let start = self.at;
-        if self.bytes.get(start) != Some(&b'"') {
+    fn string(&mut self) -> Option<()> {
+        if self.bytes.get(self.at) != Some(&b'"') {
             return None;
         }
         self.at += 1;
         loop {
-            let rest = self.bytes.get(self.at..)?;
-            let plain = memchr::memchr2(b'"', b'\\', rest)?;
-            // Without a way out in the middle, so that many bytes are compared at once.
-            if rest[..plain].iter().fold(false, |any, byte| any | (*byte < 0x20)) {
-                return None;
-            }
-            self.at += plain;
+            self.at += plain_length(self.bytes.get(self.at..)?, []);
             match self.bytes.get(self.at)? {
                 b'"' => {
                     self.at += 1;
-                    out.extend_from_slice(&self.bytes[start..self.at]);
                     return Some(());
                 }
                 b'\\' => {
