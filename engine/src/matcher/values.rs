@@ -56,6 +56,8 @@ pub(super) struct Values {
     cached: Vec<Cached>,
     values: Vec<Value>,
     arena: Vec<u8>,
+    /// Buffers of computed values: what they are made of, and their text.
+    made: Vec<Option<Made>>,
     computed: String,
 }
 
@@ -76,6 +78,7 @@ impl Values {
             cached: vec![Cached { generation: 0, shape: Shape::Missing }; slots],
             values: Vec::new(),
             arena: Vec::new(),
+            made: Vec::new(),
             computed: String::new(),
         }
     }
@@ -192,7 +195,8 @@ impl Values {
         from: &[Option<Slot>],
         compute: fn(&[Option<&str>], &mut String) -> bool,
     ) -> Shape {
-        let mut made: Vec<Option<Made>> = Vec::with_capacity(from.len());
+        let mut made = std::mem::take(&mut self.made);
+        made.clear();
         for slot in from {
             let shape = match slot {
                 Some(slot) => {
@@ -213,17 +217,15 @@ impl Values {
         }
         let mut out = std::mem::take(&mut self.computed);
         out.clear();
-        let found = {
-            let texts: Vec<Option<&str>> = made
-                .iter()
-                .map(|range| {
-                    range.and_then(|(start, end)| {
-                        std::str::from_utf8(&self.arena[start as usize..end as usize]).ok()
-                    })
-                })
-                .collect();
-            compute(&texts, &mut out)
+        let text = |range: &Option<Made>| {
+            let (start, end) = (*range)?;
+            std::str::from_utf8(&self.arena[start as usize..end as usize]).ok()
         };
+        let found = match &*made {
+            [only] => compute(&[text(only)], &mut out),
+            several => compute(&several.iter().map(text).collect::<Vec<_>>(), &mut out),
+        };
+        self.made = made;
         let shape = if found {
             let start = self.arena.len() as u32;
             self.arena.extend_from_slice(out.as_bytes());

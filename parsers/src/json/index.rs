@@ -17,8 +17,6 @@ pub(super) struct Index {
     pub(super) is_ascii: bool,
     /// Whether a `\u` escape occurs.
     pub(super) has_unicode_escapes: bool,
-    /// Scratch of the projection, kept with the index because both are reused together.
-    pub(super) entered: super::project::Entered,
 }
 
 /// The pass that builds an index.

@@ -2,6 +2,7 @@
 
 use super::index::Index;
 use super::lift::lifted;
+use super::project::Entered;
 use super::schema::Router;
 use super::ways::Projection;
 use super::{read, time};
@@ -17,6 +18,7 @@ pub(crate) struct JsonParser {
     names: Arc<[Box<str>]>,
     info: StreamInfo,
     index: Index,
+    entered: Entered,
     fast: Option<Fast>,
 }
 
@@ -24,11 +26,14 @@ pub(crate) struct JsonParser {
 struct Fast {
     table: Arc<FieldTable>,
     projection: Arc<Projection>,
-    /// The slots of the discriminators; `None` if one is not wanted, then routes need the whole object.
-    discriminators: Option<Vec<Slot>>,
+    /// By slot the number of the discriminator in it, or [`NO_DISCRIMINATOR`]; `None` if one is not wanted, then routes need the whole
+    /// object.
+    discriminators: Option<Vec<u16>>,
     /// The slots of the fields that hold times; `None` if one is not wanted.
     times: Option<Vec<Slot>>,
 }
+
+const NO_DISCRIMINATOR: u16 = u16::MAX;
 
 impl JsonParser {
     pub(crate) fn new(info: &StreamInfo) -> Self {
@@ -38,6 +43,7 @@ impl JsonParser {
             router,
             info: info.clone(),
             index: Index::default(),
+            entered: Entered::default(),
             fast: None,
         }
     }
@@ -62,16 +68,24 @@ impl JsonParser {
 }
 
 impl JsonParser {
+    fn discriminators(&self, table: &FieldTable) -> Option<Vec<u16>> {
+        let mut by_slot = vec![NO_DISCRIMINATOR; table.len()];
+        for (index, name) in (0..).zip(self.router.names()) {
+            by_slot[table.get(name)?.0 as usize] = index;
+        }
+        Some(by_slot)
+    }
+
     /// Fills the wanted fields in one walk; `false` if the record needs the general way.
     fn project(&mut self, bytes: &[u8], record: &mut Record) -> bool {
         let table = record.fields.table();
         let known = self.fast.as_ref().is_some_and(|fast| Arc::ptr_eq(&fast.table, table));
         if !known {
-            self.index = Index::default();
+            self.entered = Entered::default();
             self.fast = Some(Fast {
                 table: Arc::clone(table),
                 projection: table.prepare(Projection::new),
-                discriminators: self.router.names().map(|name| table.get(name)).collect(),
+                discriminators: self.discriminators(table),
                 times: time::slots(table),
             });
         }
@@ -83,13 +97,18 @@ impl JsonParser {
             return false;
         }
         let fields = &mut record.fields;
-        if projection.project(bytes, &mut self.index, fields).is_err() {
+        if projection.project(bytes, (&mut self.index, &mut self.entered), fields).is_err() {
             fields.clear();
             return false;
         }
         self.router.begin();
-        for (index, slot) in discriminators.iter().enumerate() {
-            let Some(mut value) = fields.first(*slot) else { continue };
+        for slot in fields.present() {
+            let index = discriminators[slot.0 as usize];
+            if index == NO_DISCRIMINATOR {
+                continue;
+            }
+            let index = usize::from(index);
+            let Some(mut value) = fields.first(slot) else { continue };
             while value.kind == Kind::Null
                 && let Some(next) = fields.next(value)
             {

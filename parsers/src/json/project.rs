@@ -14,22 +14,19 @@ use sigmund_engine::{Fields, Kind, Store};
 pub(super) struct Refused;
 
 impl Projection {
-    /// Fills the slots of one JSON object. After a refusal the fields must be cleared.
+    /// Fills the slots of one JSON object. The index and what was entered are buffers that one projection uses again and again. After a refusal the fields must be cleared.
     pub(super) fn project(
         &self,
         text: &[u8],
-        index: &mut Index,
+        (index, entered): (&mut Index, &mut Entered),
         fields: &mut Fields,
     ) -> Result<(), Refused> {
         if self.too_deep || u32::try_from(text.len()).is_err() {
             return Err(Refused);
         }
         index.build(text);
-        let mut entered = std::mem::take(&mut index.entered);
         entered.begin(self.nodes.len());
-        let result = self.walk(text, index, &mut entered, fields);
-        index.entered = entered;
-        result
+        self.walk(text, index, entered, fields)
     }
 
     fn walk(
@@ -563,7 +560,7 @@ mod tests {
         let table = Arc::new(FieldTable::new(names.iter().copied()));
         let mut fields = Fields::new(Arc::clone(&table));
         Projection::new(&table)
-            .project(text.as_bytes(), &mut Index::default(), &mut fields)
+            .project(text.as_bytes(), (&mut Index::default(), &mut Entered::default()), &mut fields)
             .ok()?;
         let values = |slot| {
             let mut out = vec![];
