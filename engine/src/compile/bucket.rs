@@ -29,6 +29,8 @@ pub(crate) struct Trigger {
     pub(crate) rule: u32,
     /// Decided for a field with exactly one value.
     pub(crate) local: Program,
+    /// Whether any of its literals decides that it holds.
+    pub(crate) is_certain: bool,
 }
 
 /// The triggers of one field in a bucket.
@@ -158,8 +160,10 @@ impl Bucket {
 impl Building {
     fn add(&mut self, rule: u32, local: &Expr, predicates: &Predicates) {
         let trigger = self.triggers.len() as u32;
-        self.triggers.push(Trigger { rule, local: Program::new(local, predicates) });
-        match necessary(local, predicates) {
+        let literals = necessary(local, predicates);
+        let is_certain = literals.is_some() && holds_by_any_literal(local, predicates);
+        self.triggers.push(Trigger { rule, local: Program::new(local, predicates), is_certain });
+        match literals {
             None => self.always.push(trigger),
             Some(literals) => {
                 for literal in literals {
@@ -199,6 +203,17 @@ impl Building {
             if_null: self.if_null.into(),
             if_void: self.if_void.into(),
         }
+    }
+}
+
+/// Whether one literal of the expression in a value suffices.
+fn holds_by_any_literal(expr: &Expr, predicates: &Predicates) -> bool {
+    match expr {
+        Expr::Test(id) => {
+            matches!(predicates.get(*id).test, Test::Literal(_) | Test::AnyLiteral(_))
+        }
+        Expr::Or(parts) => parts.iter().all(|part| holds_by_any_literal(part, predicates)),
+        _ => false,
     }
 }
 

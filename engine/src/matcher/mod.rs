@@ -374,9 +374,14 @@ impl State {
         let mut pulled = std::mem::take(&mut self.pulled);
         pulled.retain_mut(|trigger| {
             let Some(found) = triggers.triggers.get(*trigger as usize) else { return false };
-            let holds = found.local.run(|predicate| self.test(ruleset, view, predicate));
             *trigger = found.rule;
-            holds
+            if !found.is_certain {
+                return found.local.run(|predicate| self.test(ruleset, view, predicate));
+            }
+            if let [only] = &*found.local.steps {
+                self.decided[only.predicate as usize] = self.generation << 1 | 1;
+            }
+            true
         });
         let result = self.intern(&pulled);
         self.pulled = pulled;

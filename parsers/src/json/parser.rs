@@ -19,6 +19,8 @@ pub(crate) struct JsonParser {
     info: StreamInfo,
     index: Index,
     entered: Entered,
+    /// The discriminators of the record at hand.
+    found: Vec<(u16, Slot)>,
     fast: Option<Fast>,
 }
 
@@ -44,6 +46,7 @@ impl JsonParser {
             info: info.clone(),
             index: Index::default(),
             entered: Entered::default(),
+            found: Vec::new(),
             fast: None,
         }
     }
@@ -102,13 +105,17 @@ impl JsonParser {
             return false;
         }
         self.router.begin();
+        self.found.clear();
         for slot in fields.present() {
             let index = discriminators[slot.0 as usize];
-            if index == NO_DISCRIMINATOR {
-                continue;
+            if index != NO_DISCRIMINATOR {
+                self.found.push((index, slot));
             }
-            let index = usize::from(index);
-            let Some(mut value) = fields.first(slot) else { continue };
+        }
+        self.found.sort_unstable();
+        for (index, slot) in &self.found {
+            let index = usize::from(*index);
+            let Some(mut value) = fields.first(*slot) else { continue };
             while value.kind == Kind::Null
                 && let Some(next) = fields.next(value)
             {

@@ -123,8 +123,7 @@ impl Router {
         }
     }
 
-    /// The fields whose values [`push`](Self::push) must be given. In what order does not matter: another one is another key for
-    /// the same route.
+    /// The fields whose values [`push`](Self::push) must be given, in this order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|(name, _)| &**name)
     }
@@ -135,7 +134,7 @@ impl Router {
         self.key.clear();
     }
 
-    /// The first value of one of the [`names`](Self::names), `None` if it is absent.
+    /// The first value of the next of the [`names`](Self::names), `None` if it is absent.
     #[inline]
     pub fn push(&mut self, index: usize, value: Option<(Kind, &[u8])>) {
         // Absent fields, nearly all of them, leave no trace in the key.
