@@ -253,11 +253,9 @@ impl<'e> Lookup<'e> {
             return of_slot(self.event.raw(), record, slot).map(|values| (Origin::Native, values));
         }
         let event = self.event.whole();
-        resolve(&event.object, name)
-            .map(|values| (Origin::Native, flatten(&values)))
-            .or_else(|| {
-                resolve(&event.lifted, name).map(|values| (Origin::Lifted, flatten(&values)))
-            })
+        resolve(&event.object, name).map(|values| (Origin::Native, flatten(&values))).or_else(
+            || resolve(&event.lifted, name).map(|values| (Origin::Lifted, flatten(&values))),
+        )
     }
 }
 

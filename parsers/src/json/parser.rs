@@ -8,7 +8,9 @@ use super::ways::Projection;
 use super::{read, time};
 use crate::{Outcome, Parser, StreamInfo};
 use sigmund_engine::oracle::resolve;
-use sigmund_engine::{Body, Event, EventTime, FieldTable, Kind, Object, Record, Route, Slot, Value};
+use sigmund_engine::{
+    Body, Event, EventTime, FieldTable, Kind, Object, Record, Route, Slot, Value,
+};
 use std::sync::Arc;
 
 /// Reads JSON events.
@@ -166,7 +168,8 @@ impl Parser for JsonParser {
 
     fn time_of(&mut self, bytes: &[u8], record: &Record) -> Option<Option<EventTime>> {
         let fast = self.fast.as_ref()?;
-        let slots = fast.times.as_ref().filter(|_| Arc::ptr_eq(&fast.table, record.fields.table()))?;
+        let slots =
+            fast.times.as_ref().filter(|_| Arc::ptr_eq(&fast.table, record.fields.table()))?;
         Some(time::of_record(bytes, &record.fields, slots, &self.info))
     }
 

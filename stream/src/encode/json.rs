@@ -23,8 +23,7 @@ fn plain_length<const N: usize>(bytes: &[u8], others: [u8; N]) -> usize {
             return index * 8 + found.trailing_zeros() as usize / 8;
         }
     }
-    let is_plain =
-        |byte: &u8| !matches!(byte, 0..=0x1f | b'"' | b'\\') && !others.contains(byte);
+    let is_plain = |byte: &u8| !matches!(byte, 0..=0x1f | b'"' | b'\\') && !others.contains(byte);
     bytes.len() - rest.len() + rest.iter().take_while(|byte| is_plain(byte)).count()
 }
 
