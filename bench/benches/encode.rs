@@ -27,7 +27,7 @@ fn all(criterion: &mut Criterion<CpuTime>) {
     let hits: Vec<_> = detections
         .iter()
         .filter_map(|(rule, event)| {
-            Some((*rule, event, matched(ruleset.oracle(*rule)?, &Lookup::new(&**event))))
+            Some((*rule, event, matched(ruleset.oracle(*rule)?, &Lookup::new(event.as_ref()))))
         })
         .collect();
     let mut group = criterion.benchmark_group("encode");
@@ -44,7 +44,7 @@ fn all(criterion: &mut Criterion<CpuTime>) {
         group.bench_function(name, |bench| {
             bench.iter(|| {
                 for (record, (rule, event, matched)) in (1..).zip(&hits) {
-                    let view = EventView::new(&**event, "logs/a.ndjson", record);
+                    let view = EventView::new((*event).as_ref(), "logs/a.ndjson", record);
                     let hit = Hit::of_rule(&cards[*rule as usize], &view, matched);
                     encoder.detection(&hit, *rule, &mut buffer);
                 }
