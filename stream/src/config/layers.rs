@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 /// The beginning of the names of environment variables.
 const PREFIX: &str = "SIGMUND_";
-/// Variables with this prefix that are no keys: the path of the file itself, and those of tests.
-const NOT_KEYS: [&str; 5] = [
+/// Variables with this prefix that are no keys: the path of the file itself, and those of tests and of the broker for them.
+const NOT_KEYS: [&str; 7] = [
     "SIGMUND_CONFIG",
+    "SIGMUND_KAFKA_HOME",
+    "SIGMUND_REQUIRE_KAFKA",
     "SIGMUND_SHARED",
     "SIGMUND_WRITE_DOCS",
     "SIGMUND_EQUIVALENCE",

@@ -4,8 +4,6 @@ use super::Config;
 use super::load::Loaded;
 use super::problem::Origin;
 use super::secret::HIDDEN;
-#[cfg(test)]
-use super::shape;
 use super::tree::below;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;

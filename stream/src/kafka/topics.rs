@@ -591,8 +591,8 @@ mod tests {
     use crate::config::{Route, Source};
 
     fn config() -> Config {
-        let mut config = Config::default();
-        config.sources = vec![Source { topics: vec!["logs".to_owned()], ..Source::default() }];
+        let logs = Source { topics: vec!["logs".to_owned()], ..Source::default() };
+        let mut config = Config { sources: vec![logs], ..Config::default() };
         let route = |topic: &str| Route { topic: topic.to_owned(), ..Route::default() };
         config.detections.routes = vec![route("soar"), route("x.{rule.level}"), route("soar")];
         config
