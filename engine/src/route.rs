@@ -59,7 +59,7 @@ pub struct Routing {
     pub unfiltered: bool,
     /// Alternates are off: an alias has only its first source.
     pub strict_taxonomy: bool,
-    interned: Mutex<Interned>,
+    interned: Arc<Mutex<Interned>>,
 }
 
 /// What tells routes apart.
@@ -79,6 +79,20 @@ struct Interned {
 }
 
 impl Routing {
+    /// The same routing with other log sources that every event gets. The routes of both are told apart by their ids,
+    /// so the same matcher can work on events of both.
+    #[must_use]
+    pub fn beside(&self, always: Vec<LogSource>) -> Self {
+        Self {
+            always,
+            never: self.never.clone(),
+            added: self.added.clone(),
+            unfiltered: self.unfiltered,
+            strict_taxonomy: self.strict_taxonomy,
+            interned: Arc::clone(&self.interned),
+        }
+    }
+
     /// So many routes there may be before parsers should stop to split kinds of events by values that the
     /// log gives: hostile logs can give any number of them.
     const MANY: usize = 4096;
@@ -209,6 +223,26 @@ mod tests {
             Source::Field(field) => field.to_string(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn routings_beside_each_other_share_routes_and_their_numbers() {
+        let first = Routing::default();
+        let second = first.beside(vec![source("always")]);
+        let route = |routing: &Routing, name: &str| {
+            routing.route(name, vec![source(name)], None, &Arc::default(), &|_| None)
+        };
+        let routes = [
+            route(&first, "conn"),
+            route(&second, "conn"),
+            route(&first, "dns"),
+            route(&second, "dns"),
+        ];
+        let ids: Vec<u32> = routes.iter().map(|route| route.id).collect();
+        assert_eq!(ids, [0, 1, 2, 3]);
+        assert_eq!(routes[1].log_sources, [source("always"), source("conn")]);
+        assert!(Arc::ptr_eq(&routes[0], &route(&first, "conn")));
+        assert!(Arc::ptr_eq(&routes[0], &route(&second.beside(Vec::new()), "conn")));
     }
 
     #[test]

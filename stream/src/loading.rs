@@ -197,9 +197,8 @@ impl Loading {
     pub fn reading(&self, source: &config::Source) -> anyhow::Result<Reading> {
         let always = source.log_sources.iter().map(|text| reading::log_source(text));
         let always = always.collect::<anyhow::Result<_>>()?;
-        let mut routing = Routing::default();
-        routing.always = always;
-        routing.added.clone_from(&self.routing.added);
+        // Matchers know routes by their numbers, so those of all sources are in one table.
+        let routing = self.routing.beside(always);
         let forced: Option<&'static dyn Format> =
             source.format.as_deref().map(reading::input_format).transpose()?;
         let zone = source.assume_zone.as_deref().map(reading::time_zone).transpose()?;
