@@ -16,6 +16,7 @@ mod laws;
 mod rule_tests;
 mod rules;
 mod schema;
+mod service;
 mod shared;
 mod stages;
 mod starter_pack;

@@ -1,0 +1,5 @@
+//! `sigmund run` on Apache Kafka: what it detects is what `sigmund hunt` detects, whatever happens to its processes and brokers.
+
+mod fixtures;
+mod outline;
+mod running;
