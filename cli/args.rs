@@ -63,7 +63,7 @@ pub(crate) enum Command {
     Parse(Parse),
     /// Explain a diagnostic code, or why a rule matches an event or does not
     Explain(Explain),
-    /// Look at the loaded rules
+    /// Look at rules, and publish them to running services
     #[command(subcommand)]
     Rules(RulesCommand),
     /// Show and check the configuration of the service
@@ -463,6 +463,37 @@ pub(crate) enum RulesCommand {
     Show(RulesShow),
     /// The fields that rules read, with the number of rules for each
     Fields(RulesList),
+    /// Put rules on the topic that running services read them from
+    Publish(RulesPublish),
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Rules are checked first. Each becomes one record, known by its id; what is on the topic already is not sent again. The last line says what was done:
+`+3 ~1 -2 =40`, new, changed, removed and unchanged rules.
+
+Examples:
+  sigmund rules publish rules/ -c sigmund.yaml
+  sigmund rules publish rules/ --prune --dry-run   what would be done to make the topic like rules/
+  sigmund rules publish new.yml --topic sigmund.rules --bootstrap-servers kafka:9092")]
+pub(crate) struct RulesPublish {
+    /// Rule files and directories
+    #[arg(value_name = "PATH", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) options: ConfigOptions,
+    /// The topic, instead of `rules.topic` of the configuration
+    #[arg(long, value_name = "TOPIC")]
+    pub(crate) topic: Option<String>,
+    /// Take rules away that are on the topic and not among these
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Exit with 0 even if some rules were refused
+    #[arg(long)]
+    pub(crate) keep_going: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,5 +1,6 @@
-//! `sigmund rules`: look at the loaded rules.
+//! `sigmund rules`: look at rules, and hand them to services.
 
+mod publish;
 mod tree;
 
 use super::Status;
@@ -23,6 +24,7 @@ pub(super) fn run(args: &RulesCommand, printer: &Printer) -> anyhow::Result<Stat
         RulesCommand::List(args) => list(args, printer),
         RulesCommand::Fields(args) => fields(args, printer),
         RulesCommand::Show(args) => show(args, printer),
+        RulesCommand::Publish(args) => publish::run(args, printer),
     }
 }
 

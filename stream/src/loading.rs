@@ -6,15 +6,17 @@ use crate::encode::status_name;
 use crate::reading::{self, Reading};
 use crate::rule_files::RuleFiles;
 use crate::rules::Rules;
+use crate::rules_topic::{RuleRecords, source_name};
 use anyhow::{Context as _, anyhow, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use serde::{Deserialize, Serialize};
 use sigmund_engine::Routing;
 use sigmund_parsers::Format;
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
 use sigmund_sigma::rule::{Level, Metadata, Status};
-use sigmund_sigma::{Diagnostic, Loader, Severity, Source};
-use std::collections::{BTreeSet, HashMap};
+use sigmund_sigma::{Collection, Diagnostic, Loader, Severity, Source};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -82,8 +84,56 @@ fn status_named(name: &str) -> Result<Status, String> {
 pub struct Loaded {
     /// The rules.
     pub rules: Rules,
-    /// Their texts.
+    /// Their texts, those of the topic last.
     pub files: RuleFiles,
+    /// What became of the records of the rules topic, by key.
+    pub answers: Vec<Answer>,
+    /// Rules that the topic has another version of.
+    pub overruled: Vec<String>,
+}
+
+/// What became of a record of the rules topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its key.
+    pub key: String,
+    /// Why it does not count; empty if it does.
+    pub found: Vec<Finding>,
+}
+
+/// What is wrong with a text, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// `sigmund explain CODE` says more.
+    pub code: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+impl Finding {
+    /// Of a diagnostic in a text.
+    #[must_use]
+    pub fn new(found: &Diagnostic, text: &str) -> Self {
+        let (line, column) = place(found, text).unwrap_or((1, 1));
+        let help = found.help.as_ref().map(ToString::to_string);
+        let (code, message) = (found.code.to_string(), found.message.to_string());
+        Self { line, column, code, message, help }
+    }
+}
+
+/// Line and column of a diagnostic.
+fn place(found: &Diagnostic, text: &str) -> Option<(usize, usize)> {
+    let before = text.get(..usize::try_from(found.span.start).ok()?)?;
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+    Some((line, column))
 }
 
 impl Loaded {
@@ -126,16 +176,47 @@ impl Loaded {
 /// `file:line:column: message`
 fn described(found: &Diagnostic, texts: &[Source]) -> String {
     let source = texts.iter().find(|source| source.name == found.source);
-    let before = source.and_then(|source| {
-        let at = usize::try_from(found.span.start).ok()?;
-        source.text.get(..at)
-    });
-    let place = before.map_or(String::new(), |before| {
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-        format!("{line}:{column}:")
-    });
+    let place = source.and_then(|source| place(found, &source.text));
+    let place = place.map_or(String::new(), |(line, column)| format!("{line}:{column}:"));
     format!("{}:{place} {}", found.source, found.message)
+}
+
+/// Takes away the rules of files that records of the topic have another version of, and of several records with one id all but the one whose key it
+/// is, or else the first. Gives a text for each rule of a file.
+fn overrule(collection: &mut Collection, records: &BTreeMap<Arc<str>, String>) -> Vec<String> {
+    let mut owners: BTreeMap<String, Arc<str>> = BTreeMap::new();
+    let rules = collection.rules.iter().map(|rule| &rule.metadata);
+    let all = rules.chain(collection.correlations.iter().map(|one| &one.metadata));
+    for metadata in all {
+        if let (Some(id), Some(key)) = (&metadata.id, records.get(&metadata.source)) {
+            let owner = owners.entry(id.clone()).or_insert_with(|| Arc::clone(&metadata.source));
+            if key == id {
+                *owner = Arc::clone(&metadata.source);
+            }
+        }
+    }
+    let (mut overruled, mut refused) = (Vec::new(), Vec::new());
+    let mut stays = |metadata: &Metadata| {
+        let owner = metadata.id.as_ref().and_then(|id| owners.get(id));
+        let Some(owner) = owner.filter(|owner| **owner != metadata.source) else { return true };
+        if records.contains_key(&metadata.source) {
+            let message = format!("`{owner}` has a rule with the same id");
+            let mut found = Diagnostic::error("duplicate-id", metadata.span, message)
+                .with_help("give it an id of its own, or delete one of the two records");
+            found.source = Arc::clone(&metadata.source);
+            refused.push(found);
+        } else {
+            overruled.push(format!(
+                "rule `{}` of `{}` does not count: `{owner}` has the same id",
+                metadata.title, metadata.source
+            ));
+        }
+        false
+    };
+    collection.rules.retain(|rule| stays(&rule.metadata));
+    collection.correlations.retain(|correlation| stays(&correlation.metadata));
+    collection.diagnostics.extend(refused);
+    overruled
 }
 
 impl Loading {
@@ -167,17 +248,34 @@ impl Loading {
         })
     }
 
-    /// Reads and compiles the rules.
+    /// What reads rules.
     #[must_use]
-    pub fn load(&self) -> Loaded {
-        let files = if self.paths.is_empty() {
+    pub fn loader(&self) -> &Loader {
+        &self.loader
+    }
+
+    /// Reads and compiles the rules, together with those of a topic, which win over files with the same ids.
+    #[must_use]
+    pub fn load(&self, topic: Option<(&str, &RuleRecords)>) -> Loaded {
+        let mut files = if self.paths.is_empty() {
             RuleFiles { texts: self.built_in.clone(), ..RuleFiles::default() }
         } else {
             RuleFiles::read(self.paths.iter().map(std::path::PathBuf::as_path))
         };
+        let mut records = BTreeMap::new();
+        if let Some((topic, taken)) = topic {
+            for (key, _) in taken.iter() {
+                records.insert(Arc::from(source_name(topic, key)), key.to_owned());
+            }
+            files.texts.extend(taken.texts(topic));
+        }
+        let mut collection = self.loader.load(&files.texts);
+        let overruled = overrule(&mut collection, &records);
+        let whole: BTreeSet<Arc<str>> = sources(&collection).collect();
         let wants = |metadata: &Metadata| self.wanted.wants(metadata);
-        let rules = Rules::compile(&self.loader, &files.texts, &wants, &self.routing);
-        Loaded { rules, files }
+        let rules = Rules::of(collection, &files.texts, &wants, &self.routing);
+        let answers = answers(&files.texts, &records, &rules.diagnostics, &whole);
+        Loaded { rules, files, answers, overruled }
     }
 
     /// The mappings that it knows, as a text that tells them from others.
@@ -207,6 +305,43 @@ impl Loading {
     }
 }
 
+/// Texts that something was loaded from.
+fn sources(collection: &Collection) -> impl Iterator<Item = Arc<str>> + '_ {
+    let rules = collection.rules.iter().map(|rule| &rule.metadata);
+    let correlations = collection.correlations.iter().map(|one| &one.metadata);
+    let filters = collection.filters.iter().map(|filter| &filter.metadata);
+    rules.chain(correlations).chain(filters).map(|metadata| Arc::clone(&metadata.source))
+}
+
+/// What became of each record.
+fn answers(
+    texts: &[Source],
+    records: &BTreeMap<Arc<str>, String>,
+    diagnostics: &[Diagnostic],
+    whole: &BTreeSet<Arc<str>>,
+) -> Vec<Answer> {
+    let mut errors: BTreeMap<&str, Vec<&Diagnostic>> = BTreeMap::new();
+    for found in diagnostics.iter().filter(|found| found.severity == Severity::Error) {
+        errors.entry(&found.source).or_default().push(found);
+    }
+    let answer = |source: &Source| {
+        let key = records.get(&source.name)?.clone();
+        let errors = errors.get(&*source.name).map(Vec::as_slice).unwrap_or_default();
+        let mut found: Vec<Finding> =
+            errors.iter().take(MAX_FOUND).map(|found| Finding::new(found, &source.text)).collect();
+        if found.is_empty() && !whole.contains(&source.name) {
+            let help = Some("delete the record with a tombstone, or write a Sigma rule".to_owned());
+            let (code, message) = ("no-rule".to_owned(), "there is no rule in it".to_owned());
+            found.push(Finding { line: 1, column: 1, code, message, help });
+        }
+        Some(Answer { key, found })
+    };
+    texts.iter().filter_map(answer).collect()
+}
+
+/// More findings of one record are not told.
+const MAX_FOUND: usize = 20;
+
 /// Reads a file that configures something. Any mistake in it is an error: half of a mapping would change detections in silence.
 fn read<T>(
     path: &Path,
@@ -224,4 +359,81 @@ fn read<T>(
         bail!("{what} has errors: {}", described(first, &[source]));
     }
     Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(title: &str, id: &str, value: &str) -> String {
+        format!(
+            "title: {title}\nid: {id}\nlogsource:\n    category: c\ndetection:\n    s:\n        f: {value}\n    condition: s\n"
+        )
+    }
+
+    fn load(built_in: &[(&str, String)], records: &[(&str, String)]) -> Loaded {
+        let texts: Vec<Source> = built_in
+            .iter()
+            .map(|(name, text)| Source { name: (*name).into(), text: text.as_str().into() })
+            .collect();
+        let mut taken = RuleRecords::default();
+        for (key, text) in records {
+            taken.take(0, 0, Some(key.as_bytes()), Some(text.as_bytes()));
+        }
+        let loading = Loading::new(&config::Rules::default(), &texts).expect("a configuration");
+        loading.load(Some(("rules", &taken)))
+    }
+
+    fn titles(loaded: &Loaded) -> Vec<&str> {
+        loaded.rules.cards.iter().map(|card| card.title()).collect()
+    }
+
+    #[test]
+    fn the_topic_wins_over_files() {
+        let files = [("a.yml", rule("A", "1", "x")), ("b.yml", rule("B", "2", "x"))];
+        let loaded = load(&files, &[("1", rule("other A", "1", "y"))]);
+        assert_eq!(titles(&loaded), ["B", "other A"]);
+        assert_eq!(
+            loaded.overruled,
+            ["rule `A` of `a.yml` does not count: `rules/1` has the same id"]
+        );
+        // One that is broken overrules nothing.
+        let loaded = load(&files, &[("1", "title: A\nid: 1\ndetection: 1\n".to_owned())]);
+        assert_eq!(titles(&loaded), ["A", "B"]);
+        assert_eq!(loaded.failed(), 1);
+    }
+
+    #[test]
+    fn records_get_answers() {
+        let json = r#"{"title":"J","description":null,"id":null,"references":null,"logsource":{"product":"zeek","service":"dns","definition":null},"detection":{"s":{"f|contains":["x"]},"condition":"s"}}"#;
+        let records = [
+            ("1", rule("A", "1", "x")),
+            ("2", "title: B\nid: 2\nlogsource:\n    category: c\ndetection:\n    s: {f: 1}\n    condition: t\n".to_owned()),
+            ("3", "# nothing\n".to_owned()),
+            ("A title of JSON", json.to_owned()),
+            ("0 copy", rule("A", "1", "x")),
+        ];
+        let loaded = load(&[], &records);
+        assert_eq!(titles(&loaded), ["A", "J"]);
+        let answers: Vec<(&str, Vec<String>)> = loaded
+            .answers
+            .iter()
+            .map(|answer| {
+                let told = answer.found.iter();
+                let told =
+                    told.map(|found| format!("{}:{} {}", found.line, found.column, found.code));
+                (&*answer.key, told.collect())
+            })
+            .collect();
+        assert_eq!(
+            answers,
+            [
+                ("0 copy", vec!["1:1 duplicate-id".to_owned()]),
+                ("1", vec![]),
+                ("2", vec!["7:16 undefined-selection".to_owned()]),
+                ("3", vec!["1:1 no-rule".to_owned()]),
+                ("A title of JSON", vec![]),
+            ]
+        );
+    }
 }

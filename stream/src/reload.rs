@@ -4,9 +4,11 @@
 //! between two transactions. If anything is wrong, the set before stays, which is said once for each cause.
 
 use crate::config::{self, Source};
-use crate::loading::Loading;
+use crate::loading::{Answer, Loaded, Loading};
 use crate::meaning::Changes;
 use crate::rule_files::sorted_entries;
+use crate::rules_status::RulesStatus;
+use crate::rules_topic::{RuleRecords, RulesTopic};
 use crate::snapshot::{Ingredients, Snapshots};
 use crate::telemetry::StageMetrics;
 use anyhow::{anyhow, bail};
@@ -37,6 +39,10 @@ pub struct Made {
     pub problems: Vec<String>,
     /// Documents that did not load.
     pub failed: usize,
+    /// What became of the records of the rules topic.
+    pub answers: Vec<Answer>,
+    /// Rules of files that the topic has another version of.
+    pub overruled: Vec<String>,
     /// What is looked at for changes from now on.
     pub rules: config::Rules,
 }
@@ -58,31 +64,32 @@ impl Recipe {
         Self { read, sources, built_in }
     }
 
-    /// Reads and compiles everything.
+    /// Reads and compiles everything, with the rules of a topic. Without rules it is none unless `empty`.
     ///
     /// # Errors
     ///
     /// A file cannot be read, or one that changes the meaning of rules is wrong, or no rule is left.
-    pub fn make(&self) -> anyhow::Result<Made> {
+    pub fn make(&self, topic: Option<(&str, &RuleRecords)>, empty: bool) -> anyhow::Result<Made> {
         let rules = (self.read)()?;
         let loading = Loading::new(&rules, &self.built_in)?;
         let readings = self.sources.iter().map(|source| loading.reading(source));
         let readings = readings.collect::<anyhow::Result<_>>()?;
-        let loaded = loading.load();
+        let loaded = loading.load(topic);
         // A rule that is not read would be missed in silence.
         if let Some((path, why)) = loaded.files.unreadable.first() {
             bail!("cannot read `{}`: {why}", path.display());
         }
         let (problems, failed) = (loaded.problems(), loaded.failed());
-        if loaded.rules.is_empty() && rules.topic.is_none() {
+        if loaded.rules.is_empty() && !empty {
             match problems.first() {
                 Some(first) => bail!("no rule is left to run with; {first}"),
                 None => bail!("no rule is left to run with"),
             }
         }
         let mappings = loading.mappings();
-        let ingredients = Ingredients { rules: loaded.rules, readings, mappings };
-        Ok(Made { ingredients, problems, failed, rules })
+        let Loaded { rules: compiled, answers, overruled, .. } = loaded;
+        let ingredients = Ingredients { rules: compiled, readings, mappings };
+        Ok(Made { ingredients, problems, failed, answers, overruled, rules })
     }
 }
 
@@ -96,11 +103,36 @@ pub struct Reload {
     /// Of the files of the last set that was tried.
     seen: u64,
     /// What was said last: the same is not said again and again.
-    said: Option<String>,
+    said: Said,
+    topic: Option<RulesTopic>,
+    status: Option<RulesStatus>,
+}
+
+/// What was said last.
+#[derive(Debug, Default)]
+struct Said {
+    refusal: Option<String>,
+    problems: Vec<String>,
+    overruled: Vec<String>,
+    /// Why the topic of rules cannot be read.
+    topic: Option<String>,
+    /// Why the topic of their status cannot be written.
+    status: Option<String>,
+}
+
+/// Says something unless it was what was said last.
+fn say(last: &mut Option<String>, now: String, log: &dyn Fn(&str)) {
+    if last.as_ref() != Some(&now) {
+        log(&now);
+        *last = Some(now);
+    }
 }
 
 /// Reasons to make a new set are looked for so often.
 const TICK: Duration = Duration::from_millis(100);
+
+/// The rules topic is looked at so often.
+const FOLLOW: Duration = Duration::from_secs(1);
 
 /// Files that are just being written are waited for: so long nothing may change, and so often it is tried.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -116,17 +148,84 @@ impl Reload {
         watched: config::Rules,
         seen: u64,
     ) -> Self {
-        Self { recipe, snapshots, metrics, watched, seen, said: None }
+        Self {
+            recipe,
+            snapshots,
+            metrics,
+            watched,
+            seen,
+            said: Said::default(),
+            topic: None,
+            status: None,
+        }
+    }
+
+    /// Reads the rules topic to its end and puts its rules in force; what becomes of them is told on `status`. Waits for the topic until `stop` is set.
+    ///
+    /// # Errors
+    ///
+    /// The rules cannot be used.
+    pub fn begin(
+        &mut self,
+        topic: RulesTopic,
+        status: RulesStatus,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<()> {
+        (self.topic, self.status) = (Some(topic), Some(status));
+        while !stop.load(Ordering::Relaxed) {
+            if self.follow().is_some() {
+                if self.reload().is_none() {
+                    bail!("{}", self.said.refusal.take().unwrap_or_default());
+                }
+                if self.snapshots.newest().rules.is_empty() {
+                    tracing::warn!(
+                        "there is no rule in `{}` yet; `sigmund rules publish` puts rules there",
+                        self.watched.topic.as_deref().unwrap_or_default()
+                    );
+                }
+                return Ok(());
+            }
+            std::thread::sleep(FOLLOW);
+        }
+        Ok(())
+    }
+
+    /// Reads what is new in the rules topic. Whether anything is; `None` if it cannot be read.
+    fn follow(&mut self) -> Option<bool> {
+        let topic = self.topic.as_mut()?;
+        match topic.read() {
+            Ok(changed) => {
+                if self.said.topic.take().is_some() {
+                    tracing::info!("the rules topic is read again");
+                }
+                Some(changed)
+            }
+            Err(error) => {
+                self.metrics.error("rules_topic");
+                let why = format!(
+                    "the rules topic cannot be read ({error:#}); it is tried again, and `sigmund topics check` says what is needed"
+                );
+                say(&mut self.said.topic, why, &|why| tracing::error!("{why}"));
+                None
+            }
+        }
     }
 
     /// Until `stop` is set, makes a new set whenever files change or `demand` is set.
     pub fn run(mut self, stop: &AtomicBool, demand: &AtomicBool) {
-        let mut looked = Instant::now();
+        let (mut looked, mut followed) = (Instant::now(), Instant::now());
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(TICK);
+            if self.topic.is_some() && followed.elapsed() >= FOLLOW {
+                if self.follow() == Some(true) {
+                    self.reload();
+                }
+                followed = Instant::now();
+            }
             if demand.swap(false, Ordering::Relaxed) {
                 tracing::info!("rules are read anew: asked for");
-                self.said = None;
+                // Who asks wants to hear it again.
+                self.said = Said::default();
                 self.seen = fingerprint(&self.watched);
                 self.reload();
                 looked = Instant::now();
@@ -162,21 +261,23 @@ impl Reload {
     /// Makes a new set and puts it in force, or says why not.
     pub fn reload(&mut self) -> Option<Changes> {
         let begun = Instant::now();
-        let made = catch_unwind(AssertUnwindSafe(|| self.recipe.make()));
+        let topic = self.topic.as_ref().map(|topic| (topic.name(), topic.records()));
+        // With a topic there may be none in the beginning.
+        let empty = topic.is_some() && self.snapshots.newest().rules.is_empty();
+        let made = catch_unwind(AssertUnwindSafe(|| self.recipe.make(topic, empty)));
         let made = match made.unwrap_or_else(|_| Err(anyhow!("making them panicked"))) {
             Ok(made) => made,
             Err(error) => {
                 self.metrics.count("refused", 1);
                 let why = format!("{error:#}");
-                if self.said.as_ref() != Some(&why) {
+                say(&mut self.said.refusal, why, &|why| {
                     tracing::error!("rules stay as they are: {why}");
-                    self.said = Some(why);
-                }
+                });
                 return None;
             }
         };
-        self.said = None;
-        let Made { ingredients, problems, failed, rules } = made;
+        self.said.refusal = None;
+        let Made { ingredients, problems, failed, answers, overruled, rules } = made;
         if rules.topic != self.watched.topic {
             tracing::warn!("`rules.topic` is not the same any more; it counts after a restart");
         }
@@ -188,9 +289,13 @@ impl Reload {
         self.watched = rules;
         let mut changes = self.snapshots.replace(ingredients);
         changes.failed = failed;
-        for problem in &problems {
+        for problem in problems.iter().filter(|problem| !self.said.problems.contains(problem)) {
             tracing::error!("{problem}");
         }
+        for problem in overruled.iter().filter(|one| !self.said.overruled.contains(one)) {
+            tracing::warn!("{problem}");
+        }
+        (self.said.problems, self.said.overruled) = (problems, overruled);
         for (what, names) in
             [("+", &changes.added), ("-", &changes.removed), ("~", &changes.changed)]
         {
@@ -206,7 +311,27 @@ impl Reload {
             milliseconds = begun.elapsed().as_millis() as u64,
             "rules: {changes}"
         );
+        self.answer(&answers);
         Some(changes)
+    }
+
+    /// Tells what became of the records of the rules topic.
+    fn answer(&mut self, answers: &[Answer]) {
+        let (Some(topic), Some(status)) = (&self.topic, &mut self.status) else { return };
+        let value = |key: &str| topic.records().get(key).map(|text| &**text);
+        match status.say(answers, value) {
+            Ok(count) => {
+                self.said.status = None;
+                self.metrics.count("rule_statuses", count as u64);
+            }
+            Err(error) => {
+                self.metrics.error("rules_status");
+                let why = format!(
+                    "it is not told what became of rules ({error:#}); `sigmund topics check` says what is needed"
+                );
+                say(&mut self.said.status, why, &|why| tracing::warn!("{why}"));
+            }
+        }
     }
 }
 
@@ -277,7 +402,7 @@ mod tests {
         let read = rules.clone();
         let recipe = Recipe::new(Box::new(move || Ok(read.clone())), Vec::new(), Vec::new());
         let seen = fingerprint(&rules);
-        let made = recipe.make().expect("rules");
+        let made = recipe.make(None, false).expect("rules");
         let snapshots = Arc::new(Snapshots::new(made.ingredients));
         Reload::new(recipe, snapshots, Metrics::new().stage("reload"), rules, seen)
     }
@@ -318,14 +443,17 @@ mod tests {
         // A pipeline with a mistake.
         fs::write(&pipeline, "transformations: 1\n").expect("a file");
         assert_eq!(reload.reload(), None);
-        assert!(reload.said.as_ref().is_some_and(|said| said.contains("pipeline")), "{reload:?}");
+        assert!(
+            reload.said.refusal.as_ref().is_some_and(|said| said.contains("pipeline")),
+            "{reload:?}"
+        );
         fs::remove_file(&pipeline).expect("removed");
         assert_eq!(reload.reload(), None);
         fs::write(&pipeline, "name: p\npriority: 1\ntransformations: []\n").expect("a file");
         // No rule left.
         folder.write("a.yml", "title: broken\ndetection: 1\n");
         assert_eq!(reload.reload(), None);
-        assert!(reload.said.as_ref().is_some_and(|said| said.contains("no rule is left")));
+        assert!(reload.said.refusal.as_ref().is_some_and(|said| said.contains("no rule is left")));
         // The directory gone.
         let other = folder.0.with_extension("moved");
         fs::rename(&folder.0, &other).expect("moved");

@@ -37,7 +37,18 @@ impl Rules {
         wants: &dyn Fn(&Metadata) -> bool,
         routing: &Routing,
     ) -> Self {
-        let Collection { rules, correlations, mut diagnostics, .. } = loader.load(texts);
+        Self::of(loader.load(texts), texts, wants, routing)
+    }
+
+    /// Keeps those rules of a collection that are wanted and what they use, and compiles them. `texts` are those that it was loaded from.
+    #[must_use]
+    pub fn of(
+        collection: Collection,
+        texts: &[Source],
+        wants: &dyn Fn(&Metadata) -> bool,
+        routing: &Routing,
+    ) -> Self {
+        let Collection { rules, correlations, mut diagnostics, .. } = collection;
         let mut left_out = 0;
         let mut wants = |metadata: &Metadata| {
             let wanted = wants(metadata);

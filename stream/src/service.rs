@@ -3,10 +3,12 @@
 use crate::config::{Config, Delivery};
 use crate::correlate::Correlate;
 use crate::detect::Detect;
-use crate::kafka::{Clients, Reader};
+use crate::kafka::{Clients, Publisher, Reader};
 use crate::lane::Lane;
 use crate::plan::Plan;
 use crate::reload::{Made, ReadRules, Recipe, Reload, fingerprint};
+use crate::rules_status::RulesStatus;
+use crate::rules_topic::RulesTopic;
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 use anyhow::{Context as _, anyhow, bail};
@@ -54,7 +56,7 @@ impl Service {
         }
         let recipe = Recipe::new(read, config.sources.clone(), built_in);
         let seen = fingerprint(&config.rules);
-        let Made { ingredients, problems, .. } = recipe.make()?;
+        let Made { ingredients, problems, .. } = recipe.make(None, config.rules.topic.is_some())?;
         let instance = config.instance.clone().unwrap_or_else(random_instance);
         let clients = Clients::new(&config, &instance);
         let (snapshots, metrics) = (Arc::new(Snapshots::new(ingredients)), Metrics::new());
@@ -94,7 +96,10 @@ impl Service {
             return Ok(());
         }
         type Work<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + Send + 'a>;
-        let reload = self.reload.take();
+        let mut reload = self.reload.take();
+        if let (Some(reload), Some(topic)) = (&mut reload, &self.config.rules.topic) {
+            self.read_rules(reload, topic, stop)?;
+        }
         let this = &self;
         let mut lanes: Vec<(String, Work<'_>)> = Vec::new();
         for number in 0..self.config.lanes.max(1) {
@@ -139,6 +144,21 @@ impl Service {
             }
             first
         })
+    }
+
+    /// Reads the rules of the topic: lanes begin with them.
+    fn read_rules(
+        &self,
+        reload: &mut Reload,
+        topic: &str,
+        stop: &AtomicBool,
+    ) -> anyhow::Result<()> {
+        let clients = &self.clients;
+        let topic = RulesTopic::new(topic, Reader::new(clients, "rules")?);
+        let told =
+            RulesTopic::new(&self.config.rules_status(), Reader::new(clients, "rules-status")?);
+        let publisher = Publisher::new(clients, "rules-status-out")?;
+        reload.begin(topic, RulesStatus::new(told, publisher, clients.instance()), stop)
     }
 
     fn detect(&self, number: usize, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {

@@ -55,6 +55,12 @@ impl Clients {
         self.timeout
     }
 
+    /// The name of this process.
+    #[must_use]
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// Whether work is done in transactions.
     #[must_use]
     pub fn delivery(&self) -> Delivery {

@@ -7,12 +7,14 @@ mod access;
 pub mod client;
 pub mod member;
 pub mod outbox;
+pub mod publisher;
 pub mod reader;
 pub mod topics;
 
 pub use client::Clients;
 pub use member::{Change, Member};
 pub use outbox::{Failure, Outbox, Outgoing};
+pub use publisher::Publisher;
 pub use reader::Reader;
 
 use std::fmt;

@@ -59,12 +59,25 @@ impl Outgoing {
     }
 }
 
+/// As the library wants it.
+pub(super) fn record(outgoing: &Outgoing) -> BaseRecord<'_, [u8], [u8]> {
+    let mut headers = OwnedHeaders::new_with_capacity(outgoing.headers.len());
+    for (key, value) in &outgoing.headers {
+        headers = headers.insert(Header { key, value: Some(value) });
+    }
+    let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&outgoing.topic).headers(headers);
+    record.partition = outgoing.partition;
+    record.key = outgoing.key.as_deref();
+    record.payload = outgoing.value.as_deref();
+    record
+}
+
 /// Remembers the first record that was not delivered.
 #[derive(Clone, Debug, Default)]
-struct Context(Arc<Mutex<Option<String>>>);
+pub(super) struct Context(Arc<Mutex<Option<String>>>);
 
 impl Context {
-    fn take(&self) -> Option<String> {
+    pub(super) fn take(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
@@ -148,15 +161,7 @@ impl Outbox {
     /// It cannot be sent at all.
     pub fn send(&self, outgoing: &Outgoing) -> Result<(), Failure> {
         let deadline = Instant::now() + self.timeout;
-        let mut headers = OwnedHeaders::new_with_capacity(outgoing.headers.len());
-        for (key, value) in &outgoing.headers {
-            headers = headers.insert(Header { key, value: Some(value) });
-        }
-        let mut record: BaseRecord<'_, [u8], [u8]> =
-            BaseRecord::to(&outgoing.topic).headers(headers);
-        record.partition = outgoing.partition;
-        record.key = outgoing.key.as_deref();
-        record.payload = outgoing.value.as_deref();
+        let mut record = record(outgoing);
         loop {
             match self.producer.send(record) {
                 Ok(()) => return Ok(()),

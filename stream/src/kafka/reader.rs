@@ -4,9 +4,10 @@ use super::TopicPartition;
 use super::client::Clients;
 use anyhow::{Context as _, bail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Reads what is committed.
@@ -53,7 +54,7 @@ impl Reader {
     }
 
     /// Reads a partition from an offset (or its beginning) to its end, and to the end of every transaction that is open in it now: a transaction of
-    /// the owner before may be over but for the marks in the log, and what it wrote counts.
+    /// the owner before may be over but for the marks in the log, and what it wrote counts. Gives that end.
     ///
     /// # Errors
     ///
@@ -63,10 +64,33 @@ impl Reader {
         partition: &TopicPartition,
         from: Option<i64>,
         each: &mut dyn FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<i64> {
         let (low, end) = self.settled(partition)?;
         let from = from.map_or(low, |from| from.max(low));
-        self.read(partition, from, end, each)
+        self.read(partition, from, end, each)?;
+        Ok(end)
+    }
+
+    /// The partitions of a topic.
+    ///
+    /// # Errors
+    ///
+    /// The brokers do not answer, or do not know the topic.
+    pub fn partitions(&self, topic: &str) -> anyhow::Result<Vec<TopicPartition>> {
+        let asked = self.committed.fetch_metadata(Some(topic), self.timeout);
+        let metadata = asked.with_context(|| format!("cannot ask for the topic `{topic}`"))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        if let Some(error) = found.and_then(|found| found.error()) {
+            let error = RDKafkaErrorCode::from(error);
+            bail!("topic `{topic}`: {error}");
+        }
+        let partitions = found.map(|found| found.partitions()).unwrap_or_default();
+        if partitions.is_empty() {
+            bail!("topic `{topic}`: {}", RDKafkaErrorCode::UnknownTopicOrPartition);
+        }
+        let topic: Arc<str> = topic.into();
+        let place = |partition: i32| TopicPartition { topic: Arc::clone(&topic), partition };
+        Ok(partitions.iter().map(|partition| place(partition.id())).collect())
     }
 
     /// The first and the last offset of a partition, when all transactions that are open now are over.

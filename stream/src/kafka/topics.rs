@@ -42,7 +42,10 @@ pub enum Role {
 
 impl Role {
     fn is_read(self) -> bool {
-        matches!(self, Self::Source | Self::Sightings | Self::State | Self::Rules)
+        matches!(
+            self,
+            Self::Source | Self::Sightings | Self::State | Self::Rules | Self::RulesStatus
+        )
     }
 
     fn is_written(self) -> bool {
@@ -51,7 +54,7 @@ impl Role {
 
     /// Only the newest record of each key is kept.
     fn is_compacted(self) -> bool {
-        matches!(self, Self::State | Self::Rules)
+        matches!(self, Self::State | Self::Rules | Self::RulesStatus)
     }
 
     fn noun(self) -> &'static str {
