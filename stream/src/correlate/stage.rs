@@ -265,7 +265,7 @@ impl Stage for Correlate {
         }
     }
 
-    fn record(&mut self, message: &BorrowedMessage<'_>) -> anyhow::Result<()> {
+    fn record(&mut self, _: &TopicPartition, message: &BorrowedMessage<'_>) -> anyhow::Result<()> {
         let Some(partition) = self.partitions.get_mut(&message.partition()) else {
             bail!("a hit of partition {} came, which is not assigned", message.partition());
         };

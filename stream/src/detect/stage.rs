@@ -124,12 +124,16 @@ impl Stage for Detect {
         });
     }
 
-    fn record(&mut self, message: &BorrowedMessage<'_>) -> anyhow::Result<()> {
-        let partition =
-            TopicPartition { topic: message.topic().into(), partition: message.partition() };
-        self.raw(partition.clone());
+    fn record(
+        &mut self,
+        partition: &TopicPartition,
+        message: &BorrowedMessage<'_>,
+    ) -> anyhow::Result<()> {
+        if !self.raw.contains_key(partition) {
+            self.raw(partition.clone());
+        }
         let Self { plan, snapshot, detector, record, raw, metrics, buffer, partitions, .. } = self;
-        let Some(raw) = raw.get_mut(&partition) else { return Ok(()) };
+        let Some(raw) = raw.get_mut(partition) else { return Ok(()) };
         metrics.count("records", 1);
         let Some(value) = message.payload().filter(|value| !value.is_empty()) else {
             let reason = if message.payload().is_none() { "tombstone" } else { "empty" };

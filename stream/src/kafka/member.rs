@@ -12,6 +12,7 @@ use rdkafka::consumer::{
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,9 +41,9 @@ struct Seen {
     errors: Vec<String>,
 }
 
-/// Collects what callbacks tell.
+/// Collects what callbacks tell, and whether the assignment changed: callbacks run on the thread that polls.
 #[derive(Clone, Debug, Default)]
-struct Context(Arc<Mutex<Seen>>);
+struct Context(Arc<Mutex<Seen>>, Arc<AtomicBool>);
 
 impl Context {
     fn with<T>(&self, work: impl FnOnce(&mut Seen) -> T) -> T {
@@ -83,6 +84,7 @@ impl ConsumerContext for Context {
             }
         };
         self.with(|seen| seen.changes.push(change));
+        self.1.store(true, Ordering::Relaxed);
     }
 }
 
@@ -134,9 +136,16 @@ impl Member {
         self.consumer.poll(timeout)
     }
 
+    /// Whether something happened to the assignment.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.context.1.load(Ordering::Relaxed)
+    }
+
     /// What happened to the assignment since the last call.
     #[must_use]
     pub fn changes(&self) -> Vec<Change> {
+        self.context.1.store(false, Ordering::Relaxed);
         self.context.with(|seen| std::mem::take(&mut seen.changes))
     }
 
