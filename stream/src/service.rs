@@ -3,7 +3,7 @@
 use crate::config::{Config, Delivery};
 use crate::correlate::Correlate;
 use crate::detect::Detect;
-use crate::kafka::{Clients, Publisher, Reader};
+use crate::kafka::{Clients, Publisher, Reader, topics};
 use crate::lane::Lane;
 use crate::plan::Plan;
 use crate::reload::{Made, ReadRules, Recipe, Reload, fingerprint};
@@ -12,11 +12,13 @@ use crate::rules_topic::RulesTopic;
 use crate::snapshot::Snapshots;
 use crate::telemetry::Metrics;
 use anyhow::{Context as _, anyhow, bail};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::ClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::KafkaError;
 use sigmund_sigma::Source;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The service, ready to run.
@@ -95,6 +97,7 @@ impl Service {
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.refuse_wrong_topics()?;
         type Work<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + Send + 'a>;
         let mut reload = self.reload.take();
         if let (Some(reload), Some(topic)) = (&mut reload, &self.config.rules.topic) {
@@ -186,17 +189,65 @@ impl Service {
 
     /// Waits until a broker answers.
     fn reach(&self, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
-        let client: BaseConsumer =
-            self.clients.aside("reach").create().context("cannot make a Kafka client")?;
+        let said = Said::default();
+        let client: BaseConsumer<Said> = self
+            .clients
+            .aside("reach")
+            .create_with_context(said.clone())
+            .context("cannot make a Kafka client")?;
         while !stop.load(Ordering::Relaxed) {
+            // Passwords are checked and errors told while it is asked.
+            client.poll(Duration::ZERO);
             match client.fetch_metadata(None, Duration::from_secs(5)) {
                 Ok(_) => return Ok(()),
                 Err(error) => {
+                    client.poll(Duration::ZERO);
                     let brokers = self.config.kafka.bootstrap_servers.join(",");
-                    tracing::warn!("no broker of `{brokers}` answers ({error}); trying again");
+                    let why = said.take().unwrap_or_else(|| error.to_string());
+                    tracing::warn!(
+                        "no broker of `{brokers}` takes us: {why}; trying again (`kafka.bootstrap_servers` and `kafka.properties` say where and how)"
+                    );
                 }
             }
         }
         Ok(())
     }
+
+    /// Topics that are missing or made otherwise than needed would lose or confuse state.
+    fn refuse_wrong_topics(&self) -> anyhow::Result<()> {
+        let findings = topics::check(&self.config).context("cannot check the topics")?;
+        let mut wrong = 0;
+        for finding in findings {
+            if finding.is_error {
+                wrong += 1;
+                tracing::error!("{finding}");
+            } else {
+                tracing::warn!("{finding}");
+            }
+        }
+        match wrong {
+            0 => Ok(()),
+            _ => bail!(
+                "the topics are not as they must be; mend them as said above, and start again"
+            ),
+        }
+    }
 }
+
+/// The last thing that a client said was wrong.
+#[derive(Clone, Debug, Default)]
+struct Said(Arc<Mutex<Option<String>>>);
+
+impl Said {
+    fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl ClientContext for Said {
+    fn error(&self, _: KafkaError, reason: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+}
+
+impl ConsumerContext for Said {}
