@@ -71,7 +71,7 @@ pub(crate) fn parse(
             _ => {
                 let written = match &value.kind {
                     Kind::Scalar(text, _) => text.to_string(),
-                    _ => text.get(value.span.range()).unwrap_or("").to_owned(),
+                    _ => with_indentation(text, value.span),
                 };
                 metadata.custom.push((name.to_owned(), written));
             }
@@ -85,6 +85,17 @@ pub(crate) fn parse(
         ),
     }
     metadata
+}
+
+/// The text of a value, such that it can be read on its own: its first line is indented as it was.
+fn with_indentation(text: &str, span: Span) -> String {
+    let value = text.get(span.range()).unwrap_or("").trim_end();
+    if !value.contains('\n') {
+        return value.to_owned();
+    }
+    let before = text.get(..span.range().start).unwrap_or("");
+    let column = before.chars().rev().take_while(|c| *c != '\n').count();
+    format!("{}{value}", " ".repeat(column))
 }
 
 /// Fields of another taxonomy than Sigma's must be mapped (semantics section 1): without a pipeline the document is refused.

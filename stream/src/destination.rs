@@ -86,7 +86,11 @@ impl Destinations {
         let way = self.routes.iter().find(|way| way.takes(hit.rule())).unwrap_or(&self.otherwise);
         let id = hit.id().to_string();
         let (mut topic, mut key) = (String::new(), String::new());
-        way.topic.write_topic(|placeholder| value(placeholder, hit, &id), &mut topic);
+        match &hit.rule().extension().output_topic {
+            // Nothing says more about one rule than the rule itself.
+            Some(own) => topic.push_str(own),
+            None => way.topic.write_topic(|placeholder| value(placeholder, hit, &id), &mut topic),
+        }
         self.key.write(|placeholder| value(placeholder, hit, &id), &mut key);
         Destination { topic: topic.into(), key, format: way.format }
     }

@@ -9,6 +9,7 @@ pub mod destination;
 pub mod detect;
 pub mod encode;
 pub mod evidence;
+pub mod field_mapping;
 pub mod kafka;
 pub mod lane;
 pub mod loading;

@@ -3,6 +3,7 @@
 use crate::config;
 use crate::destination::level_named;
 use crate::encode::status_name;
+use crate::field_mapping::as_pipeline;
 use crate::reading::{self, Reading};
 use crate::rule_files::RuleFiles;
 use crate::rules::Rules;
@@ -88,8 +89,8 @@ pub struct Loaded {
     pub files: RuleFiles,
     /// What became of the records of the rules topic, by key.
     pub answers: Vec<Answer>,
-    /// Rules that the topic has another version of.
-    pub overruled: Vec<String>,
+    /// What of rules does not count: those that the topic has another version of, and mistakes in their `kafka` sections.
+    pub warnings: Vec<String>,
 }
 
 /// What became of a record of the rules topic.
@@ -228,7 +229,7 @@ impl Loading {
     pub fn new(rules: &config::Rules, built_in: &[Source]) -> anyhow::Result<Self> {
         let mut pipelines = Vec::new();
         for path in &rules.pipelines {
-            pipelines.push(read(path, "pipeline", Pipeline::parse)?);
+            pipelines.push(read(path, "pipeline", pipeline)?);
         }
         pipelines.sort_by_key(|pipeline| pipeline.priority);
         let placeholders = rules.placeholders.clone().into_iter().collect();
@@ -270,12 +271,16 @@ impl Loading {
             files.texts.extend(taken.texts(topic));
         }
         let mut collection = self.loader.load(&files.texts);
-        let overruled = overrule(&mut collection, &records);
+        let mut warnings = overrule(&mut collection, &records);
         let whole: BTreeSet<Arc<str>> = sources(&collection).collect();
         let wants = |metadata: &Metadata| self.wanted.wants(metadata);
         let rules = Rules::of(collection, &files.texts, &wants, &self.routing);
         let answers = answers(&files.texts, &records, &rules.diagnostics, &whole);
-        Loaded { rules, files, answers, overruled }
+        for (metadata, extension) in rules.extensions() {
+            let warning = |problem| format!("rule `{}`: {problem}", metadata.title);
+            warnings.extend(extension.problems.iter().map(warning));
+        }
+        Loaded { rules, files, answers, warnings }
     }
 
     /// The mappings that it knows, as a text that tells them from others.
@@ -342,6 +347,12 @@ fn answers(
 /// More findings of one record are not told.
 const MAX_FOUND: usize = 20;
 
+/// A pipeline, or the field mappings of Confluent Sigma as one.
+fn pipeline(name: &str, text: &str) -> (Pipeline, Vec<Diagnostic>) {
+    let mapping = as_pipeline(text);
+    Pipeline::parse(name, mapping.as_deref().unwrap_or(text))
+}
+
 /// Reads a file that configures something. Any mistake in it is an error: half of a mapping would change detections in silence.
 fn read<T>(
     path: &Path,
@@ -394,7 +405,7 @@ mod tests {
         let loaded = load(&files, &[("1", rule("other A", "1", "y"))]);
         assert_eq!(titles(&loaded), ["B", "other A"]);
         assert_eq!(
-            loaded.overruled,
+            loaded.warnings,
             ["rule `A` of `a.yml` does not count: `rules/1` has the same id"]
         );
         // One that is broken overrules nothing.

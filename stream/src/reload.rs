@@ -4,6 +4,7 @@
 //! between two transactions. If anything is wrong, the set before stays, which is said once for each cause.
 
 use crate::config::{self, Source};
+use crate::kafka::{Clients, outlets};
 use crate::loading::{Answer, Loaded, Loading};
 use crate::meaning::Changes;
 use crate::rule_files::sorted_entries;
@@ -41,8 +42,8 @@ pub struct Made {
     pub failed: usize,
     /// What became of the records of the rules topic.
     pub answers: Vec<Answer>,
-    /// Rules of files that the topic has another version of.
-    pub overruled: Vec<String>,
+    /// What of rules does not count.
+    pub warnings: Vec<String>,
     /// What is looked at for changes from now on.
     pub rules: config::Rules,
 }
@@ -87,9 +88,9 @@ impl Recipe {
             }
         }
         let mappings = loading.mappings();
-        let Loaded { rules: compiled, answers, overruled, .. } = loaded;
+        let Loaded { rules: compiled, answers, warnings, .. } = loaded;
         let ingredients = Ingredients { rules: compiled, readings, mappings };
-        Ok(Made { ingredients, problems, failed, answers, overruled, rules })
+        Ok(Made { ingredients, problems, failed, answers, warnings, rules })
     }
 }
 
@@ -104,6 +105,8 @@ pub struct Reload {
     seen: u64,
     /// What was said last: the same is not said again and again.
     said: Said,
+    /// Once there are brokers.
+    clients: Option<Clients>,
     topic: Option<RulesTopic>,
     status: Option<RulesStatus>,
 }
@@ -113,7 +116,7 @@ pub struct Reload {
 struct Said {
     refusal: Option<String>,
     problems: Vec<String>,
-    overruled: Vec<String>,
+    warnings: Vec<String>,
     /// Why the topic of rules cannot be read.
     topic: Option<String>,
     /// Why the topic of their status cannot be written.
@@ -155,37 +158,44 @@ impl Reload {
             watched,
             seen,
             said: Said::default(),
+            clients: None,
             topic: None,
             status: None,
         }
     }
 
-    /// Reads the rules topic to its end and puts its rules in force; what becomes of them is told on `status`. Waits for the topic until `stop` is set.
+    /// Makes the first set again with all that only brokers know: the rules of the topic, which is waited for until `stop` is set, and whether the topics
+    /// are there that rules name. What becomes of the rules is told on the second topic.
     ///
     /// # Errors
     ///
     /// The rules cannot be used.
     pub fn begin(
         &mut self,
-        topic: RulesTopic,
-        status: RulesStatus,
+        clients: Clients,
+        topics: Option<(RulesTopic, RulesStatus)>,
         stop: &AtomicBool,
     ) -> anyhow::Result<()> {
-        (self.topic, self.status) = (Some(topic), Some(status));
-        while !stop.load(Ordering::Relaxed) {
-            if self.follow().is_some() {
-                if self.reload().is_none() {
-                    bail!("{}", self.said.refusal.take().unwrap_or_default());
-                }
-                if self.snapshots.newest().rules.is_empty() {
-                    tracing::warn!(
-                        "there is no rule in `{}` yet; `sigmund rules publish` puts rules there",
-                        self.watched.topic.as_deref().unwrap_or_default()
-                    );
-                }
+        self.clients = Some(clients);
+        (self.topic, self.status) = topics.unzip();
+        while self.topic.is_some() && self.follow().is_none() {
+            std::thread::sleep(FOLLOW);
+            if stop.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            std::thread::sleep(FOLLOW);
+        }
+        let is_done =
+            self.topic.is_none() && self.snapshots.newest().rules.output_topics().is_empty();
+        if !is_done && self.reload().is_none() {
+            bail!("{}", self.said.refusal.take().unwrap_or_default());
+        }
+        if let Some(topic) = &self.topic
+            && self.snapshots.newest().rules.is_empty()
+        {
+            let topic = topic.name();
+            tracing::warn!(
+                "there is no rule in `{topic}` yet; `sigmund rules publish` puts rules there"
+            );
         }
         Ok(())
     }
@@ -264,7 +274,14 @@ impl Reload {
         let topic = self.topic.as_ref().map(|topic| (topic.name(), topic.records()));
         // With a topic there may be none in the beginning.
         let empty = topic.is_some() && self.snapshots.newest().rules.is_empty();
-        let made = catch_unwind(AssertUnwindSafe(|| self.recipe.make(topic, empty)));
+        let make = || {
+            let mut made = self.recipe.make(topic, empty)?;
+            if let Some(clients) = &self.clients {
+                open(clients, &mut made)?;
+            }
+            Ok(made)
+        };
+        let made = catch_unwind(AssertUnwindSafe(make));
         let made = match made.unwrap_or_else(|_| Err(anyhow!("making them panicked"))) {
             Ok(made) => made,
             Err(error) => {
@@ -277,7 +294,7 @@ impl Reload {
             }
         };
         self.said.refusal = None;
-        let Made { ingredients, problems, failed, answers, overruled, rules } = made;
+        let Made { ingredients, problems, failed, answers, warnings, rules } = made;
         if rules.topic != self.watched.topic {
             tracing::warn!("`rules.topic` is not the same any more; it counts after a restart");
         }
@@ -292,10 +309,10 @@ impl Reload {
         for problem in problems.iter().filter(|problem| !self.said.problems.contains(problem)) {
             tracing::error!("{problem}");
         }
-        for problem in overruled.iter().filter(|one| !self.said.overruled.contains(one)) {
+        for problem in warnings.iter().filter(|one| !self.said.warnings.contains(one)) {
             tracing::warn!("{problem}");
         }
-        (self.said.problems, self.said.overruled) = (problems, overruled);
+        (self.said.problems, self.said.warnings) = (problems, warnings);
         for (what, names) in
             [("+", &changes.added), ("-", &changes.removed), ("~", &changes.changed)]
         {
@@ -333,6 +350,19 @@ impl Reload {
             }
         }
     }
+}
+
+/// Sees to it that the topics are there that rules name.
+fn open(clients: &Clients, made: &mut Made) -> anyhow::Result<()> {
+    let rules = &mut made.ingredients.rules;
+    let failed = outlets::make(clients, &rules.output_topics())?;
+    for (topic, why) in &failed {
+        made.warnings.push(format!(
+            "topic `{topic}`, which a rule names for its detections, is not there and cannot be made ({why}); they go where those of other rules go"
+        ));
+    }
+    rules.give_up_topics(&failed.into_keys().collect());
+    Ok(())
 }
 
 /// Tells the files that rules are made of from what they were before, by names, times and sizes.

@@ -1,12 +1,12 @@
 //! Rules that are ready to match, with what detections show of them.
 
-use crate::encode::{AlertCard, RuleCard, Subject};
+use crate::encode::{AlertCard, Extension, RuleCard, Subject};
 use sigmund_engine::correlation::{Alert, Correlations, used_rules};
 use sigmund_engine::{AliasTable, Record, Routing, RuleSet};
 use sigmund_parsers::FORMATS;
 use sigmund_sigma::rule::Metadata;
 use sigmund_sigma::{Collection, Correlation, Diagnostic, Loader, Severity, Source, lint};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 /// Rules ready to match.
@@ -115,6 +115,28 @@ impl Rules {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The topics that rules name for their detections.
+    #[must_use]
+    pub fn output_topics(&self) -> BTreeSet<String> {
+        self.extensions().filter_map(|(_, extension)| extension.output_topic.clone()).collect()
+    }
+
+    /// Sends detections that were to go to these topics where those of other rules go.
+    pub fn give_up_topics(&mut self, topics: &BTreeSet<String>) {
+        let cards = self.cards.iter_mut().map(|card| &mut card.extension);
+        let cards = cards.chain(self.alert_cards.iter_mut().map(|card| &mut card.extension));
+        for extension in cards {
+            extension.output_topic.take_if(|topic| topics.contains(topic));
+        }
+    }
+
+    /// What rules ask for beyond Sigma.
+    pub fn extensions(&self) -> impl Iterator<Item = (&Metadata, &Extension)> {
+        let cards = self.cards.iter().map(|card| (&card.rule.metadata, &card.extension));
+        let alerts = self.alert_cards.iter();
+        cards.chain(alerts.map(|card| (&card.correlation.metadata, &card.extension)))
     }
 
     /// What marks of detections mean: rules first, then correlations.

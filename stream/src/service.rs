@@ -100,8 +100,9 @@ impl Service {
         self.refuse_wrong_topics()?;
         type Work<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + Send + 'a>;
         let mut reload = self.reload.take();
-        if let (Some(reload), Some(topic)) = (&mut reload, &self.config.rules.topic) {
-            self.read_rules(reload, topic, stop)?;
+        if let Some(reload) = &mut reload {
+            let topics = self.config.rules.topic.as_ref().map(|topic| self.rules_topics(topic));
+            reload.begin(self.clients.clone(), topics.transpose()?, stop)?;
         }
         let this = &self;
         let mut lanes: Vec<(String, Work<'_>)> = Vec::new();
@@ -149,19 +150,14 @@ impl Service {
         })
     }
 
-    /// Reads the rules of the topic: lanes begin with them.
-    fn read_rules(
-        &self,
-        reload: &mut Reload,
-        topic: &str,
-        stop: &AtomicBool,
-    ) -> anyhow::Result<()> {
+    /// The topic of rules, and the one of what becomes of them.
+    fn rules_topics(&self, topic: &str) -> anyhow::Result<(RulesTopic, RulesStatus)> {
         let clients = &self.clients;
         let topic = RulesTopic::new(topic, Reader::new(clients, "rules")?);
         let told =
             RulesTopic::new(&self.config.rules_status(), Reader::new(clients, "rules-status")?);
         let publisher = Publisher::new(clients, "rules-status-out")?;
-        reload.begin(topic, RulesStatus::new(told, publisher, clients.instance()), stop)
+        Ok((topic, RulesStatus::new(told, publisher, clients.instance())))
     }
 
     fn detect(&self, number: usize, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {

@@ -54,9 +54,15 @@ impl Snapshots {
     /// Puts other rules in force, and says what is other about them. If they are the same as those in force, lanes are left alone.
     pub fn replace(&self, ingredients: Ingredients) -> Changes {
         let before = self.0.load();
-        let next = Snapshot::new(ingredients, before.version + 1);
+        let mut next = Snapshot::new(ingredients, before.version + 1);
+        if next.mappings == before.mappings {
+            // Matchers know kinds of events by numbers that readings share: all of a lane must be of one set.
+            next.readings = Arc::clone(&before.readings);
+        }
         let changes = next.meanings.since(&before.meanings);
-        if !changes.is_empty() || next.mappings != before.mappings || next.paths() != before.paths()
+        if !changes.is_empty()
+            || next.mappings != before.mappings
+            || next.places() != before.places()
         {
             self.0.store(Arc::new(next));
         }
@@ -85,9 +91,10 @@ impl Snapshot {
         self.mappings == other.mappings
     }
 
-    /// Detections show where their rules are.
-    fn paths(&self) -> Vec<&Arc<str>> {
-        self.rules.cards.iter().map(|card| &card.rule.metadata.source).collect()
+    /// Where rules are, which detections show, and where their detections go.
+    fn places(&self) -> Vec<(&Arc<str>, Option<&String>)> {
+        let all = self.rules.extensions();
+        all.map(|(metadata, own)| (&metadata.source, own.output_topic.as_ref())).collect()
     }
 }
 
@@ -117,6 +124,10 @@ mod tests {
         assert_eq!(second.version, 2);
         assert_ne!(first.ruleset, second.ruleset);
         assert!(snapshots.replace(ingredients("2", "other")).is_empty());
-        assert!(!snapshots.newest().reads_like(&second));
+        let third = snapshots.newest();
+        assert!(!third.reads_like(&second));
+        assert!(!Arc::ptr_eq(&second.readings, &third.readings));
+        // Kinds of events keep their numbers.
+        assert!(Arc::ptr_eq(&first.readings, &second.readings));
     }
 }

@@ -104,6 +104,12 @@ const ENTRIES: &[Entry] = &[
          `tags`, `references` and `falsepositives` are lists of texts.",
     ),
     (
+        "kafka-no-effect",
+        "a key of the `kafka` section has no effect",
+        "Rules of Confluent Sigma may have a `kafka` section: `outputTopic` is the topic of their \
+         detections, `customFields` are added to them. Nothing else in it is read.",
+    ),
+    (
         "missing-detection",
         "the rule has no `detection` mapping",
         "`detection` holds the selections and the `condition`. A document without it must have \

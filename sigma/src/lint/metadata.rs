@@ -6,7 +6,7 @@ use crate::yaml::{Kind, Node};
 use crate::{Diagnostic, metadata};
 
 /// Attributes of all kinds of documents.
-const KEYS: [&str; 25] = [
+const KEYS: [&str; 26] = [
     "title",
     "id",
     "name",
@@ -32,7 +32,11 @@ const KEYS: [&str; 25] = [
     "action",
     "simulation",
     "regression_tests_path",
+    "kafka",
 ];
+
+/// What Confluent Sigma reads in its `kafka` section.
+const KAFKA_KEYS: [&str; 2] = ["outputTopic", "customFields"];
 
 const TAG_NAMESPACES: [&str; 7] = ["attack", "car", "cve", "d3fend", "detection", "stp", "tlp"];
 
@@ -50,6 +54,7 @@ pub(super) fn check(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
             "level" => choice(value, &metadata::LEVELS.map(|(name, _)| name), found),
             "related" => related(value, found),
             "date" | "modified" => date(key, value, found),
+            "kafka" => kafka(value, found),
             name if !KEYS.contains(&name) => misspelt(key, name, root, found),
             _ => {}
         }
@@ -274,6 +279,21 @@ fn order(root: &Node, found: &mut Vec<Diagnostic>) {
 }
 
 /// Custom attributes are fine; those that nearly have the name of a known one are not.
+/// The section of Confluent Sigma: what else is in it has no effect there or here.
+fn kafka(value: &Node, found: &mut Vec<Diagnostic>) {
+    for (key, _) in value.mapping().unwrap_or_default() {
+        let name = key.text().unwrap_or_default();
+        if !KAFKA_KEYS.contains(&name) {
+            let help = match nearest(name, KAFKA_KEYS) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "known: `outputTopic`, `customFields`".to_owned(),
+            };
+            let message = format!("`{name}` in `kafka` has no effect");
+            found.push(Diagnostic::note("kafka-no-effect", key.span, message).with_help(help));
+        }
+    }
+}
+
 fn misspelt(key: &Node, name: &str, root: &Node, found: &mut Vec<Diagnostic>) {
     let candidates = KEYS.into_iter().filter(|known| root.get(known).is_none());
     if name.len() < 4 {

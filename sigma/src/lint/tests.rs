@@ -67,6 +67,8 @@ fn metadata() {
     assert_eq!(check("level: low", "level: LOW"), ["capital-value"]);
     assert_eq!(check("level: low\n", ""), ["missing-level"]);
     assert_eq!(check("level: low", "levle: low"), ["missing-level", "misspelt-attribute"]);
+    let kafka = "level: low\nkafka: {outputTopic: t, customFields: {a: b}, inputTopic: i}";
+    assert_eq!(check("level: low", kafka), ["kafka-no-effect"]);
     assert_eq!(check("status: test", "status: test\ntags: [attack.t1059, cve.2021-1]"), [""; 0]);
     assert_eq!(check("status: test", "tags: [attack.Initial_Access]"), ["tag-format"]);
     assert_eq!(check("status: test", "tags: [atack.t1059, my.own]"), ["tag-namespace"; 2]);

@@ -25,6 +25,7 @@ pub use problem::{Origin, Problem, Problems};
 pub use secret::{HIDDEN, Properties, Secret};
 pub use shape::schema;
 pub use size::Size;
+pub(crate) use template::topic_mistake;
 pub use template::{Placeholder, Template};
 
 use schemars::JsonSchema;

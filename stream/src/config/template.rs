@@ -93,7 +93,7 @@ fn allowed(c: char) -> char {
 }
 
 /// What is wrong with the name of a topic (`org.apache.kafka.common.internals.Topic`), if anything.
-pub(super) fn topic_mistake(name: &str) -> Option<String> {
+pub(crate) fn topic_mistake(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("the name of a topic is empty".to_owned())
     } else if matches!(name, "." | "..") || name.chars().any(|c| allowed(c) != c) {

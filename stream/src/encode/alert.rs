@@ -1,6 +1,6 @@
 //! Alerts of correlations: what encoders say of them beside the event that caused them.
 
-use super::{RuleCard, json, jsonl, rfc3339};
+use super::{Extension, RuleCard, json, jsonl, rfc3339};
 use crate::words::plural;
 use sigmund_engine::correlation::{Alert, Correlations, Entry, Reason};
 use sigmund_engine::detection::Matched;
@@ -15,6 +15,8 @@ pub struct AlertCard {
     pub correlation: Arc<Correlation>,
     /// Id (or name) and title of what it refers to, in the order of its `rules`.
     pub references: Vec<(String, String)>,
+    /// What it asks for beyond Sigma.
+    pub extension: Extension,
     /// The value of `rule` in jsonl, written when it is first needed.
     pub(super) json: OnceLock<Vec<u8>>,
 }
@@ -46,6 +48,7 @@ impl AlertCard {
                     .iter()
                     .map(|rule| reference(correlation, &rule.name))
                     .collect(),
+                extension: Extension::of(&correlation.metadata),
                 json: OnceLock::new(),
             })
             .collect()

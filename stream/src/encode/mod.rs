@@ -5,6 +5,7 @@
 
 mod alert;
 mod ecs;
+mod extension;
 pub mod json;
 mod jsonl;
 mod ocsf;
@@ -20,6 +21,7 @@ use std::io::{self, Write as _};
 use std::sync::{Arc, OnceLock};
 
 pub use alert::{AlertCard, AlertView, Contribution, no_event};
+pub use extension::Extension;
 
 /// How detections are written for machines: one object each, on one line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +52,8 @@ impl Format {
 pub struct RuleCard {
     /// What was loaded.
     pub rule: Arc<Rule>,
+    /// What it asks for beyond Sigma.
+    pub extension: Extension,
     /// The value of `rule` in jsonl, written when it first matches.
     json: OnceLock<Vec<u8>>,
 }
@@ -58,7 +62,8 @@ impl RuleCard {
     /// The card of a rule.
     #[must_use]
     pub fn new(rule: Arc<Rule>) -> Self {
-        Self { rule, json: OnceLock::new() }
+        let extension = Extension::of(&rule.metadata);
+        Self { rule, extension, json: OnceLock::new() }
     }
 
     /// What the rule is called.
@@ -101,6 +106,15 @@ impl<'a> Subject<'a> {
         match self {
             Self::Rule(card) => &card.rule.metadata,
             Self::Correlation(card) => &card.correlation.metadata,
+        }
+    }
+
+    /// What it asks for beyond Sigma.
+    #[must_use]
+    pub fn extension(self) -> &'a Extension {
+        match self {
+            Self::Rule(card) => &card.extension,
+            Self::Correlation(card) => &card.extension,
         }
     }
 

@@ -7,6 +7,7 @@ mod access;
 pub mod client;
 pub mod member;
 pub mod outbox;
+pub mod outlets;
 pub mod publisher;
 pub mod reader;
 pub mod topics;
