@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 /// So many bytes are about a segment.
-const SEGMENT: usize = 1 << 16;
+const SEGMENT: usize = 1 << 14;
 /// Below so many places nothing is given back.
 const SMALL: usize = 64;
 
@@ -176,11 +176,11 @@ impl<T: Copy> FromIterator<T> for Segments<T> {
 mod tests {
     use super::*;
 
-    /// Three of them fill a segment's place for four: segments of 21 or so would be too slow to fill, these have 2.
-    type Large = [u64; 4096];
+    /// A segment has two of them.
+    type Large = [u64; 1024];
 
     fn large(number: u64) -> Large {
-        let mut large = [0; 4096];
+        let mut large = [0; 1024];
         large[0] = number;
         large
     }
@@ -226,7 +226,7 @@ mod tests {
             queue.push(at);
             if at >= 100_000 {
                 assert_eq!(queue.pop(), Some(at - 100_000));
-                assert!(queue.bytes() <= 100_000 * 8 + 2 * SEGMENT + 1000, "{}", queue.bytes());
+                assert!(queue.bytes() <= 100_000 * 8 + 2 * SEGMENT + 4000, "{}", queue.bytes());
             }
         }
         assert_eq!((queue.at(0), queue.at(99_999)), (900_000, 999_999));
