@@ -200,14 +200,16 @@ impl Outbox {
             .map_err(|error| Failure::Fatal(format!("offset of `{partition}`: {error}")))?;
         }
         if self.delivery == Delivery::AtLeastOnce {
-            return member.commit(&list);
+            return if offsets.is_empty() { Ok(()) } else { member.commit(&list) };
         }
-        let Some(metadata) = member.metadata() else {
-            return Err(Failure::Aborted("the group does not know this member".to_owned()));
-        };
-        self.transact("send offsets to the transaction", || {
-            self.producer.send_offsets_to_transaction(&list, &metadata, self.timeout)
-        })?;
+        if !offsets.is_empty() {
+            let Some(metadata) = member.metadata() else {
+                return Err(Failure::Aborted("the group does not know this member".to_owned()));
+            };
+            self.transact("send offsets to the transaction", || {
+                self.producer.send_offsets_to_transaction(&list, &metadata, self.timeout)
+            })?;
+        }
         self.transact("commit the transaction", || self.producer.commit_transaction(self.timeout))
     }
 
