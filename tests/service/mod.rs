@@ -2,4 +2,5 @@
 
 mod fixtures;
 mod outline;
+mod rules;
 mod running;
