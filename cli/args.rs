@@ -55,6 +55,10 @@ pub(crate) enum Command {
     Hunt(Box<Hunt>),
     /// Run the service: events from Kafka topics in, detections to Kafka topics out
     Run(Box<Run>),
+    /// Show how a running service is
+    Status(ServiceStatus),
+    /// Show the detections of a running service as they are made
+    Tail(Tail),
     /// Find mistakes in rules: parse, lint and compile them
     Check(Check),
     /// Run the tests of rules
@@ -93,6 +97,67 @@ pub(crate) struct Run {
     /// Rule file or directory, instead of those of the configuration; may be repeated
     #[arg(short, long = "rules", value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
+}
+
+/// Where a running service is.
+#[derive(Clone, Debug, ClapArgs)]
+#[command(next_help_heading = "Service")]
+pub(crate) struct Connect {
+    /// Address of the service, as in its `http.listen`
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9464")]
+    pub(crate) url: String,
+    /// The token in its `http.token`, if it has one
+    #[arg(long, value_name = "TOKEN", env = "SIGMUND_HTTP__TOKEN", hide_env_values = true)]
+    pub(crate) token: Option<String>,
+}
+
+/// `sigmund status`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Exits with 1 if the service is not ready, and with 2 if it cannot be asked.
+
+Examples:
+  sigmund status
+  sigmund status -f json | jq '.lanes[].partitions[]'")]
+pub(crate) struct ServiceStatus {
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+    /// Format of the status
+    #[arg(short, long, value_enum, default_value_t = StatusFormat::Table)]
+    pub(crate) format: StatusFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatusFormat {
+    /// Lines for a person
+    Table,
+    /// One JSON object
+    Json,
+}
+
+/// `sigmund tail`
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "\
+Examples:
+  sigmund tail                                  detections of the service on this machine
+  sigmund tail --level high -f jsonl | jq .rule.title")]
+pub(crate) struct Tail {
+    #[command(flatten)]
+    pub(crate) connect: Connect,
+    /// Only detections of rules of at least this level
+    #[arg(long, value_enum)]
+    pub(crate) level: Option<Level>,
+    /// Format of the detections [default: table on a terminal, otherwise jsonl]
+    #[arg(short, long, value_enum)]
+    pub(crate) format: Option<TailFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TailFormat {
+    /// Lines for a person
+    Table,
+    /// One JSON object per line (docs/detection.schema.json)
+    Jsonl,
 }
 
 /// Which rules, and what is done to them before they are compiled.

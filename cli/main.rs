@@ -20,6 +20,7 @@ mod rule_test;
 mod rule_text;
 mod scan;
 mod schedule;
+mod service;
 mod sources;
 mod temporary;
 mod timeline;

@@ -8,6 +8,8 @@ mod hunt;
 mod parse;
 mod rules;
 mod run;
+mod status;
+mod tail;
 mod test;
 mod topics;
 
@@ -41,6 +43,8 @@ pub(crate) fn run(command: Command, printer: &Printer) -> anyhow::Result<Status>
     match command {
         Command::Hunt(args) => hunt::run(&args, printer),
         Command::Run(args) => run::run(&args, printer),
+        Command::Status(args) => status::run(&args, printer),
+        Command::Tail(args) => tail::run(&args, printer),
         Command::Check(args) => check::run(&args, printer),
         Command::Test(args) => test::run(&args, printer),
         Command::Parse(args) => parse::run(&args, printer),

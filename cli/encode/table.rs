@@ -37,12 +37,12 @@ impl Style {
     }
 
     /// In bold, where there are colours.
-    pub(super) fn bold(&self, text: &str) -> String {
+    pub(crate) fn bold(&self, text: &str) -> String {
         if self.color { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     /// The level's name in its colour, as wide as the column.
-    pub(super) fn level(&self, level: Option<Level>) -> String {
+    pub(crate) fn level(&self, level: Option<Level>) -> String {
         let name = match level {
             Some(Level::Informational) => "info",
             Some(level) => level_name(level),

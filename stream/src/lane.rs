@@ -107,6 +107,7 @@ impl<S: Stage> Lane<S> {
         let member = Member::join(clients, name, number, topics)?;
         let (transaction, stop) = (transaction.clone(), Arc::clone(stop));
         let offsets = BTreeMap::new();
+        metrics.joined();
         Ok(Self { member, outbox, stage, transaction, stop, metrics, offsets })
     }
 
@@ -117,12 +118,14 @@ impl<S: Stage> Lane<S> {
     /// Something that this process cannot mend: it should end, and be started again.
     pub fn run(mut self) -> anyhow::Result<()> {
         loop {
+            self.metrics.beat();
             let stops = self.stop.load(Ordering::Relaxed);
             if !stops {
                 self.gather()?;
             }
             self.commit()?;
             if stops {
+                self.metrics.ended();
                 return Ok(());
             }
         }
@@ -146,6 +149,7 @@ impl<S: Stage> Lane<S> {
                 break;
             }
             let polled = self.member.poll(POLL.min(deadline - now));
+            self.metrics.beat();
             // Callbacks run within `poll`, before the record is given.
             if self.member.has_changes() {
                 let changes = self.member.changes();
@@ -277,7 +281,9 @@ fn apply<S: Stage>(
                 if !partitions.is_empty() {
                     tracing::info!(stage = metrics.stage(), partitions = %listed(partitions), "assigned");
                 }
+                metrics.assigning();
                 stage.assigned(member, partitions)?;
+                metrics.assigned(partitions);
             }
             Change::Revoked(partitions) => {
                 tracing::info!(stage = metrics.stage(), partitions = %listed(partitions), "revoked");
@@ -285,9 +291,9 @@ fn apply<S: Stage>(
                     offsets.remove(partition);
                 });
                 stage.revoked(partitions);
+                metrics.revoked(partitions);
             }
         }
-        metrics.rebalanced();
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use crate::correlate::Origin;
 use crate::correlate::Seen;
 use crate::destination::Destination;
-use crate::encode::{Buffer, Hit, RuleCard, json, level_name, rfc3339};
+use crate::encode::{Buffer, Format, Hit, RuleCard, json, level_name, rfc3339};
 use crate::kafka::Outgoing;
 use crate::plan::Plan;
 use crate::rules::Rules;
@@ -17,14 +17,7 @@ pub const MAX_VALUE: usize = 900_000;
 /// A detection, made with the set of rules of that name.
 pub fn detection(plan: &Plan, hit: &Hit<'_>, ruleset: &str, buffer: &mut Buffer) -> Outgoing {
     let Destination { topic, key, format } = plan.destinations.of(hit);
-    format.write(hit, buffer);
-    buffer.mark(hit.time(), 0);
-    let mut value = Vec::new();
-    // Writing to memory cannot fail.
-    let _ = buffer.drain(0, &mut |_, text| {
-        value.extend_from_slice(text.trim_ascii_end());
-        Ok(())
-    });
+    let mut value = written(format, hit, buffer);
     let mut headers = vec![
         ("rule_id", hit.rule().id().as_bytes().to_vec()),
         ("rule_level", hit.rule().level().map_or("", level_name).as_bytes().to_vec()),
@@ -36,6 +29,19 @@ pub fn detection(plan: &Plan, hit: &Hit<'_>, ruleset: &str, buffer: &mut Buffer)
         headers.push(("truncated", b"true".to_vec()));
     }
     Outgoing { topic, partition: None, key: Some(key.into_bytes()), value: Some(value), headers }
+}
+
+/// A detection in a format.
+pub(crate) fn written(format: Format, hit: &Hit<'_>, buffer: &mut Buffer) -> Vec<u8> {
+    format.write(hit, buffer);
+    buffer.mark(hit.time(), 0);
+    let mut value = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = buffer.drain(0, &mut |_, text| {
+        value.extend_from_slice(text.trim_ascii_end());
+        Ok(())
+    });
+    value
 }
 
 /// A detection whose event does not fit: everything else of it, and where the event is.

@@ -11,7 +11,7 @@ use crate::rule_files::sorted_entries;
 use crate::rules_status::RulesStatus;
 use crate::rules_topic::{RuleRecords, RulesTopic};
 use crate::snapshot::{Ingredients, Snapshots};
-use crate::telemetry::StageMetrics;
+use crate::telemetry::Metrics;
 use anyhow::{anyhow, bail};
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash as _, Hasher as _};
@@ -99,7 +99,7 @@ impl Recipe {
 pub struct Reload {
     recipe: Recipe,
     snapshots: Arc<Snapshots>,
-    metrics: StageMetrics,
+    metrics: Metrics,
     watched: config::Rules,
     /// Of the files of the last set that was tried.
     seen: u64,
@@ -147,7 +147,7 @@ impl Reload {
     pub fn new(
         recipe: Recipe,
         snapshots: Arc<Snapshots>,
-        metrics: StageMetrics,
+        metrics: Metrics,
         watched: config::Rules,
         seen: u64,
     ) -> Self {
@@ -211,7 +211,7 @@ impl Reload {
                 Some(changed)
             }
             Err(error) => {
-                self.metrics.error("rules_topic");
+                self.metrics.error("reload", "rules_topic");
                 let why = format!(
                     "the rules topic cannot be read ({error:#}); it is tried again, and `sigmund topics check` says what is needed"
                 );
@@ -285,8 +285,9 @@ impl Reload {
         let made = match made.unwrap_or_else(|_| Err(anyhow!("making them panicked"))) {
             Ok(made) => made,
             Err(error) => {
-                self.metrics.count("refused", 1);
+                self.metrics.reloaded(false);
                 let why = format!("{error:#}");
+                self.metrics.problems(std::slice::from_ref(&why));
                 say(&mut self.said.refusal, why, &|why| {
                     tracing::error!("rules stay as they are: {why}");
                 });
@@ -320,8 +321,9 @@ impl Reload {
                 tracing::debug!("{what} {name}");
             }
         }
-        self.metrics.count(if changes.is_empty() { "unchanged" } else { "changed" }, 1);
         let snapshot = self.snapshots.newest();
+        self.metrics.reloaded(true);
+        self.metrics.in_force(&snapshot, &self.said.problems);
         tracing::info!(
             ruleset = &*snapshot.ruleset,
             rules = snapshot.rules.len(),
@@ -339,10 +341,10 @@ impl Reload {
         match status.say(answers, value) {
             Ok(count) => {
                 self.said.status = None;
-                self.metrics.count("rule_statuses", count as u64);
+                self.metrics.rule_statuses(count as u64);
             }
             Err(error) => {
-                self.metrics.error("rules_status");
+                self.metrics.error("reload", "rules_status");
                 let why = format!(
                     "it is not told what became of rules ({error:#}); `sigmund topics check` says what is needed"
                 );
@@ -396,7 +398,6 @@ fn look_at(path: &Path, depth: usize, hasher: &mut DefaultHasher) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::Metrics;
     use std::fs;
     use std::path::PathBuf;
 
@@ -434,7 +435,7 @@ mod tests {
         let seen = fingerprint(&rules);
         let made = recipe.make(None, false).expect("rules");
         let snapshots = Arc::new(Snapshots::new(made.ingredients));
-        Reload::new(recipe, snapshots, Metrics::new().stage("reload"), rules, seen)
+        Reload::new(recipe, snapshots, Metrics::new(), rules, seen)
     }
 
     fn of(folder: &Folder) -> config::Rules {

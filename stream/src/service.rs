@@ -10,7 +10,7 @@ use crate::reload::{Made, ReadRules, Recipe, Reload, fingerprint};
 use crate::rules_status::RulesStatus;
 use crate::rules_topic::RulesTopic;
 use crate::snapshot::Snapshots;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Identity, Metrics, Server};
 use anyhow::{Context as _, anyhow, bail};
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -32,6 +32,7 @@ pub struct Service {
     /// Until it runs.
     reload: Option<Reload>,
     demand: Arc<AtomicBool>,
+    identity: Identity,
 }
 
 /// The name of a process that was given none.
@@ -62,11 +63,14 @@ impl Service {
         let instance = config.instance.clone().unwrap_or_else(random_instance);
         let clients = Clients::new(&config, &instance);
         let (snapshots, metrics) = (Arc::new(Snapshots::new(ingredients)), Metrics::new());
+        metrics.in_force(&snapshots.newest(), &problems);
         let watched = config.rules.clone();
-        let counts = metrics.stage("reload");
+        let counts = metrics.clone();
         let reload = Some(Reload::new(recipe, Arc::clone(&snapshots), counts, watched, seen));
         let (plan, demand) = (Arc::new(plan), Arc::default());
-        Ok((Self { config, plan, clients, snapshots, metrics, reload, demand }, problems))
+        let identity = Identity { application: config.application.clone(), instance };
+        let this = Self { config, plan, clients, snapshots, metrics, reload, demand, identity };
+        Ok((this, problems))
     }
 
     /// Rules are read anew when it is set; it is unset again then.
@@ -93,6 +97,8 @@ impl Service {
     ///
     /// A lane could not go on. Nothing is lost: the next process goes on from the last commit.
     pub fn run(mut self, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+        let (metrics, identity) = (self.metrics.clone(), self.identity.clone());
+        let _server = Server::start(&self.config.http, metrics, identity, stop)?;
         self.reach(stop)?;
         if stop.load(Ordering::Relaxed) {
             return Ok(());
@@ -161,7 +167,7 @@ impl Service {
     }
 
     fn detect(&self, number: usize, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
-        let metrics = self.metrics.stage("detect");
+        let metrics = self.metrics.lane("detect", number);
         let stage =
             Detect::new(Arc::clone(&self.plan), Arc::clone(&self.snapshots), metrics.clone());
         let topics = self.plan.subscription();
@@ -172,7 +178,7 @@ impl Service {
     }
 
     fn correlate(&self, number: usize, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
-        let metrics = self.metrics.stage("correlate");
+        let metrics = self.metrics.lane("correlate", number);
         let reader = Reader::new(&self.clients, &format!("restore-{number}"))?;
         let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
         let exactly_once = self.config.delivery == Delivery::ExactlyOnce;
@@ -195,7 +201,10 @@ impl Service {
             // Passwords are checked and errors told while it is asked.
             client.poll(Duration::ZERO);
             match client.fetch_metadata(None, Duration::from_secs(5)) {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.metrics.reached();
+                    return Ok(());
+                }
                 Err(error) => {
                     client.poll(Duration::ZERO);
                     let brokers = self.config.kafka.bootstrap_servers.join(",");

@@ -13,7 +13,7 @@ use crate::lane::{Batch, Stage};
 use crate::outgoing;
 use crate::plan::Plan;
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::telemetry::StageMetrics;
+use crate::telemetry::{Lost, StageMetrics, Tally, Times, Windows};
 use anyhow::{Context as _, bail};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use sigmund_engine::correlation::{Alert, Correlator, EventRef, Output};
@@ -42,6 +42,9 @@ struct Partition {
     forgotten: Vec<Vec<u8>>,
     /// Hits before this one are in the state already: their offsets were not committed in time.
     known: u64,
+    tally: Tally,
+    /// When the newest record came to Kafka and to us.
+    came: Times,
 }
 
 /// The stage.
@@ -107,6 +110,7 @@ impl Correlate {
         let mut kept = Kept::default();
         let mut records = 0_u64;
         self.reader.read_to_end(&changelog, None, &mut |message| {
+            self.metrics.beat();
             records += 1;
             kept.take(message.key().unwrap_or_default(), message.payload());
             Ok(())
@@ -161,10 +165,13 @@ impl Correlate {
             touched: false,
             forgotten,
             known,
+            tally: Tally::default(),
+            came: Times::default(),
         };
         if let Some((oldest, next)) = oldest {
             let place_of = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
             self.reader.read(place, place_of(oldest), place_of(next), &mut |message| {
+                self.metrics.beat();
                 partition.again(&self.snapshot, message);
                 Ok(())
             })?;
@@ -232,6 +239,26 @@ impl Partition {
         }
     }
 
+    /// How the windows are, for metrics.
+    fn windows(&self) -> Windows {
+        let correlator = &self.correlator;
+        let total = &correlator.usage().total;
+        let (waiting, waiting_bytes) = correlator.pending();
+        let (early_bytes, early) = correlator.early();
+        let forced = correlator.forced();
+        let lost = Lost { groups: total.lost_groups, hits: total.lost_hits, forced, early };
+        Windows {
+            watermark: correlator.watermark(),
+            groups: total.groups,
+            hits: total.hits,
+            bytes: total.bytes,
+            waiting,
+            waiting_bytes,
+            early_bytes,
+            lost,
+        }
+    }
+
     /// A hit that waited for the watermark.
     fn again(&mut self, snapshot: &Snapshot, message: &BorrowedMessage<'_>) {
         let offset = u64::try_from(message.offset()).unwrap_or(0);
@@ -272,9 +299,10 @@ impl Stage for Correlate {
         let offset = u64::try_from(message.offset()).unwrap_or(0);
         partition.next = offset + 1;
         partition.touched = true;
-        self.metrics.count("records", 1);
+        partition.tally.records += 1;
+        partition.tally.bytes += message.payload_len() as u64;
         if offset < partition.known {
-            self.metrics.count("repeated", 1);
+            partition.tally.repeated += 1;
             return Ok(());
         }
         let crossing = match message.payload().map(Crossing::read) {
@@ -299,6 +327,9 @@ impl Stage for Correlate {
                 }
             }
             Crossing::Sighting(record) => {
+                let record_time = message.timestamp().to_millis();
+                let record_time = record_time.map(|time| time.saturating_mul(1_000_000));
+                partition.came = Times { event: None, record: record_time, received: Some(now()) };
                 let correlations = &self.snapshot.rules.correlations;
                 match correlations.read_sighting(&mut &record.sighting[..]) {
                     Ok(Some(mut sighting)) => {
@@ -308,10 +339,10 @@ impl Stage for Correlate {
                             (record.origin, record.offset, record.body);
                         partition.bodies.keep(offset, Seen { origin, offset: raw_offset, body });
                         partition.correlator.process(sighting, &mut partition.output);
-                        self.metrics.count("hits", 1);
+                        partition.tally.hits += 1;
                     }
                     // Of a rule that is not there any more, or not there yet.
-                    Ok(None) => self.metrics.count("hits_of_other_rules", 1),
+                    Ok(None) => partition.tally.unknown_hits += 1,
                     Err(why) => {
                         tracing::error!(partition = %partition.place, offset, "a hit is not read: {why}");
                         self.metrics.error("unreadable_sighting");
@@ -330,12 +361,20 @@ impl Stage for Correlate {
             partition.correlator.tick(clock, &mut partition.output);
             let mut output = std::mem::take(&mut partition.output);
             for alert in output.alerts.drain(..) {
-                metrics.count("alerts", 1);
-                let sent = encode(plan, snapshot, partition, reader, routes, &alert, buffer)?;
-                batch.outgoing.extend(sent);
+                let mut made = None;
+                hit_of(snapshot, partition, reader, routes, &alert, &mut |hit| {
+                    let shown = metrics.shown(hit, buffer);
+                    let sent = outgoing::detection(plan, hit, &snapshot.ruleset, buffer);
+                    made = Some((sent, hit.time(), shown));
+                })?;
+                let Some((sent, event, shown)) = made else { continue };
+                batch.outgoing.push(sent);
+                let times = Times { event, ..partition.came };
+                partition.tally.detection(snapshot.rules.index_of_alert(&alert), times);
+                partition.tally.show(shown);
             }
             for late in output.late.drain(..) {
-                metrics.count("late", 1);
+                partition.tally.late_hits += 1;
                 let seen =
                     partition.bodies.get(late.sighting.event.record, reader, &partition.place)?;
                 batch.outgoing.push(outgoing::late(plan, &snapshot.rules, &late, seen.as_deref()));
@@ -378,9 +417,13 @@ impl Stage for Correlate {
     }
 
     fn committed(&mut self, member: &Member) {
+        let mut tally = Tally::default();
         for partition in self.partitions.values_mut() {
             partition.touched = false;
+            tally.add(&mut partition.tally);
+            partition.came = Times::default();
         }
+        self.metrics.committed(&self.snapshot.rules, &mut tally);
         let newest = self.snapshots.newest();
         if !Arc::ptr_eq(&newest, &self.snapshot) {
             let set = &newest.rules.correlations;
@@ -389,11 +432,9 @@ impl Stage for Correlate {
             }
             self.snapshot = newest;
         }
-        let usage = self.partitions.values().fold((0, 0, 0), |sum, partition| {
-            let total = &partition.correlator.usage().total;
-            (sum.0 + total.groups, sum.1 + total.hits, sum.2 + total.bytes)
-        });
-        self.metrics.state(usage);
+        for partition in self.partitions.values() {
+            self.metrics.windows(&partition.place, partition.windows());
+        }
         self.look(member);
     }
 
@@ -432,18 +473,17 @@ fn route(routes: &mut HashMap<Vec<LogSource>, Arc<Route>>, sources: &[LogSource]
     route
 }
 
-/// An alert with the events behind it.
-fn encode(
-    plan: &Plan,
+/// Gives an alert with the events behind it; nothing if its correlation is not there any more.
+fn hit_of(
     snapshot: &Snapshot,
     partition: &Partition,
     reader: &Reader,
     routes: &mut HashMap<Vec<LogSource>, Arc<Route>>,
     alert: &Alert,
-    buffer: &mut Buffer,
-) -> anyhow::Result<Option<Outgoing>> {
+    take: &mut dyn FnMut(&Hit<'_>),
+) -> anyhow::Result<()> {
     let Some(card) = snapshot.rules.alert_cards.get(alert.correlation as usize) else {
-        return Ok(None);
+        return Ok(());
     };
     let mut events = Vec::new();
     for entry in alert.events.iter() {
@@ -477,6 +517,6 @@ fn encode(
     };
     let event_view = EventView::new(&event, &path, record);
     let matched = view.matched();
-    let hit = Hit::of_alert(&view, &event_view, &matched);
-    Ok(Some(outgoing::detection(plan, &hit, &snapshot.ruleset, buffer)))
+    take(&Hit::of_alert(&view, &event_view, &matched));
+    Ok(())
 }

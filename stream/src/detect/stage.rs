@@ -9,7 +9,7 @@ use crate::lane::{Batch, Stage};
 use crate::outgoing;
 use crate::plan::{Inlet, Plan};
 use crate::snapshot::{Snapshot, Snapshots};
-use crate::telemetry::StageMetrics;
+use crate::telemetry::{StageMetrics, Tally, Times};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use sigmund_engine::Record;
 use sigmund_engine::correlation::EventRef;
@@ -31,6 +31,7 @@ struct Raw {
     told: Option<Option<i64>>,
     time: Option<i64>,
     outgoing: Vec<Outgoing>,
+    tally: Tally,
 }
 
 /// The stage.
@@ -48,6 +49,8 @@ pub struct Detect {
 
 /// A stream is opened anew when the times of its records are so far from its beginning, in nanoseconds.
 const DAY: i64 = 86_400_000_000_000;
+
+const TOO_LONG: &str = "longer than the limit: its end was not looked at";
 
 impl Detect {
     /// With the newest rules.
@@ -99,6 +102,7 @@ impl Detect {
                 told: None,
                 time: None,
                 outgoing: Vec::new(),
+                tally: Tally::default(),
             }
         })
     }
@@ -134,10 +138,11 @@ impl Stage for Detect {
         }
         let Self { plan, snapshot, detector, record, raw, metrics, buffer, partitions, .. } = self;
         let Some(raw) = raw.get_mut(partition) else { return Ok(()) };
-        metrics.count("records", 1);
+        raw.tally.records += 1;
+        raw.tally.bytes += message.payload_len() as u64;
         let Some(value) = message.payload().filter(|value| !value.is_empty()) else {
             let reason = if message.payload().is_none() { "tombstone" } else { "empty" };
-            metrics.count("dead_letters", 1);
+            raw.tally.dead_letter(reason);
             raw.outgoing.push(outgoing::dead_letter(plan, message, &raw.origin, reason));
             return Ok(());
         };
@@ -152,18 +157,20 @@ impl Stage for Detect {
         let format = stream.format();
         let offset = u64::try_from(message.offset()).unwrap_or(0);
         let place = EventRef { source: 0, record: offset };
-        let credible = now().saturating_add(plan.max_future);
+        let clock = now();
+        let credible = clock.saturating_add(plan.max_future);
         let mut problem = None;
         let (mut events, mut untimed, mut future) = (0, 0, 0);
-        let (path, origin, out, latest) =
-            (&raw.path, &raw.origin, &mut raw.outgoing, &mut raw.time);
+        let (path, origin, out, latest, tally) =
+            (&raw.path, &raw.origin, &mut raw.outgoing, &mut raw.time, &mut raw.tally);
+        let record_time = Some(received).filter(|time| *time > 0);
         stream.message(value, record, &mut |mut framed| {
             if framed.outcome != Outcome::Event {
                 return;
             }
             events += 1;
             if framed.truncated {
-                problem.get_or_insert("longer than the limit: its end was not looked at");
+                problem.get_or_insert(TOO_LONG);
             } else if framed.format == "text" && format != "text" {
                 problem
                     .get_or_insert("not of the format of its topic: it was matched as plain text");
@@ -180,9 +187,12 @@ impl Stage for Detect {
             if seen.reports {
                 seen.show(&mut framed, &mut |event| {
                     let view = EventView::new(event, path, offset);
-                    detector.hits(&view, &mut |_, hit| {
+                    detector.hits(&view, &mut |rule, hit| {
                         out.push(outgoing::detection(plan, hit, &snapshot.ruleset, buffer));
-                        metrics.detection(hit.rule().id());
+                        let event = hit.time();
+                        let times = Times { event, record: record_time, received: Some(clock) };
+                        tally.detection(rule, times);
+                        tally.show(metrics.shown(hit, buffer));
                     });
                 });
             }
@@ -199,12 +209,13 @@ impl Stage for Detect {
             }
         });
         if let Some(reason) = problem {
-            metrics.count("dead_letters", 1);
+            // `problem` has no other words.
+            raw.tally.dead_letter(if reason == TOO_LONG { "oversize" } else { "format" });
             raw.outgoing.push(outgoing::dead_letter(plan, message, &raw.origin, reason));
         }
-        metrics.count("events", events);
-        metrics.count("untimed_hits", untimed);
-        metrics.count("future_events", future);
+        raw.tally.events += events;
+        raw.tally.untimed_hits += untimed;
+        raw.tally.future_events += future;
         Ok(())
     }
 
@@ -229,15 +240,19 @@ impl Stage for Detect {
     }
 
     fn committed(&mut self, _: &Member) {
+        let mut tally = Tally::default();
         for raw in self.raw.values_mut() {
             raw.told = Some(raw.time);
+            tally.add(&mut raw.tally);
         }
+        self.metrics.committed(&self.snapshot.rules, &mut tally);
         self.refresh();
     }
 
     fn aborted(&mut self, _: &Member) -> anyhow::Result<()> {
         for raw in self.raw.values_mut() {
             raw.outgoing.clear();
+            raw.tally = Tally::default();
             raw.time = raw.told.flatten();
         }
         self.refresh();

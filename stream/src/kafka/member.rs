@@ -32,6 +32,8 @@ pub struct Reach {
     pub partition: TopicPartition,
     /// One after the last record that may be read.
     pub end: i64,
+    /// The next offset that is fetched: where reading began, until there is more.
+    pub fetched: Option<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +63,8 @@ impl ClientContext for Context {
             for (partition, about) in about.partitions {
                 if partition >= 0 && about.ls_offset >= 0 {
                     let partition = TopicPartition { topic: Arc::clone(&topic), partition };
-                    reaches.push(Reach { partition, end: about.ls_offset });
+                    let fetched = Some(about.next_offset).filter(|offset| *offset >= 0);
+                    reaches.push(Reach { partition, end: about.ls_offset, fetched });
                 }
             }
         }

@@ -1,66 +1,72 @@
-//! Metrics in Prometheus' terms.
+//! What lanes tell, and how it is counted.
+//!
+//! Nothing is counted per event: a stage adds up plain numbers in a [`Tally`], which goes into shared counters when its transaction is
+//! committed. What changes with time alone (lags, ages, sums over lanes) is computed when somebody asks.
 
+use super::catalog::{
+    Catalog, KindLabels, LaneLabels, PartitionLabels, ReasonLabel, ResultLabel, RuleKind,
+    RuleLabels, StageLabel, WindowLabels,
+};
+use super::lane::{Lane, Lost, Phase, Transaction, Windows};
+use super::live::{Live, Shown};
+use super::tally::{Tally, Times};
+use crate::encode::{Buffer, Format, Hit, level_name};
 use crate::kafka::TopicPartition;
 use crate::kafka::member::Reach;
-use prometheus_client::encoding::EncodeLabelSet;
+use crate::rules::Rules;
+use crate::snapshot::Snapshot;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::Registry;
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
-
-/// `stage="detect"` or `stage="correlate"`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct StageLabel {
-    stage: &'static str,
-}
-
-/// A partition that is read.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct PartitionLabels {
-    stage: &'static str,
-    topic: String,
-    partition: i32,
-}
-
-/// Something of a kind.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct KindLabels {
-    stage: &'static str,
-    kind: &'static str,
-}
-
-/// A rule by its id.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct RuleLabel {
-    rule: String,
-}
+use prometheus_client::metrics::histogram::Histogram;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// All metrics of a process.
 #[derive(Clone, Debug)]
-pub struct Metrics(Arc<All>);
+pub struct Metrics(pub(super) Arc<All>);
 
 #[derive(Debug)]
-struct All {
-    registry: Mutex<Registry>,
-    transactions: Family<StageLabel, Histogram>,
-    sent: Family<StageLabel, Counter>,
-    aborts: Family<StageLabel, Counter>,
-    rebalances: Family<StageLabel, Counter>,
-    errors: Family<KindLabels, Counter>,
-    lag: Family<PartitionLabels, Gauge>,
-    counts: Family<KindLabels, Counter>,
-    detections: Family<RuleLabel, Counter>,
-    restores: Histogram,
-    state_groups: Gauge,
-    state_hits: Gauge,
-    state_bytes: Gauge,
-    /// One after the last record that was done.
-    positions: Mutex<BTreeMap<TopicPartition, i64>>,
+pub(super) struct All {
+    pub(super) begun: Instant,
+    pub(super) begun_at: SystemTime,
+    catalog: Mutex<Catalog>,
+    pub(super) lanes: Mutex<Vec<Arc<Lane>>>,
+    pub(super) rules: Mutex<RuleState>,
+    pub(super) live: Live,
+    live_lost: Counter,
+    /// A broker has answered.
+    pub(super) reached: AtomicBool,
+    /// Of stage 1, and detections of both.
+    pub(super) totals: Totals,
 }
+
+/// What rates are computed from.
+#[derive(Debug, Default)]
+pub(super) struct Totals {
+    pub(super) records: AtomicU64,
+    pub(super) bytes: AtomicU64,
+    pub(super) events: AtomicU64,
+    pub(super) detections: AtomicU64,
+}
+
+/// The rules in force.
+#[derive(Debug, Default)]
+pub(super) struct RuleState {
+    pub(super) version: u64,
+    /// The same on all processes with the same rules.
+    pub(super) set: Arc<str>,
+    pub(super) rules: usize,
+    pub(super) correlations: usize,
+    pub(super) since: Option<SystemTime>,
+    /// The first of them.
+    pub(super) problems: Vec<String>,
+    pub(super) problem_count: usize,
+    counted: BTreeSet<RuleLabels>,
+}
+
+/// So many problems of rules are told in words.
+const PROBLEMS: usize = 50;
 
 impl Default for Metrics {
     fn default() -> Self {
@@ -68,152 +74,410 @@ impl Default for Metrics {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What they guard is whole after each statement.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nanoseconds of Unix time.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
 impl Metrics {
     /// All at zero.
     #[must_use]
     pub fn new() -> Self {
-        let mut registry = Registry::with_prefix("sigmund");
-        let all = All {
-            transactions: Family::new_with_constructor(|| {
-                Histogram::new(exponential_buckets(0.001, 2.0, 15))
-            }),
-            sent: Family::default(),
-            aborts: Family::default(),
-            rebalances: Family::default(),
-            errors: Family::default(),
-            lag: Family::default(),
-            counts: Family::default(),
-            detections: Family::default(),
-            restores: Histogram::new(exponential_buckets(0.01, 2.0, 12)),
-            state_groups: Gauge::default(),
-            state_hits: Gauge::default(),
-            state_bytes: Gauge::default(),
-            positions: Mutex::default(),
-            registry: Mutex::default(),
-        };
-        registry.register(
-            "transaction_seconds",
-            "Time from the first record sent to the end of the commit",
-            all.transactions.clone(),
-        );
-        registry.register("sent", "Records sent in committed transactions", all.sent.clone());
-        registry.register("aborts", "Transactions taken back", all.aborts.clone());
-        registry.register("rebalances", "Changes of the assignment", all.rebalances.clone());
-        registry.register("errors", "Errors by kind", all.errors.clone());
-        registry.register("lag", "Committed records that were not read yet", all.lag.clone());
-        registry.register("count", "What was worked on, by kind", all.counts.clone());
-        registry.register("detections", "Detections by rule", all.detections.clone());
-        registry.register(
-            "restore_seconds",
-            "Time to read a partition's state",
-            all.restores.clone(),
-        );
-        registry.register("state_groups", "Groups in windows", all.state_groups.clone());
-        registry.register("state_hits", "Hits in windows", all.state_hits.clone());
-        registry.register("state_bytes", "Memory of windows", all.state_bytes.clone());
-        *all.registry.lock().unwrap_or_else(PoisonError::into_inner) = registry;
-        Self(Arc::new(all))
+        let catalog = Catalog::new();
+        let begun_at = SystemTime::now();
+        catalog.start_time.set(unix_seconds(begun_at));
+        Self(Arc::new(All {
+            begun: Instant::now(),
+            begun_at,
+            live_lost: catalog.live_lost.clone(),
+            catalog: Mutex::new(catalog),
+            lanes: Mutex::default(),
+            rules: Mutex::default(),
+            live: Live::default(),
+            reached: AtomicBool::new(false),
+            totals: Totals::default(),
+        }))
     }
 
-    /// Those of a stage.
+    /// Those of a lane of a stage.
     #[must_use]
-    pub fn stage(&self, stage: &'static str) -> StageMetrics {
-        StageMetrics { all: Arc::clone(&self.0), stage }
+    pub fn lane(&self, stage: &'static str, number: usize) -> StageMetrics {
+        let lane = Arc::new(Lane::new(stage, number));
+        locked(&self.0.lanes).push(Arc::clone(&lane));
+        let catalog = locked(&self.0.catalog);
+        let label = StageLabel { stage };
+        StageMetrics {
+            stage,
+            lane,
+            records: catalog.records.get_or_create_owned(&label),
+            bytes: catalog.bytes.get_or_create_owned(&label),
+            sent: catalog.sent.get_or_create_owned(&label),
+            aborts: catalog.aborts.get_or_create_owned(&label),
+            rebalances: catalog.rebalances.get_or_create_owned(&label),
+            transactions: catalog.transactions.get_or_create_owned(&label),
+            event_to_detection: catalog.event_to_detection.get_or_create_owned(&label),
+            record_to_detection: catalog.record_to_detection.get_or_create_owned(&label),
+            receive_to_detection: catalog.receive_to_detection.get_or_create_owned(&label),
+            restores: catalog.restores.clone(),
+            all: Arc::clone(&self.0),
+        }
+    }
+
+    /// A broker has answered.
+    pub fn reached(&self) {
+        self.0.reached.store(true, Ordering::Relaxed);
+    }
+
+    /// These rules are in force from now on; `problems` are of those that are not.
+    pub fn in_force(&self, snapshot: &Snapshot, problems: &[String]) {
+        let rules = &snapshot.rules;
+        let known: BTreeSet<RuleLabels> =
+            (0..rules.cards.len() + rules.alert_cards.len()).map(|at| labels(rules, at)).collect();
+        let catalog = locked(&self.0.catalog);
+        let mut state = locked(&self.0.rules);
+        let is_new = state.version != snapshot.version;
+        state.version = snapshot.version;
+        state.set = Arc::clone(&snapshot.ruleset);
+        state.rules = rules.cards.len();
+        state.correlations = rules.alert_cards.len();
+        if is_new {
+            let since = SystemTime::now();
+            state.since = Some(since);
+            catalog.rules_time.set(unix_seconds(since));
+        }
+        // Rules come and go for months.
+        let gone: Vec<RuleLabels> = state.counted.difference(&known).cloned().collect();
+        for labels in gone {
+            catalog.detections.remove(&labels);
+            state.counted.remove(&labels);
+        }
+        for (kind, count) in [("rule", state.rules), ("correlation", state.correlations)] {
+            catalog.rules.get_or_create(&RuleKind { kind }).set(count as i64);
+        }
+        catalog.rules_version.set(i64::try_from(state.version).unwrap_or(i64::MAX));
+        drop((state, catalog));
+        self.problems(problems);
+    }
+
+    /// What is wrong with the rules that were last read.
+    pub fn problems(&self, problems: &[String]) {
+        let mut state = locked(&self.0.rules);
+        state.problem_count = problems.len();
+        state.problems = problems.iter().take(PROBLEMS).cloned().collect();
+        drop(state);
+        locked(&self.0.catalog).rule_problems.set(problems.len() as i64);
+    }
+
+    /// The rules were read again; after a failure those before stay in force.
+    pub fn reloaded(&self, success: bool) {
+        let result = if success { "success" } else { "failure" };
+        locked(&self.0.catalog).reloads.get_or_create(&ResultLabel { result }).inc();
+    }
+
+    /// So many records that say what became of rules were sent.
+    pub fn rule_statuses(&self, count: u64) {
+        locked(&self.0.catalog).rule_statuses.inc_by(count);
+    }
+
+    /// Something went wrong, of a kind that is in the code.
+    pub fn error(&self, stage: &'static str, kind: &'static str) {
+        locked(&self.0.catalog).errors.get_or_create(&KindLabels { stage, kind }).inc();
     }
 
     /// As Prometheus reads them (OpenMetrics text).
     #[must_use]
     pub fn text(&self) -> String {
+        let catalog = locked(&self.0.catalog);
+        self.refresh(&catalog);
         let mut text = String::new();
-        let registry = self.0.registry.lock().unwrap_or_else(PoisonError::into_inner);
         // Writing to a string cannot fail.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &registry);
+        let _ = prometheus_client::encoding::text::encode(&mut text, &catalog.registry);
         text
+    }
+
+    /// What depends on when it is asked for. Partitions that were given back are not there any more.
+    fn refresh(&self, catalog: &Catalog) {
+        catalog.lag.clear();
+        catalog.watermark_lag.clear();
+        let clock = now();
+        let mut sum = Windows::default();
+        for lane in locked(&self.0.lanes).iter() {
+            let (stage, seen) = (lane.stage, lane.seen());
+            let labels = LaneLabels { stage, lane: lane.number as u64 };
+            catalog.heartbeat_age.get_or_create(&labels).set(lane.silent().as_secs_f64());
+            catalog.partitions.get_or_create(&labels).set(seen.partitions.len() as i64);
+            for (place, partition) in &seen.partitions {
+                let topic = place.topic.to_string();
+                let labels = PartitionLabels { stage, topic, partition: place.partition };
+                if let Some(lag) = partition.lag() {
+                    catalog.lag.get_or_create(&labels).set(lag);
+                }
+                let Some(windows) = partition.windows else { continue };
+                sum.groups += windows.groups;
+                sum.hits += windows.hits;
+                sum.bytes += windows.bytes;
+                sum.waiting += windows.waiting;
+                sum.waiting_bytes += windows.waiting_bytes;
+                sum.early_bytes += windows.early_bytes;
+                if let Some(watermark) = windows.watermark {
+                    let lag = clock.saturating_sub(watermark) as f64 / 1e9;
+                    let labels = WindowLabels { partition: place.partition };
+                    catalog.watermark_lag.get_or_create(&labels).set(lag);
+                }
+            }
+        }
+        catalog.groups.set(sum.groups as i64);
+        catalog.state_hits.set(sum.hits as i64);
+        catalog.state_bytes.set(sum.bytes as i64);
+        catalog.waiting_hits.set(sum.waiting as i64);
+        catalog.waiting_bytes.set(sum.waiting_bytes as i64);
+        catalog.early_bytes.set(sum.early_bytes as i64);
+        catalog.live_readers.set(self.0.live.readers() as i64);
     }
 }
 
-/// The metrics of a stage.
+/// The labels of a rule or correlation, by the number that detections carry.
+fn labels(rules: &Rules, at: usize) -> RuleLabels {
+    let subject = rules.subject(at as u32);
+    RuleLabels {
+        rule: subject.id().to_owned(),
+        title: subject.title().to_owned(),
+        level: subject.level().map_or("", level_name),
+    }
+}
+
+/// The metrics of a lane.
 #[derive(Clone, Debug)]
 pub struct StageMetrics {
     all: Arc<All>,
     stage: &'static str,
+    lane: Arc<Lane>,
+    records: Counter,
+    bytes: Counter,
+    sent: Counter,
+    aborts: Counter,
+    rebalances: Counter,
+    transactions: Histogram,
+    event_to_detection: Histogram,
+    record_to_detection: Histogram,
+    receive_to_detection: Histogram,
+    restores: Histogram,
 }
 
 impl StageMetrics {
-    /// Its name.
+    /// The name of the stage.
     #[must_use]
     pub fn stage(&self) -> &'static str {
         self.stage
     }
 
-    fn label(&self) -> StageLabel {
-        StageLabel { stage: self.stage }
+    /// The number of the lane.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        self.lane.number
+    }
+
+    /// The lane lives.
+    pub fn beat(&self) {
+        self.lane.beat();
+    }
+
+    /// The lane has begun to read.
+    pub fn joined(&self) {
+        self.lane.beat();
+        self.lane.seen().phase = Phase::Working;
+    }
+
+    /// The lane is over.
+    pub fn ended(&self) {
+        let mut seen = self.lane.seen();
+        seen.phase = Phase::Ended;
+        seen.partitions.clear();
+    }
+
+    /// These partitions are ours now, and what is needed for them is being got.
+    pub fn assigning(&self) {
+        self.lane.beat();
+        self.lane.seen().phase = Phase::Restoring;
+        self.rebalances.inc();
+    }
+
+    /// It is there.
+    pub fn assigned(&self, partitions: &[TopicPartition]) {
+        self.lane.beat();
+        let mut seen = self.lane.seen();
+        seen.phase = Phase::Working;
+        seen.was_assigned = true;
+        for partition in partitions {
+            seen.partitions.entry(partition.clone()).or_default();
+        }
+    }
+
+    /// These partitions are ours no more.
+    pub fn revoked(&self, partitions: &[TopicPartition]) {
+        let mut seen = self.lane.seen();
+        for partition in partitions {
+            seen.partitions.remove(partition);
+        }
+        self.rebalances.inc();
     }
 
     /// A transaction was committed with so many records.
-    pub fn transaction(&self, time: Duration, sent: usize) {
-        self.all.transactions.get_or_create(&self.label()).observe(time.as_secs_f64());
-        self.all.sent.get_or_create(&self.label()).inc_by(sent as u64);
+    pub fn transaction(&self, took: Duration, sent: usize) {
+        self.transactions.observe(took.as_secs_f64());
+        self.sent.inc_by(sent as u64);
+        self.lane.seen().last = Some(Transaction { at: Instant::now(), took, sent });
     }
 
     /// A transaction was taken back.
     pub fn aborted(&self) {
-        self.all.aborts.get_or_create(&self.label()).inc();
-    }
-
-    /// The assignment changed.
-    pub fn rebalanced(&self) {
-        self.all.rebalances.get_or_create(&self.label()).inc();
+        self.aborts.inc();
     }
 
     /// Something went wrong.
     pub fn error(&self, kind: &'static str) {
-        self.all.errors.get_or_create(&KindLabels { stage: self.stage, kind }).inc();
-    }
-
-    /// So many of a kind were worked on.
-    pub fn count(&self, kind: &'static str, count: u64) {
-        if count > 0 {
-            self.all.counts.get_or_create(&KindLabels { stage: self.stage, kind }).inc_by(count);
-        }
-    }
-
-    /// A rule has detected something.
-    pub fn detection(&self, rule: &str) {
-        self.all.detections.get_or_create(&RuleLabel { rule: rule.to_owned() }).inc();
+        let labels = KindLabels { stage: self.stage, kind };
+        locked(&self.all.catalog).errors.get_or_create(&labels).inc();
     }
 
     /// The state of a partition was read.
     pub fn restored(&self, time: Duration) {
-        self.all.restores.observe(time.as_secs_f64());
+        self.restores.observe(time.as_secs_f64());
     }
 
-    /// Groups, hits and bytes in windows.
-    pub fn state(&self, (groups, hits, bytes): (usize, usize, usize)) {
-        self.all.state_groups.set(groups as i64);
-        self.all.state_hits.set(hits as i64);
-        self.all.state_bytes.set(bytes as i64);
+    /// How the windows of a partition are.
+    pub fn windows(&self, place: &TopicPartition, windows: Windows) {
+        let mut seen = self.lane.seen();
+        let partition = seen.partitions.entry(place.clone()).or_default();
+        let before = partition.windows.map(|windows| windows.lost).unwrap_or_default();
+        partition.windows = Some(windows);
+        drop(seen);
+        if before == windows.lost {
+            return;
+        }
+        // Windows that were read from the changelog again begin to count at zero.
+        let more = |now: u64, before: u64| now.checked_sub(before).unwrap_or(now);
+        let Lost { groups, hits, forced, early } = windows.lost;
+        let catalog = locked(&self.all.catalog);
+        catalog.lost_groups.inc_by(more(groups, before.groups));
+        catalog.lost_hits.inc_by(more(hits, before.hits));
+        catalog.forced_hits.inc_by(more(forced, before.forced));
+        catalog.early_given_up.inc_by(more(early, before.early));
     }
 
-    /// Records up to these are done.
+    /// Records before these are done.
     pub fn positions(&self, offsets: &BTreeMap<TopicPartition, i64>) {
-        let mut positions = self.all.positions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.lane.seen();
         for (partition, next) in offsets {
-            positions.insert(partition.clone(), *next);
+            if let Some(partition) = seen.partitions.get_mut(partition) {
+                partition.next = Some(*next);
+            }
         }
     }
 
     /// Partitions go so far. The lag is what lies between: that which the library tells knows nothing of transactions.
     pub fn reached(&self, reaches: &[Reach]) {
-        let positions = self.all.positions.lock().unwrap_or_else(PoisonError::into_inner);
-        for Reach { partition, end } in reaches {
-            let Some(next) = positions.get(partition) else { continue };
-            let labels = PartitionLabels {
-                stage: self.stage,
-                topic: partition.topic.to_string(),
-                partition: partition.partition,
-            };
-            self.all.lag.get_or_create(&labels).set((end - next).max(0));
+        if reaches.is_empty() {
+            return;
+        }
+        let mut seen = self.lane.seen();
+        for Reach { partition, end, fetched } in reaches {
+            if let Some(partition) = seen.partitions.get_mut(partition) {
+                partition.end = Some(*end);
+                // The first that is told is before, or not far behind, what was read.
+                partition.begin = partition.begin.or(*fetched);
+            }
+        }
+    }
+
+    /// For those who watch: a detection as JSON, if anybody does.
+    #[must_use]
+    pub fn shown(&self, hit: &Hit<'_>, buffer: &mut Buffer) -> Option<Shown> {
+        if !self.all.live.is_watched() {
+            return None;
+        }
+        let text = crate::outgoing::written(Format::Json, hit, buffer);
+        let level = hit.rule().level();
+        Some(Shown { level, text: String::from_utf8_lossy(&text).into() })
+    }
+
+    /// The work is committed: counts it, shows its detections, and begins a new tally.
+    pub fn committed(&self, rules: &Rules, tally: &mut Tally) {
+        let Tally {
+            records,
+            bytes,
+            events,
+            untimed_hits,
+            future_events,
+            hits,
+            unknown_hits,
+            repeated,
+            late_hits,
+            dead_letters,
+            detections,
+            shown,
+        } = std::mem::take(tally);
+        if records == 0 && detections.is_empty() && late_hits == 0 {
+            return;
+        }
+        self.records.inc_by(records);
+        self.bytes.inc_by(bytes);
+        let totals = &self.all.totals;
+        totals.events.fetch_add(events, Ordering::Relaxed);
+        totals.detections.fetch_add(detections.len() as u64, Ordering::Relaxed);
+        if self.stage == "detect" {
+            totals.records.fetch_add(records, Ordering::Relaxed);
+            totals.bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        let clock = now();
+        let mut by_rule: BTreeMap<u32, u64> = BTreeMap::new();
+        for (rule, Times { event, record, received }) in &detections {
+            *by_rule.entry(*rule).or_default() += 1;
+            for (histogram, since) in [
+                (&self.event_to_detection, event),
+                (&self.record_to_detection, record),
+                (&self.receive_to_detection, received),
+            ] {
+                if let Some(since) = since {
+                    histogram.observe((clock.saturating_sub(*since).max(0)) as f64 / 1e9);
+                }
+            }
+        }
+        let catalog = locked(&self.all.catalog);
+        catalog.events.inc_by(events);
+        catalog.untimed_hits.inc_by(untimed_hits);
+        catalog.future_events.inc_by(future_events);
+        catalog.hits.inc_by(hits);
+        catalog.unknown_hits.inc_by(unknown_hits);
+        catalog.late_hits.inc_by(late_hits);
+        if repeated > 0 {
+            let label = StageLabel { stage: self.stage };
+            catalog.repeated.get_or_create(&label).inc_by(repeated);
+        }
+        for reason in dead_letters {
+            catalog.dead_letters.get_or_create(&ReasonLabel { reason }).inc();
+        }
+        if !by_rule.is_empty() {
+            let mut state = locked(&self.all.rules);
+            for (rule, count) in by_rule {
+                let labels = labels(rules, rule as usize);
+                catalog.detections.get_or_create(&labels).inc_by(count);
+                state.counted.insert(labels);
+            }
+        }
+        drop(catalog);
+        if !shown.is_empty() {
+            self.all.live_lost.inc_by(self.all.live.show(shown.into_iter()));
         }
     }
 }
