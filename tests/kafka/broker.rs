@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::client::{self, Record};
 use super::honesty;
@@ -44,6 +45,12 @@ impl Broker {
     /// One node that lets users in by password and do only what they are allowed to: see `tests/kafka/broker help`.
     pub(crate) fn start_with_access_control() -> Option<Self> {
         Self::launch(&["--authorizer"]).inspect(honesty::demand)
+    }
+
+    /// One node of the test's own with properties, each `key=value`.
+    pub(crate) fn start_with(properties: &[&str]) -> Option<Self> {
+        let options: Vec<&str> = properties.iter().flat_map(|one| ["--set", one]).collect();
+        Self::launch(&options).inspect(honesty::demand)
     }
 
     /// The broker that the tests of this process share, not yet asked whether it is honest.
@@ -172,6 +179,36 @@ impl Broker {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
+    }
+
+    /// Gives a topic more partitions: so many in all.
+    pub(crate) fn add_partitions(&self, topic: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> =
+            client::config(&self.bootstrap).create().expect("a client");
+        let count = usize::try_from(partitions).expect("a number of partitions");
+        let added = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime")
+            .block_on(admin.create_partitions(
+                &[NewPartitions::new(topic, count)],
+                &AdminOptions::new().operation_timeout(Some(Duration::from_secs(30))),
+            ))
+            .expect("the broker answers");
+        assert!(added.iter().all(Result::is_ok), "{added:?}");
+        let end = Instant::now() + Duration::from_secs(30);
+        while client::leaders(admin.inner(), topic) < partitions {
+            assert!(Instant::now() < end, "`{topic}` has no leaders");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The node that leads a partition.
+    pub(crate) fn leader(&self, topic: &str, partition: i32) -> u32 {
+        let client: BaseConsumer = client::config(&self.bootstrap).create().expect("a client");
+        let metadata = client.fetch_metadata(Some(topic), client::PATIENCE).expect("an answer");
+        let mut partitions = metadata.topics().iter().flat_map(|topic| topic.partitions());
+        let found = partitions.find(|found| found.id() == partition).expect("the partition");
+        u32::try_from(found.leader()).expect("a leader")
     }
 
     /// Writes records, each acknowledged.

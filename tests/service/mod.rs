@@ -1,5 +1,7 @@
 //! `sigmund run` on Apache Kafka: what it detects is what `sigmund hunt` detects, whatever happens to its processes and brokers.
 
+mod chaos;
+mod events;
 mod fixtures;
 mod outline;
 mod rules;

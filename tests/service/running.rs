@@ -127,6 +127,16 @@ impl Running {
         self.wait_for(&["assigned", "stage=\"correlate\""]);
     }
 
+    /// Waits until it has shown that it works, with or without partitions.
+    pub(super) fn wait_until_started(&mut self) {
+        self.wait_for(&["assigned"]);
+    }
+
+    /// Asks it to read its rules again.
+    pub(super) fn reload(&self) {
+        self.signal("-HUP");
+    }
+
     /// Ended by itself: with what code.
     pub(super) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child")
