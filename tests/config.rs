@@ -70,6 +70,7 @@ fn each_value_is_shown_with_its_origin() {
       level: null                         # default
       tags: []                            # default
       status: []                          # default
+      watch: 5s                           # default
     correlation:
       emit: final                         # --set correlation.emit
       alert: once                         # default

@@ -8,7 +8,7 @@ use crate::watchdog::Watchdog;
 use anyhow::Context as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -264,6 +264,12 @@ impl Outbox {
             }
             self.context.take();
             return Ok(());
+        }
+        // Records that were not delivered would keep the library from ending the transaction: it waits until we hear of each, and we hear in `poll` only.
+        self.producer.purge(PurgeConfig::default().queue().inflight());
+        let deadline = Instant::now() + self.timeout;
+        while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
+            self.producer.poll(Duration::from_millis(1));
         }
         let aborted = self.transact("take the transaction back", || {
             self.producer.abort_transaction(self.timeout)
