@@ -95,10 +95,24 @@ impl Reader {
 
     /// The first and the last offset of a partition, when all transactions that are open now are over.
     fn settled(&self, partition: &TopicPartition) -> anyhow::Result<(i64, i64)> {
-        let look = |consumer: &BaseConsumer| {
-            consumer
-                .fetch_watermarks(&partition.topic, partition.partition, self.timeout)
-                .with_context(|| format!("cannot look at `{partition}`"))
+        let patience = Instant::now() + self.timeout;
+        let look = |consumer: &BaseConsumer| loop {
+            let (topic, number) = (&partition.topic, partition.partition);
+            let error = match consumer.fetch_watermarks(topic, number, self.timeout) {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            // A topic that was just made has no leader for a moment, and one that moves has another.
+            let passes = matches!(
+                error.rdkafka_error_code(),
+                Some(
+                    RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable
+                )
+            );
+            if !passes || Instant::now() > patience {
+                return Err(error).with_context(|| format!("cannot look at `{partition}`"));
+            }
+            std::thread::sleep(Duration::from_millis(100));
         };
         // With read_committed the end is that of the last transaction that is over; the true end needs the other client.
         let (_, high) = look(&self.uncommitted)?;
