@@ -77,6 +77,18 @@ impl Reader {
     ///
     /// The brokers do not answer, or do not know the topic.
     pub fn partitions(&self, topic: &str) -> anyhow::Result<Vec<TopicPartition>> {
+        // Not every broker knows at once of a topic that was just made.
+        let patience = Instant::now() + Duration::from_secs(3);
+        loop {
+            let found = self.partitions_now(topic);
+            if found.is_ok() || Instant::now() > patience {
+                return found;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn partitions_now(&self, topic: &str) -> anyhow::Result<Vec<TopicPartition>> {
         let asked = self.committed.fetch_metadata(Some(topic), self.timeout);
         let metadata = asked.with_context(|| format!("cannot ask for the topic `{topic}`"))?;
         let found = metadata.topics().iter().find(|found| found.name() == topic);
