@@ -20,4 +20,5 @@ mod service;
 mod shared;
 mod stages;
 mod starter_pack;
+mod telemetry;
 mod topics;

@@ -235,7 +235,6 @@ mod tests {
             ],
         });
         let text = anstream::adapter::strip_str(&table(&value)).to_string();
-        print!("{text}");
         assert!(text.contains("lag       1,234 records (of some"), "{text}");
         assert!(!text.contains('\u{1b}'), "{text}");
     }

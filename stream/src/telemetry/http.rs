@@ -339,3 +339,160 @@ async fn unknown() -> Response<Body> {
     let known = "there are /metrics, /healthz, /readyz, /api/v1/status and /api/v1/detections\n";
     (StatusCode::NOT_FOUND, known).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Shown;
+    use crate::telemetry::Tally;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    fn start(token: Option<&str>) -> (Server, Metrics, Arc<AtomicBool>) {
+        let token = token.map(|token| token.to_owned().into());
+        let config = Http { listen: "127.0.0.1:0".to_owned(), token, tls: None };
+        let (metrics, stop) = (Metrics::new(), Arc::default());
+        let server = Server::start(&config, metrics.clone(), Identity::default(), &stop);
+        (server.expect("a port").expect("a server"), metrics, stop)
+    }
+
+    fn connect(server: &Server, head: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(server.address()).expect("a connection");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream
+    }
+
+    /// Status line, headers and body.
+    fn ask(server: &Server, path: &str, headers: &str) -> String {
+        let host = if headers.contains("Host:") { "" } else { "Host: localhost\r\n" };
+        let head = format!("GET {path} HTTP/1.1\r\n{host}Connection: close\r\n{headers}\r\n");
+        let mut text = String::new();
+        connect(server, &head).read_to_string(&mut text).expect("an answer");
+        text
+    }
+
+    fn code(answer: &str) -> &str {
+        answer.split(' ').nth(1).unwrap_or("none")
+    }
+
+    #[test]
+    fn it_says_how_it_is() {
+        let (server, metrics, stop) = start(None);
+        assert_eq!(code(&ask(&server, "/healthz", "")), "200");
+        let ready = ask(&server, "/readyz", "");
+        assert!(code(&ready) == "503" && ready.contains("no broker has answered yet"), "{ready}");
+        metrics.reached();
+        let lane = metrics.lane("detect", 0);
+        assert!(ask(&server, "/readyz", "").contains("lane detect-0 joins its group"));
+        lane.joined();
+        lane.assigned(&[]);
+        assert_eq!(code(&ask(&server, "/readyz", "")), "200");
+        let status = ask(&server, "/api/v1/status", "");
+        assert!(status.contains("application/json") && status.contains("\"running\""), "{status}");
+        let text = ask(&server, "/metrics", "");
+        assert!(text.contains("application/openmetrics-text; version=1.0.0"), "{text}");
+        assert!(text.ends_with("# EOF\n"), "{text}");
+        stop.store(true, Ordering::Relaxed);
+        assert!(ask(&server, "/readyz", "").contains("it is being stopped"));
+        let unknown = ask(&server, "/nowhere", "");
+        assert!(code(&unknown) == "404" && unknown.contains("/metrics"), "{unknown}");
+    }
+
+    #[test]
+    fn the_token_is_needed() {
+        let (server, ..) = start(Some("0123456789abcdef"));
+        for path in ["/metrics", "/api/v1/status", "/api/v1/detections"] {
+            for given in [
+                "",
+                "Authorization: Bearer\r\n",
+                "Authorization: Bearer 0123456789abcdeg\r\n",
+                "Authorization: Basic 0123456789abcdef\r\n",
+            ] {
+                let answer = ask(&server, path, given);
+                assert!(code(&answer) == "401" && !answer.contains("0123456789"), "{answer}");
+            }
+        }
+        let token = "Authorization: bearer 0123456789abcdef\r\n";
+        assert_eq!(code(&ask(&server, "/metrics", token)), "200");
+        // With the token, from anywhere.
+        let host = format!("Host: sigmund.example\r\n{token}");
+        assert_eq!(code(&ask(&server, "/metrics", &host)), "200");
+        // Probes know no token.
+        assert_eq!(code(&ask(&server, "/healthz", "")), "200");
+    }
+
+    #[test]
+    fn web_pages_cannot_read_along() {
+        let (server, ..) = start(None);
+        for host in ["evil.example", "evil.example:9464", "10.0.0.1:9464", "localhost.evil.example"]
+        {
+            let answer = ask(&server, "/api/v1/status", &format!("Host: {host}\r\n"));
+            assert_eq!(code(&answer), "403", "{host}");
+        }
+        for host in ["127.0.0.1:9464", "localhost", "LOCALHOST:80", "[::1]:9464", "[::1]"] {
+            let answer = ask(&server, "/api/v1/status", &format!("Host: {host}\r\n"));
+            assert_eq!(code(&answer), "200", "{host}");
+        }
+    }
+
+    #[test]
+    fn detections_are_shown_until_the_end() {
+        let (server, metrics, _) = start(None);
+        let bad = ask(&server, "/api/v1/detections?level=bad", "");
+        assert!(code(&bad) == "400" && bad.contains("known: informational"), "{bad}");
+        assert_eq!(code(&ask(&server, "/api/v1/detections?color=red", "")), "400");
+        let head = "GET /api/v1/detections HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        let mut stream = connect(&server, head);
+        let end = std::time::Instant::now() + Duration::from_secs(20);
+        while !metrics.0.live.is_watched() {
+            assert!(std::time::Instant::now() < end, "nobody watches");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let lane = metrics.lane("detect", 0);
+        let mut tally = Tally { records: 1, ..Tally::default() };
+        tally.show(Some(Shown { level: None, text: "{\"id\":\"x\"}".into() }));
+        lane.committed(
+            &crate::rules::Rules::compile(
+                &sigmund_sigma::Loader::default(),
+                &[],
+                &|_| true,
+                &sigmund_engine::Routing::default(),
+            ),
+            &mut tally,
+        );
+        drop(server);
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an end");
+        assert!(text.contains("event: detection\ndata: {\"id\":\"x\"}\n\n"), "{text}");
+    }
+
+    #[test]
+    fn requests_are_small() {
+        let (server, ..) = start(None);
+        let answer = ask(&server, "/healthz", &format!("X: {}\r\n", "x".repeat(HEAD_BYTES)));
+        assert_eq!(code(&answer), "431");
+        let many: String = (0..HEADERS).map(|at| format!("X{at}: 1\r\n")).collect();
+        assert_eq!(code(&ask(&server, "/healthz", &many)), "431");
+        assert_eq!(code(&ask(&server, "/healthz", "")), "200");
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_said() {
+        let (server, ..) = start(None);
+        let listen = server.address().to_string();
+        let config = Http { listen: listen.clone(), ..Http::default() };
+        let error =
+            Server::start(&config, Metrics::new(), Identity::default(), &Arc::default()).err();
+        let error = error.expect("it is taken").to_string();
+        assert_eq!(
+            error,
+            format!(
+                "cannot listen on `{listen}`: another process listens there, perhaps another sigmund; set `http.listen` to another port, or to `off`"
+            )
+        );
+        let off = Http { listen: "off".to_owned(), ..Http::default() };
+        let none = Server::start(&off, Metrics::new(), Identity::default(), &Arc::default());
+        assert!(none.expect("nothing to do").is_none());
+    }
+}

@@ -481,3 +481,121 @@ impl StageMetrics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Lost;
+    use sigmund_engine::Routing;
+    use sigmund_sigma::{Loader, Source};
+
+    fn rules() -> Rules {
+        let text = "title: T \"x\"\nid: a\nlevel: high\nlogsource:\n    category: c\ndetection:\n    s:\n        f: 1\n    condition: s\n";
+        let texts = [Source { name: "r.yml".into(), text: text.into() }];
+        Rules::compile(&Loader::default(), &texts, &|_| true, &Routing::default())
+    }
+
+    fn place(topic: &str, partition: i32) -> TopicPartition {
+        TopicPartition { topic: topic.into(), partition }
+    }
+
+    /// Each family once, with the name, type and help that the documentation has.
+    #[test]
+    fn everything_is_described() {
+        let catalog = Catalog::new();
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &catalog.registry).expect("text");
+        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let (name, kind) = line.split_once(' ').expect("name and type");
+            let suffix = match kind {
+                "counter" => "_total",
+                "info" => "_info",
+                _ => "",
+            };
+            let full = format!("{name}{suffix}");
+            let one = catalog.described().iter().find(|one| one.name == full);
+            assert_eq!(one.map(|one| one.kind.as_str()), Some(kind), "{full}");
+        }
+        let mut names: Vec<&str> = catalog.described().iter().map(|one| &*one.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(names.iter().all(|name| {
+            name.starts_with("sigmund_")
+                && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        }));
+    }
+
+    #[test]
+    fn work_counts_when_it_is_committed() {
+        let (metrics, rules) = (Metrics::new(), rules());
+        let (one, two) = (metrics.lane("detect", 0), metrics.lane("detect", 1));
+        for lane in [&one, &two] {
+            let mut tally = Tally { records: 2, bytes: 300, events: 5, ..Tally::default() };
+            tally.dead_letter("format");
+            let times = Times { event: Some(now()), record: None, received: Some(now()) };
+            tally.detection(0, times);
+            lane.committed(&rules, &mut tally);
+            // Nothing is left of it.
+            lane.committed(&rules, &mut tally);
+        }
+        one.transaction(Duration::from_millis(3), 7);
+        one.error("consumer");
+        let text = metrics.text();
+        for line in [
+            "sigmund_records_total{stage=\"detect\"} 4",
+            "sigmund_record_bytes_total{stage=\"detect\"} 600",
+            "sigmund_events_total 10",
+            "sigmund_dead_letters_total{reason=\"format\"} 2",
+            "sigmund_detections_total{rule=\"a\",title=\"T \\\"x\\\"\",level=\"high\"} 2",
+            "sigmund_event_to_detection_seconds_count{stage=\"detect\"} 2",
+            "sigmund_record_to_detection_seconds_count{stage=\"detect\"} 0",
+            "sigmund_receive_to_detection_seconds_count{stage=\"detect\"} 2",
+            "sigmund_sent_records_total{stage=\"detect\"} 7",
+            "sigmund_transaction_seconds_count{stage=\"detect\"} 1",
+            "sigmund_errors_total{stage=\"detect\",kind=\"consumer\"} 1",
+            "# UNIT sigmund_transaction_seconds seconds",
+            "# HELP sigmund_events Events found in raw records.",
+        ] {
+            assert!(text.lines().any(|one| one == line), "`{line}` is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn windows_of_lanes_are_summed_and_go_with_their_partitions() {
+        let metrics = Metrics::new();
+        let (one, two) = (metrics.lane("correlate", 0), metrics.lane("correlate", 1));
+        let lost = Lost { groups: 2, hits: 30, forced: 0, early: 1 };
+        let windows = Windows { groups: 3, bytes: 100, lost, ..Windows::default() };
+        for (lane, number) in [(&one, 0), (&two, 1)] {
+            lane.assigned(&[place("s", number)]);
+            lane.windows(&place("s", number), windows);
+            // The same is not counted twice.
+            lane.windows(&place("s", number), windows);
+            let partition = place("s", number);
+            lane.reached(&[Reach { partition: partition.clone(), end: 10, fetched: Some(4) }]);
+        }
+        one.positions(&[(place("s", 0), 9), (place("other", 0), 1)].into());
+        let text = metrics.text();
+        for line in [
+            "sigmund_state_groups 6",
+            "sigmund_state_bytes 200",
+            "sigmund_lost_hits_total 60",
+            "sigmund_early_given_up_groups_total 2",
+            "sigmund_consumer_lag_records{stage=\"correlate\",topic=\"s\",partition=\"0\"} 1",
+            "sigmund_consumer_lag_records{stage=\"correlate\",topic=\"s\",partition=\"1\"} 6",
+            "sigmund_assigned_partitions{stage=\"correlate\",lane=\"1\"} 1",
+        ] {
+            assert!(text.lines().any(|one| one == line), "`{line}` is not in\n{text}");
+        }
+        two.revoked(&[place("s", 1)]);
+        let text = metrics.text();
+        assert!(text.contains("sigmund_state_groups 3\n"), "{text}");
+        assert!(!text.contains("partition=\"1\""), "{text}");
+        // Read from the changelog again, it counts from zero.
+        let lost = Lost { hits: 5, ..Lost::default() };
+        one.windows(&place("s", 0), Windows { lost, ..windows });
+        assert!(metrics.text().contains("sigmund_lost_hits_total 65\n"));
+    }
+}
