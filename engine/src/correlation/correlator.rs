@@ -343,7 +343,9 @@ impl Correlator {
         let hits = std::mem::take(&mut self.untold);
         // It concerns all of them; it goes out as the first.
         let Some(node) = self.windows.set.nodes.first() else { return };
-        let parts: [&[u8]; 2] = [rule_identity(node).as_bytes(), &time.to_le_bytes()];
+        let (time_bytes, share) = (time.to_le_bytes(), self.windows.share_mark());
+        let mut parts: Vec<&[u8]> = vec![rule_identity(node).as_bytes(), &time_bytes];
+        parts.extend((!share.is_empty()).then_some(&share[..]));
         out.alerts.push(Alert {
             correlation: 0,
             id: DetectionId::of("watermark forced", &parts),

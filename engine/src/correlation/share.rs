@@ -94,6 +94,14 @@ impl Share {
         Self { index, count: count.max(1), ties: set.ties().to_vec() }
     }
 
+    /// Tells what is said about the share as a whole from what the others say of theirs. Nothing, if it is all there is.
+    pub(crate) fn mark(&self) -> Vec<u8> {
+        match self.count {
+            1 => Vec::new(),
+            _ => [self.index.to_le_bytes(), self.count.to_le_bytes()].concat(),
+        }
+    }
+
     /// Whether a group is its own.
     pub(crate) fn has(&self, correlation: u32, key: &[u8]) -> bool {
         self.ties[correlation as usize].owner(key, self.count) == self.index

@@ -127,6 +127,11 @@ impl Windows {
         windows
     }
 
+    /// What tells alerts about this share from those about others.
+    pub(crate) fn share_mark(&self) -> Vec<u8> {
+        self.share.as_ref().map_or_else(Vec::new, Share::mark)
+    }
+
     pub(crate) fn take_share(&mut self, index: u32, count: u32) {
         self.meanings = meanings(&self.set, count > 1);
         self.share = Some(Share::new(&self.set, index, count));
@@ -609,7 +614,9 @@ impl Windows {
             let node = &self.set.nodes[at as usize];
             let time = self.now;
             let identity = rule_identity(node);
-            let parts: [&[u8]; 3] = [identity.as_bytes(), &node.hash, &time.to_le_bytes()];
+            let (time_bytes, share) = (time.to_le_bytes(), self.share_mark());
+            let mut parts: Vec<&[u8]> = vec![identity.as_bytes(), &node.hash, &time_bytes];
+            parts.extend((!share.is_empty()).then_some(&share[..]));
             out.push(Alert {
                 correlation: at,
                 id: DetectionId::of("state overflow", &parts),

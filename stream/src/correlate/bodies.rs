@@ -3,7 +3,7 @@
 use super::record::{Body, Crossing, Origin};
 use crate::kafka::{Reader, TopicPartition};
 use rdkafka::message::Message as _;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// An event behind a hit.
@@ -30,7 +30,12 @@ pub(super) struct Bodies {
     /// By the offset of the hit, ascending.
     kept: VecDeque<(u64, Arc<Seen>)>,
     size: usize,
+    /// Older ones that were fetched for the alerts that are being written.
+    fetched: BTreeMap<u64, Arc<Seen>>,
 }
+
+/// Between events that are fetched together there are at most so many others: passing them by is faster than to begin anew.
+const GAP: u64 = 500;
 
 /// So much is kept for a partition.
 const LIMIT: usize = 4 << 20;
@@ -61,25 +66,86 @@ impl Bodies {
         if let Ok(at) = self.kept.binary_search_by_key(&offset, |(have, _)| *have) {
             return Ok(Some(Arc::clone(&self.kept[at].1)));
         }
-        let Ok(place) = i64::try_from(offset) else { return Ok(None) };
+        if let Some(seen) = self.fetched.get(&offset) {
+            return Ok(Some(Arc::clone(seen)));
+        }
         let mut found = None;
-        reader.read(partition, place, place + 1, &mut |message| {
-            if message.offset() == place
-                && let Some(value) = message.payload()
-                && let Ok(Crossing::Sighting(record)) = Crossing::read(value)
-            {
-                let (origin, offset, body) = (record.origin, record.offset, record.body);
-                found = Some(Arc::new(Seen { origin, offset, body }));
-            }
-            Ok(())
-        })?;
+        read(offset, offset, reader, partition, &mut |_, seen| found = Some(Arc::new(seen)))?;
         Ok(found)
     }
+
+    /// Fetches events that will be asked for, and forgets those that were fetched before. One by one they would take thousands of times as long.
+    ///
+    /// # Errors
+    ///
+    /// The brokers do not answer.
+    pub(super) fn fetch(
+        &mut self,
+        mut offsets: BTreeSet<u64>,
+        reader: &Reader,
+        partition: &TopicPartition,
+    ) -> anyhow::Result<()> {
+        self.fetched.retain(|offset, _| offsets.contains(offset));
+        offsets.retain(|offset| {
+            !self.fetched.contains_key(offset)
+                && self.kept.binary_search_by_key(offset, |(have, _)| *have).is_err()
+        });
+        for (first, last) in stretches(&offsets) {
+            read(first, last, reader, partition, &mut |offset, seen| {
+                if offsets.contains(&offset) {
+                    self.fetched.insert(offset, Arc::new(seen));
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// The first and the last of offsets that lie near each other.
+fn stretches(offsets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let mut stretches: Vec<(u64, u64)> = Vec::new();
+    for &offset in offsets {
+        match stretches.last_mut() {
+            Some((_, last)) if offset - *last <= GAP => *last = offset,
+            _ => stretches.push((offset, offset)),
+        }
+    }
+    stretches
+}
+
+/// Reads the events of the hits from one offset to another.
+fn read(
+    first: u64,
+    last: u64,
+    reader: &Reader,
+    partition: &TopicPartition,
+    each: &mut dyn FnMut(u64, Seen),
+) -> anyhow::Result<()> {
+    let (Ok(first), Ok(last)) = (i64::try_from(first), i64::try_from(last)) else { return Ok(()) };
+    reader.read(partition, first, last + 1, &mut |message| {
+        // Where the first is not kept any more, reading begins with what is there.
+        if let Ok(at) = u64::try_from(message.offset())
+            && message.offset() >= first
+            && let Some(value) = message.payload()
+            && let Ok(Crossing::Sighting(record)) = Crossing::read(value)
+        {
+            let (origin, offset, body) = (record.origin, record.offset, record.body);
+            each(at, Seen { origin, offset, body });
+        }
+        Ok(())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_near_is_fetched_together() {
+        let offsets = [1, 2, 400, 900, 1_401, 9_000].into();
+        assert_eq!(stretches(&offsets), [(1, 900), (1_401, 1_401), (9_000, 9_000)]);
+        assert_eq!(stretches(&BTreeSet::new()), []);
+    }
 
     #[test]
     fn the_oldest_are_let_go() {

@@ -3,6 +3,9 @@
 //! There are three kinds of keys: one for how far the partition was read, one for the raw partitions that its numbers of sources mean, and one for each entry
 //! of the engine's state. All of a transaction are written together with the offsets of the hits, so a reader of committed records sees
 //! the state between two transactions.
+//!
+//! Without transactions a process may die when some of them are written. How far it was read comes last, so what follows the last such record
+//! does not count: the hits behind it come again. Who goes on writes it as it was before.
 
 use super::record::{Origin, number, read_number};
 use sigmund_engine::correlation::StateKey;
@@ -29,6 +32,8 @@ pub(super) struct Head {
 pub(super) struct Kept {
     /// By key, without what was deleted.
     values: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What came since it was last said how far the partition was read.
+    open: Vec<(Vec<u8>, Option<Vec<u8>>)>,
 }
 
 /// Why a changelog cannot be read.
@@ -39,14 +44,20 @@ pub(super) struct Broken(&'static str);
 impl Kept {
     /// Takes a record, in the order of the log.
     pub(super) fn take(&mut self, key: &[u8], value: Option<&[u8]>) {
-        match value {
-            Some(value) => {
-                self.values.insert(key.to_vec(), value.to_vec());
-            }
-            None => {
-                self.values.remove(key);
+        self.open.push((key.to_vec(), value.map(<[u8]>::to_vec)));
+        if key == HEAD {
+            for (key, value) in self.open.drain(..) {
+                match value {
+                    Some(value) => self.values.insert(key, value),
+                    None => self.values.remove(&key),
+                };
             }
         }
+    }
+
+    /// What does not count because its writer died, as it is to be: keys with their values before.
+    pub(super) fn unfinished(&self) -> BTreeMap<Vec<u8>, Option<Vec<u8>>> {
+        self.open.iter().map(|(key, _)| (key.clone(), self.values.get(key).cloned())).collect()
     }
 
     /// How far the partition was read. `None` if nothing was ever written.
@@ -100,7 +111,8 @@ impl Kept {
 
     /// All keys, so that they can be deleted.
     pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.values.keys().map(Vec::as_slice)
+        let open = self.open.iter().map(|(key, _)| key);
+        self.values.keys().chain(open).map(Vec::as_slice)
     }
 }
 
@@ -154,14 +166,44 @@ mod tests {
             Origin { topic: "raw".to_owned(), partition: 7 },
             Origin { topic: "b".to_owned(), partition: 300 },
         ];
+        let (head, at) = Head { partitions: 16, next: 301, oldest: None }.write();
         let (key, value) = write_sources(&sources);
         kept.take(&key, Some(&value));
-        assert_eq!(kept.sources(), Ok(sources));
         let entry = StateKey::from_bytes(b"\x00");
         kept.take(&entry_key(&entry), Some(b"v"));
+        kept.take(&head, Some(&at));
+        assert_eq!(kept.sources(), Ok(sources));
         assert_eq!(kept.entries().collect::<Vec<_>>(), [(entry.clone(), b"v".to_vec())]);
         kept.take(&entry_key(&entry), None);
+        kept.take(&head, Some(&at));
         assert_eq!((kept.entries().count(), kept.keys().count()), (0, 2));
+    }
+
+    #[test]
+    fn what_a_writer_did_not_finish_does_not_count() {
+        let mut kept = Kept::default();
+        let entry = |name: &[u8]| entry_key(&StateKey::from_bytes(name));
+        let (head, at) = Head { partitions: 16, next: 1, oldest: None }.write();
+        kept.take(&entry(b"a"), Some(b"1"));
+        kept.take(&entry(b"b"), Some(b"1"));
+        kept.take(&head, Some(&at));
+        assert!(kept.unfinished().is_empty());
+        kept.take(&entry(b"a"), Some(b"2"));
+        kept.take(&entry(b"b"), None);
+        kept.take(&entry(b"c"), Some(b"2"));
+        let values: Vec<Vec<u8>> = kept.entries().map(|(_, value)| value).collect();
+        assert_eq!(values, [b"1", b"1"]);
+        let before = [(b"a", Some(b"1".to_vec())), (b"b", Some(b"1".to_vec())), (b"c", None)];
+        let before: BTreeMap<_, _> =
+            before.into_iter().map(|(name, value)| (entry(name), value)).collect();
+        assert_eq!(kept.unfinished(), before);
+        // Who went on wrote it so, and more.
+        before.iter().for_each(|(key, value)| kept.take(key, value.as_deref()));
+        kept.take(&entry(b"a"), Some(b"3"));
+        kept.take(&head, Some(&at));
+        let values: Vec<Vec<u8>> = kept.entries().map(|(_, value)| value).collect();
+        assert_eq!(values, [b"3", b"1"]);
+        assert!(kept.unfinished().is_empty());
     }
 
     #[test]

@@ -38,8 +38,8 @@ struct Partition {
     output: Output,
     /// It was read from, or its windows changed, since the last commit.
     touched: bool,
-    /// Keys of state that is not ours any more.
-    forgotten: Vec<Vec<u8>>,
+    /// Keys to be written beside those of the windows: of state that is not ours any more, or that was not written in whole.
+    rewritten: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Hits before this one are in the state already: their offsets were not committed in time.
     known: u64,
     tally: Tally,
@@ -65,6 +65,9 @@ pub struct Correlate {
 
 /// Raw partitions are looked for so often.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// The events of so many alerts are fetched together.
+const ALERTS: usize = 200;
 
 /// More routes than this are not remembered: log sources come from records.
 const MAX_ROUTES: usize = 10_000;
@@ -132,7 +135,7 @@ impl Correlate {
         let mut next = committed.unwrap_or(0);
         let mut oldest = None;
         let mut entries: Vec<_> = kept.entries().collect();
-        let mut forgotten = Vec::new();
+        let mut rewritten: Vec<_> = kept.unfinished().into_iter().collect();
         if let Some(head) = head {
             // The group was moved back by hand: what the windows know would be counted again.
             let is_reset = self.exactly_once && committed.is_none_or(|at| at < head.next);
@@ -140,7 +143,7 @@ impl Correlate {
                 tracing::warn!(partition = %place, "the offset of the group is before the state: windows start empty");
                 entries.clear();
                 sources.clear();
-                forgotten = kept.keys().map(<[u8]>::to_vec).collect();
+                rewritten = kept.keys().map(|key| (key.to_vec(), None)).collect();
             } else {
                 known = head.next;
                 next = next.max(head.next);
@@ -163,7 +166,7 @@ impl Correlate {
             next,
             output: Output::default(),
             touched: false,
-            forgotten,
+            rewritten,
             known,
             tally: Tally::default(),
             came: Times::default(),
@@ -360,9 +363,21 @@ impl Stage for Correlate {
         for partition in partitions.values_mut() {
             partition.correlator.tick(clock, &mut partition.output);
             let mut output = std::mem::take(&mut partition.output);
-            for alert in output.alerts.drain(..) {
+            let mut fetched = 0;
+            for at in 0..output.alerts.len() {
+                let alert = &output.alerts[at];
+                if at == fetched {
+                    // Many alerts at once, after a pause, reach back to events that are not kept.
+                    let some = &output.alerts[at..(at + ALERTS).min(output.alerts.len())];
+                    fetched += some.len();
+                    let wanted = some.iter().flat_map(|alert| {
+                        let events = alert.events.iter().map(|entry| entry.event.record);
+                        events.chain((alert.events.total > 0).then_some(alert.trigger.record))
+                    });
+                    partition.bodies.fetch(wanted.collect(), reader, &partition.place)?;
+                }
                 let mut made = None;
-                hit_of(snapshot, partition, reader, routes, &alert, &mut |hit| {
+                hit_of(snapshot, partition, reader, routes, alert, &mut |hit| {
                     let shown = metrics.shown(hit, buffer);
                     let sent = outgoing::detection(plan, hit, &snapshot.ruleset, buffer);
                     made = Some((sent, hit.time(), shown));
@@ -370,7 +385,7 @@ impl Stage for Correlate {
                 let Some((sent, event, shown)) = made else { continue };
                 batch.outgoing.push(sent);
                 let times = Times { event, ..partition.came };
-                partition.tally.detection(snapshot.rules.index_of_alert(&alert), times);
+                partition.tally.detection(snapshot.rules.index_of_alert(alert), times);
                 partition.tally.show(shown);
             }
             for late in output.late.drain(..) {
@@ -381,7 +396,7 @@ impl Stage for Correlate {
             }
             let changed = partition.correlator.changed();
             let grown = partition.sources.len() > partition.written;
-            partition.touched |= !changed.is_empty() || grown || !partition.forgotten.is_empty();
+            partition.touched |= !changed.is_empty() || grown || !partition.rewritten.is_empty();
             if !partition.touched {
                 continue;
             }
@@ -394,7 +409,7 @@ impl Stage for Correlate {
                     headers: Vec::new(),
                 });
             };
-            partition.forgotten.drain(..).for_each(|key| write(key, None));
+            partition.rewritten.drain(..).for_each(|(key, value)| write(key, value));
             for (key, value) in changed {
                 write(changelog::entry_key(&key), value);
             }

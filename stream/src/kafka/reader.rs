@@ -107,30 +107,11 @@ impl Reader {
 
     /// The first and the last offset of a partition, when all transactions that are open now are over.
     fn settled(&self, partition: &TopicPartition) -> anyhow::Result<(i64, i64)> {
-        let patience = Instant::now() + self.timeout;
-        let look = |consumer: &BaseConsumer| loop {
-            let (topic, number) = (&partition.topic, partition.partition);
-            let error = match consumer.fetch_watermarks(topic, number, self.timeout) {
-                Ok(found) => return Ok(found),
-                Err(error) => error,
-            };
-            // A topic that was just made has no leader for a moment, and one that moves has another.
-            let passes = matches!(
-                error.rdkafka_error_code(),
-                Some(
-                    RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable
-                )
-            );
-            if !passes || Instant::now() > patience {
-                return Err(error).with_context(|| format!("cannot look at `{partition}`"));
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        };
         // With read_committed the end is that of the last transaction that is over; the true end needs the other client.
-        let (_, high) = look(&self.uncommitted)?;
-        let deadline = Instant::now() + self.timeout + Duration::from_secs(30);
+        let (_, high) = self.look(&self.uncommitted, partition)?;
+        let deadline = Instant::now() + self.patience();
         loop {
-            let (low, stable) = look(&self.committed)?;
+            let (low, stable) = self.look(&self.committed, partition)?;
             if stable >= high {
                 return Ok((low, stable));
             }
@@ -138,6 +119,27 @@ impl Reader {
                 bail!("a transaction in `{partition}` stays open: offset {stable} of {high}");
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How long brokers may take, with the election of a new leader on the way.
+    fn patience(&self) -> Duration {
+        self.timeout + Duration::from_secs(30)
+    }
+
+    /// The first offset of a partition and one after the last that a client sees.
+    fn look(&self, consumer: &BaseConsumer, at: &TopicPartition) -> anyhow::Result<(i64, i64)> {
+        let deadline = Instant::now() + self.patience();
+        loop {
+            match consumer.fetch_watermarks(&at.topic, at.partition, self.timeout) {
+                Ok(found) => return Ok(found),
+                // A broker that leads no more, or not yet: the client learns of the leader by asking again.
+                Err(error) if Instant::now() < deadline => {
+                    tracing::debug!(partition = %at, %error, "looking again");
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                Err(error) => return Err(error).context(format!("cannot look at `{at}`")),
+            }
         }
     }
 
@@ -156,10 +158,29 @@ impl Reader {
         if from >= end {
             return Ok(());
         }
+        let mut next = self.read_from(partition, from, end, each)?;
+        if next < end {
+            // The rest may be marks of transactions, which are no messages. Or a new leader does not yet know how far its log counts: it
+            // gives less than was there, but says how far its log goes only when it knows.
+            self.look(&self.committed, partition)?;
+            next = self.read_from(partition, next, end, each)?;
+        }
+        tracing::trace!(%partition, from, next, end, "read");
+        Ok(())
+    }
+
+    /// Reads as far as the broker says that the log goes. Gives one after the last message.
+    fn read_from(
+        &self,
+        partition: &TopicPartition,
+        from: i64,
+        end: i64,
+        each: &mut dyn FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>,
+    ) -> anyhow::Result<i64> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(from))?;
         self.committed.assign(&list)?;
-        let read = self.read_assigned(partition, end, each);
+        let read = self.read_assigned(partition, from, end, each);
         self.committed.unassign()?;
         read
     }
@@ -167,30 +188,31 @@ impl Reader {
     fn read_assigned(
         &self,
         partition: &TopicPartition,
+        from: i64,
         end: i64,
         each: &mut dyn FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<i64> {
         let mut heard = Instant::now();
+        let mut next = from;
         loop {
             match self.committed.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
                     heard = Instant::now();
-                    if message.offset() >= end {
-                        return Ok(());
+                    if message.offset() < end {
+                        each(&message)?;
                     }
-                    each(&message)?;
-                    if message.offset() + 1 >= end {
-                        return Ok(());
+                    next = message.offset() + 1;
+                    if next >= end {
+                        return Ok(next);
                     }
                 }
-                // The last places may be marks of transactions, which are no messages.
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(()),
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(next),
                 Some(Err(error)) => {
                     tracing::warn!(%partition, %error, "reading again");
                 }
                 None => {}
             }
-            if heard.elapsed() > self.timeout + Duration::from_secs(30) {
+            if heard.elapsed() > self.patience() {
                 bail!("the brokers do not say what is in `{partition}`");
             }
         }
