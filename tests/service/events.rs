@@ -116,7 +116,9 @@ pub(super) fn rules() -> String {
     {
         text += &base(name, kind, "");
     }
+    // These are used by no correlation: their detections go out by themselves.
     text += &base("largest", "transfer", "    amount: 100\n");
+    text += &base("any_alarm", "alarm", "");
     for (title, kind, rules, group, span, condition) in CORRELATIONS {
         let _ = write!(
             text,

@@ -43,6 +43,7 @@ impl Application {
                 ("cleanup.policy", "compact"),
                 ("segment.ms", "5000"),
                 ("min.cleanable.dirty.ratio", "0.01"),
+                ("max.message.bytes", "8388608"),
             ],
         ));
         broker.create_topics(&topics);
