@@ -169,7 +169,7 @@ impl Running {
         if self.ended().is_none() {
             self.signal("-TERM");
         }
-        let end = Instant::now() + Duration::from_secs(15);
+        let end = Instant::now() + Duration::from_secs(45);
         loop {
             if let Some(status) = self.ended() {
                 assert!(status.success(), "{status}: {}", self.log());

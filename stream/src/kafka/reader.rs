@@ -137,6 +137,8 @@ impl Reader {
                 Err(error) if Instant::now() < deadline => {
                     tracing::debug!(partition = %at, %error, "looking again");
                     std::thread::sleep(Duration::from_millis(200));
+                    // What the client remembers of the topic may be that of a moment without a leader, and it does not ask again by itself.
+                    let _ = consumer.fetch_metadata(Some(&at.topic), Duration::from_secs(5));
                 }
                 Err(error) => return Err(error).context(format!("cannot look at `{at}`")),
             }
