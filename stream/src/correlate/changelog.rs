@@ -209,8 +209,8 @@ mod tests {
     #[test]
     fn what_is_damaged_is_said() {
         let mut kept = Kept::default();
-        kept.take(HEAD, Some(b"\x01\x10"));
         kept.take(SOURCES, Some(b"\x05a"));
+        kept.take(HEAD, Some(b"\x01\x10"));
         assert!(kept.head().is_err() && kept.sources().is_err());
     }
 }
