@@ -2,6 +2,7 @@
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use sigmund_engine::correlation::{Emit, Policy};
+use sigmund_stream::config::Size;
 use std::path::PathBuf;
 
 /// Runs Sigma rules over logs: real logs in, true detections out.
@@ -292,29 +293,6 @@ impl std::str::FromStr for Duration {
     fn from_str(text: &str) -> Result<Self, String> {
         let span = sigmund_sigma::correlation::parse_timespan(text);
         span.map(Self).map_err(|(message, help)| format!("{message}; {help}"))
-    }
-}
-
-/// A number of bytes: `500M`, `2G`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Size(pub(crate) usize);
-
-impl std::str::FromStr for Size {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is not a size; write for example `500M` or `2G`");
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let unit = match unit.trim_end_matches("iB").trim_end_matches('B') {
-            "" => 1,
-            "k" | "K" => 1 << 10,
-            "M" => 1 << 20,
-            "G" => 1 << 30,
-            _ => return Err(wrong()),
-        };
-        let bytes = number.parse::<usize>().ok().and_then(|number| number.checked_mul(unit));
-        bytes.filter(|bytes| *bytes > 0).map(Self).ok_or_else(wrong)
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         emit: args.emit,
         max_lateness: args.max_lateness.map(|lateness| lateness.0),
         threads,
-        limits: correlate::limits(args.max_state.map(|size| size.0)),
+        limits: correlate::limits(args.max_state.map(|size| size.bytes())),
         is_divided: false,
     };
     let is_live = correlations.is_live();
