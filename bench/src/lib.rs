@@ -5,3 +5,4 @@ pub mod agree;
 pub mod cpu_time;
 pub mod files;
 pub mod stage;
+pub mod topic;

@@ -5,11 +5,11 @@
 //! median and the 99th percentile from sending to reading for both. `KEY=VALUE` are configuration keys, such as `transaction.interval=20ms`.
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
-use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
+use sigmund_bench::topic::{self, client};
 use std::collections::HashMap;
 use std::error::Error;
 use std::process::Command;
@@ -68,7 +68,7 @@ fn main() -> Result<(), Failed> {
     // The topic of events is the user's to make.
     let admin: BaseProducer =
         client(&bootstrap).set("allow.auto.create.topics", "true").create()?;
-    make_topic(&bootstrap, &raw)?;
+    topic::make(&bootstrap, &raw, 2)?;
     let mut make = Command::new(&sigmund);
     options(make.args(["topics", "create"]));
     if !make.output()?.status.success() {
@@ -95,24 +95,6 @@ fn main() -> Result<(), Failed> {
             at(990),
             times.last().map_or(0, Duration::as_millis)
         );
-    }
-    Ok(())
-}
-
-fn client(bootstrap: &str) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", bootstrap).set("linger.ms", "0");
-    config
-}
-
-fn make_topic(bootstrap: &str, topic: &str) -> Result<(), Failed> {
-    use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-    use rdkafka::client::DefaultClientContext;
-    let admin: AdminClient<DefaultClientContext> = client(bootstrap).create()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let new = NewTopic::new(topic, 2, TopicReplication::Fixed(1));
-    for made in runtime.block_on(admin.create_topics([&new], &AdminOptions::new()))? {
-        made.map_err(|(topic, code)| format!("{topic}: {code}"))?;
     }
     Ok(())
 }

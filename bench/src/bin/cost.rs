@@ -1,0 +1,237 @@
+//! What an event costs a running service between Kafka topics, beside `sigmund hunt` on the same events.
+//!
+//! `cargo run --release -p sigmund-bench --bin cost -- BOOTSTRAP SIGMUND LOG TIMES [KEY=VALUE…] RULES…`: puts the lines of a log (NDJSON) so many
+//! times on a topic of its own, lets the service consume them with one lane and with two, and prints the CPU time of its whole process (user and
+//! system, librdkafka's threads included) per event, the events it consumes in a second, and the CPU time of `hunt` on the same lines. Of both the
+//! CPU time of a start with nothing to do is taken off. `KEY=VALUE` are configuration keys. Linux only: it reads `/proc`.
+#![expect(clippy::print_stdout, reason = "it is a report")]
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::{Offset, TopicPartitionList};
+use sigmund_bench::topic::{self, client};
+use std::error::Error;
+use std::io::Write as _;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+type Failed = Box<dyn Error>;
+
+/// Of the topic with events.
+const PARTITIONS: i32 = 4;
+/// Each is measured so often, and the best counts.
+const RUNS: usize = 3;
+/// Nothing takes longer than this.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+struct Bench {
+    bootstrap: String,
+    sigmund: String,
+    raw: String,
+    rules: Vec<String>,
+    settings: Vec<String>,
+}
+
+/// What a process did.
+#[derive(Clone, Copy)]
+struct Spent {
+    cpu: Duration,
+    /// Events consumed in a second, once it was running.
+    rate: f64,
+}
+
+/// CPU time of a process so far (user and system, in steps of 10 ms), and whether it has ended but was not waited for yet.
+/// Fields 3, 14 and 15 of `/proc/PID/stat` (proc_pid_stat(5)).
+fn cpu_of(process: &Child) -> Result<(Duration, bool), Failed> {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
+    // The name before may hold blanks.
+    let (_, rest) = text.rsplit_once(')').ok_or("`stat` without a name")?;
+    let words: Vec<&str> = rest.split_whitespace().collect();
+    let ticks = |at: usize| -> Result<u64, Failed> { Ok(words.get(at).ok_or("short")?.parse()?) };
+    Ok((Duration::from_millis((ticks(11)? + ticks(12)?) * 10), words.first() == Some(&"Z")))
+}
+
+/// Waits until a process ends: its CPU time.
+fn ended(mut process: Child) -> Result<Duration, Failed> {
+    let begin = Instant::now();
+    loop {
+        let (cpu, over) = cpu_of(&process)?;
+        if over {
+            let status = process.wait()?;
+            return match status.code() {
+                Some(0 | 1) => Ok(cpu),
+                _ => Err(format!("it ended with {status}").into()),
+            };
+        }
+        if begin.elapsed() > PATIENCE {
+            process.kill()?;
+            return Err("it does not end".into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Bench {
+    fn command(&self, what: &[&str], application: &str, raw: &str) -> Command {
+        let mut command = Command::new(&self.sigmund);
+        command
+            .args(what)
+            .args(["--no-config", "--bootstrap-servers", &self.bootstrap])
+            .args(["--set", &format!("application={application}")])
+            .args(["--set", &format!("sources=[{{topics: [{raw}]}}]")])
+            .args(["--set", &format!("rules.paths=[{}]", self.rules.join(", "))])
+            .args(["--set", "correlation.partitions=4", "--set", "http.listen=off"]);
+        self.settings.iter().for_each(|setting| {
+            command.args(["--set", setting]);
+        });
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// Consumes all events of a topic with an application of its own.
+    fn service(&self, raw: &str, lanes: usize) -> Result<Spent, Failed> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+        let application = format!("cost-{now}");
+        if !self.command(&["topics", "create"], &application, raw).status()?.success() {
+            return Err("cannot make the topics".into());
+        }
+        let consumer: BaseConsumer = client(&self.bootstrap)
+            .set("group.id", format!("{application}.detect"))
+            .set("enable.auto.commit", "false")
+            .create()?;
+        let mut wanted = 0;
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            wanted += consumer.fetch_watermarks(raw, partition, PATIENCE)?.1;
+            list.add_partition(raw, partition);
+        }
+        let begin = Instant::now();
+        let mut run = self.command(&["run"], &application, raw);
+        let process = run.args(["--set", &format!("lanes={lanes}")]).spawn()?;
+        let mut committed = -1;
+        // When the first were consumed, and how many.
+        let mut first = None;
+        // With nothing to consume: as long as a start takes.
+        while if wanted == 0 {
+            begin.elapsed() < Duration::from_secs(10)
+        } else {
+            committed < wanted
+        } {
+            if begin.elapsed() > PATIENCE || cpu_of(&process)?.1 {
+                return Err("the service does not consume the events".into());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+            let offsets = consumer.committed_offsets(list.clone(), PATIENCE)?;
+            committed = offsets
+                .elements()
+                .iter()
+                .map(|element| match element.offset() {
+                    Offset::Offset(offset) => offset,
+                    _ => 0,
+                })
+                .sum();
+            if committed > 0 {
+                first.get_or_insert((Instant::now(), committed));
+            }
+        }
+        let rate = first.map_or(0.0, |(since, before)| {
+            (committed - before) as f64 / since.elapsed().as_secs_f64()
+        });
+        Command::new("kill").arg(process.id().to_string()).status()?;
+        Ok(Spent { cpu: ended(process)?, rate })
+    }
+
+    fn hunt(&self, log: &std::path::Path, events: usize) -> Result<Spent, Failed> {
+        let mut command = Command::new(&self.sigmund);
+        command.args(["hunt", "-f", "jsonl", "-j", "1"]);
+        self.rules.iter().for_each(|rules| {
+            command.args(["-r", rules]);
+        });
+        let process = command.arg(log).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let begin = Instant::now();
+        let cpu = ended(process)?;
+        Ok(Spent { cpu, rate: events as f64 / begin.elapsed().as_secs_f64() })
+    }
+}
+
+/// The one that took the least CPU time.
+fn best(mut run: impl FnMut() -> Result<Spent, Failed>) -> Result<Spent, Failed> {
+    let mut best = run()?;
+    for _ in 1..RUNS {
+        let next = run()?;
+        if next.cpu < best.cpu {
+            best = next;
+        }
+    }
+    Ok(best)
+}
+
+fn main() -> Result<(), Failed> {
+    let mut arguments = std::env::args().skip(1);
+    let mut next = |what: &str| arguments.next().ok_or(what.to_owned());
+    let bootstrap = next("which broker?")?;
+    let sigmund = next("which sigmund?")?;
+    let log = next("which log?")?;
+    let times: usize = next("how many times?")?.parse()?;
+    let (settings, rules) = arguments.partition(|word| word.contains('='));
+    let text = std::fs::read(&log)?;
+    let lines: Vec<&[u8]> =
+        text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+    let bench = Bench { raw: format!("cost-{now}.raw"), bootstrap, sigmund, rules, settings };
+
+    let nothing = format!("{}-empty", bench.raw);
+    topic::make(&bench.bootstrap, &bench.raw, PARTITIONS)?;
+    topic::make(&bench.bootstrap, &nothing, PARTITIONS)?;
+    let producer: BaseProducer = client(&bench.bootstrap)
+        .set("linger.ms", "50")
+        .set("batch.num.messages", "1000")
+        .create()?;
+    let folder = tempfile::tempdir()?;
+    let (whole, one) = (folder.path().join("all.ndjson"), folder.path().join("one.ndjson"));
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&whole)?);
+    let mut events = 0_usize;
+    for _ in 0..times {
+        for line in &lines {
+            let partition = (events / 100) as i32 % PARTITIONS;
+            let record =
+                || BaseRecord::<(), [u8]>::to(&bench.raw).payload(line).partition(partition);
+            while producer.send(record()).is_err() {
+                producer.poll(Duration::from_millis(5));
+            }
+            file.write_all(line)?;
+            file.write_all(b"\n")?;
+            events += 1;
+        }
+    }
+    file.flush()?;
+    std::fs::write(&one, lines.first().ok_or("an empty log")?)?;
+    producer.flush(PATIENCE)?;
+
+    let per_event = |full: Spent, start: Spent| {
+        full.cpu.saturating_sub(start.cpu).as_secs_f64() * 1e6 / events as f64
+    };
+    let start = best(|| bench.hunt(&one, 1))?;
+    let hunt = best(|| bench.hunt(&whole, events))?;
+    let floor = per_event(hunt, start);
+    println!("{events} events");
+    println!("| | CPU s | of a start | µs per event | of `hunt` | events/s |");
+    println!("|---|--:|--:|--:|--:|--:|");
+    let line = |what: &str, full: Spent, start: Spent| {
+        println!(
+            "| {what} | {:.2} | {:.2} | {:.2} | {:.2}× | {:.0} |",
+            full.cpu.as_secs_f64(),
+            start.cpu.as_secs_f64(),
+            per_event(full, start),
+            per_event(full, start) / floor,
+            full.rate
+        );
+    };
+    line("`hunt -j 1`", hunt, start);
+    for lanes in [1, 2] {
+        let idle = best(|| bench.service(&nothing, lanes))?;
+        let full = best(|| bench.service(&bench.raw, lanes))?;
+        line(&format!("`run`, {lanes} lanes"), full, idle);
+    }
+    Ok(())
+}
