@@ -310,6 +310,8 @@ pub(crate) enum DetectionFormat {
     Ecs,
     /// OCSF Detection Finding, one object per line
     Ocsf,
+    /// As Confluent Sigma writes them, one object per line
+    Confluent,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]

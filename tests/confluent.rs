@@ -1,6 +1,7 @@
-//! The golden counts of Confluent Sigma's demo data: what its rules find in it by the specification, the aggregate on event time.
+//! Confluent Sigma offline: its layout of detections, fields that regular expressions name, and the golden counts of its demo data, which are what its
+//! rules find by the specification, the aggregate on event time.
 
-use crate::command::run;
+use crate::command::{Folder, run};
 use crate::shared::shared;
 
 /// Log, rule, options, detections.
@@ -55,4 +56,110 @@ fn hits_of_the_aggregate() {
         let ran = run(&["hunt", &log, "-r", &rule, "-q", "-f", "jsonl"]);
         assert_eq!(ran.stdout.lines().count(), expected, "{log}: {}", ran.stderr);
     }
+}
+
+const RULE: &str = r"title: Denied
+id: 11111111-0000-4000-8000-000000000001
+logsource:
+    product: edge
+detection:
+    s:
+        line|re: 'deny (?<src>[0-9.]+)/(?<port>\d+) by (?<title>\w+)'
+    condition: s
+level: low
+kafka:
+    outputTopic: walls
+    customFields: {site: edge, rank: 7, port: any, open: null}
+";
+
+const LOG: &str = r#"{"time": "2026-03-17T09:00:00.25Z", "line": "deny 192.0.2.7/22 by \"acl\""}
+{"line": "deny 192.0.2.7/22 by acl", "n": [1, null]}
+{"line": "permit 192.0.2.7/22 by acl"}
+"#;
+
+/// Named groups of a rule's regular expressions are fields of its detections in every format.
+#[test]
+fn named_groups_are_extracted_in_every_format() {
+    let folder = Folder::new().file("rule.yml", RULE).file("log.ndjson", LOG);
+    let hunt = |format: &str| {
+        let source = ["--logsource", "product=edge"];
+        let ran = folder.run(
+            &[&["hunt", "log.ndjson", "-r", "rule.yml", "-q", "-f", format], &source[..]].concat(),
+        );
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stdout
+    };
+    let custom = serde_json::json!({"site": "edge", "rank": 7, "port": "any", "open": null});
+    let extracted = serde_json::json!({"src": "192.0.2.7", "port": "22", "title": "acl"});
+    for (format, place) in [("jsonl", ""), ("ecs", "/sigma"), ("ocsf", "/evidences/0/data")] {
+        let text = hunt(format);
+        // In the first line the name is in quotes.
+        assert_eq!(text.lines().count(), 1, "{format}: {text}");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        let found = value.pointer(place).expect("a place");
+        assert_eq!(found["extracted"], extracted, "{format}");
+        assert_eq!(found["custom_fields"], custom, "{format}");
+    }
+    let array: serde_json::Value = serde_json::from_str(&hunt("json")).expect("an array");
+    assert_eq!(array[0]["extracted"], extracted);
+    assert!(hunt("csv").ends_with(",src=192.0.2.7; port=22; title=acl\n"), "{}", hunt("csv"));
+    assert!(hunt("table").contains("Denied"));
+}
+
+/// Its layout: what rules add and extract is beside the detection's own keys, all as texts, and so is the event.
+#[test]
+fn detections_are_written_as_confluent_sigma_does() {
+    let rule = RULE.replace("by (?<title>", "by \"?(?<title>");
+    let plain = "title: Plain\nlogsource:\n    product: edge\ndetection:\n    s:\n        line|startswith: permit\n    condition: s\n";
+    let folder = Folder::new()
+        .file("rules/rule.yml", rule)
+        .file("rules/plain.yml", plain)
+        .file("log.ndjson", LOG);
+    let ran = folder.run(&[
+        "hunt",
+        "log.ndjson",
+        "-r",
+        "rules",
+        "-q",
+        "-f",
+        "confluent",
+        "--logsource",
+        "product=edge",
+    ]);
+    assert_eq!((ran.code, &*ran.stderr), (Some(0), ""));
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    let id = "11111111-0000-4000-8000-000000000001";
+    let head = format!(r#""title":"Denied","id":"{id}","outputTopic":"walls""#);
+    let fields = r#""site":"edge","rank":"7","open":null,"src":"192.0.2.7","port":"22""#;
+    let events = [
+        r#"{\"time\":\"2026-03-17T09:00:00.25Z\",\"line\":\"deny 192.0.2.7/22 by \\\"acl\\\"\"}"#,
+        r#"{\"line\":\"deny 192.0.2.7/22 by acl\",\"n\":[1,null]}"#,
+        r#"{\"line\":\"permit 192.0.2.7/22 by acl\"}"#,
+    ];
+    let expected = [
+        format!(r#"{{"timeStamp":1773738000250,{head},{fields},"sourceData":"{}"}}"#, events[0]),
+        format!(r#"{{"timeStamp":null,{head},{fields},"sourceData":"{}"}}"#, events[1]),
+        format!(
+            r#"{{"timeStamp":null,"title":"Plain","id":null,"outputTopic":null,"sourceData":"{}"}}"#,
+            events[2]
+        ),
+    ];
+    assert_eq!(lines, expected);
+    // A record that is no JSON is the text itself.
+    let folder = folder.file("text.log", "permit \"all\"\n").file(
+        "rules/plain.yml",
+        plain.replace("        line|startswith: permit", "        - permit"),
+    );
+    let ran = folder.run(&[
+        "hunt",
+        "text.log",
+        "-r",
+        "rules/plain.yml",
+        "-q",
+        "-f",
+        "confluent",
+        "--logsource",
+        "product=edge",
+    ]);
+    assert!(ran.stdout.ends_with(",\"sourceData\":\"permit \\\"all\\\"\"}\n"), "{}", ran.shown());
 }

@@ -80,10 +80,10 @@ fn csv_has_a_header() {
     assert_snapshot!(hunt(&folder(), &["logs", "-r", "rules", "-f", "csv", "-q"]).shown(), @r#"
     exit code: 0
     --- stdout
-    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event
-    2026-03-17T09:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,1,test,,,CommandLine=cmd /c whoami,13bf24d66395b04dda0f507baa2ec722,"{""@timestamp"":""2026-03-17T09:00:00Z"",""CommandLine"":""cmd /c whoami"",""host"":""a""}"
-    2026-03-17T08:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,2,test,,,CommandLine=WHOAMI,368cdfcf24f5b03c352eb19bd4df7b6d,"{""@timestamp"":""2026-03-17T08:00:00Z"",""CommandLine"":""WHOAMI"",""host"":""b""}"
-    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m
+    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event,extracted
+    2026-03-17T09:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,1,test,,,CommandLine=cmd /c whoami,13bf24d66395b04dda0f507baa2ec722,"{""@timestamp"":""2026-03-17T09:00:00Z"",""CommandLine"":""cmd /c whoami"",""host"":""a""}",
+    2026-03-17T08:00:00Z,high,11111111-1111-4111-8111-111111111111,Whoami,attack.discovery attack.t1033,logs/a.json,2,test,,,CommandLine=WHOAMI,368cdfcf24f5b03c352eb19bd4df7b6d,"{""@timestamp"":""2026-03-17T08:00:00Z"",""CommandLine"":""WHOAMI"",""host"":""b""}",
+    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m,
     --- stderr
     "#);
 }
@@ -198,8 +198,8 @@ fn unreadable_logs_do_not_stop_the_others() {
         hunt(&folder(), &["missing.log", "logs/b.txt", "-r", "rules", "-f", "csv"]).shown(), @r#"
     exit code: 2
     --- stdout
-    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event
-    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m
+    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event,extracted
+    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m,
     --- stderr
     error: cannot read `missing.log`: No such file or directory (os error 2)
     1 log · 2 records · 2 events · 2 rules · 1 detection · [time]
@@ -227,8 +227,8 @@ fn placeholders_are_refused_with_help() {
         hunt(&folder, &["logs", "-r", "rules/shadow.yml", "-r", "placeholder", "-f", "csv"]).shown(), @r#"
     exit code: 0
     --- stdout
-    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event
-    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m
+    time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event,extracted
+    ,low,22222222-2222-4222-8222-222222222222,Shadow file,,logs/b.txt,1,test,,,cat /etc/shadow\u{1b}[31m,4c0cc715faec386dd18da3a4f8711a8d,cat /etc/shadow\u{1b}[31m,
     --- stderr
     placeholder/x.yml:9:29: error[unresolved-placeholder]: no value is given for the placeholder `%tools%` (help: give its values with `--placeholder tools=VALUE` (repeat for several))
     2 logs · 5 records · 5 events · 1 rule · 1 error in rules · 1 detection · [time]

@@ -4,7 +4,7 @@ use sigmund_stream::encode::{Buffer, Hit, json, level_name, rfc3339};
 use sigmund_stream::words::visible;
 
 pub(crate) const HEADER: &[u8] =
-    b"time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event\n";
+    b"time,level,rule_id,rule_title,tags,path,record,product,category,service,matched,id,event,extracted\n";
 
 pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     let metadata = hit.rule().metadata();
@@ -55,6 +55,9 @@ pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     } else {
         cell(&String::from_utf8_lossy(&event), bytes);
     }
+    bytes.push(b',');
+    let extracted = hit.extracted().into_iter().map(|(name, value)| format!("{name}={value}"));
+    cell(&extracted.collect::<Vec<_>>().join("; "), bytes);
     bytes.push(b'\n');
 }
 

@@ -32,7 +32,8 @@ impl Encoder {
             DetectionFormat::Table
             | DetectionFormat::Jsonl
             | DetectionFormat::Ecs
-            | DetectionFormat::Ocsf => Ok(()),
+            | DetectionFormat::Ocsf
+            | DetectionFormat::Confluent => Ok(()),
         }
     }
 
@@ -70,6 +71,7 @@ impl Encoder {
             DetectionFormat::Jsonl => (Format::Json, true),
             DetectionFormat::Ecs => (Format::Ecs, true),
             DetectionFormat::Ocsf => (Format::Ocsf, true),
+            DetectionFormat::Confluent => (Format::Confluent, true),
         };
         format.write(hit, out);
         if ends {

@@ -88,7 +88,10 @@ impl Summary {
                 out.write_all(&objects.join(&b",\n"[..]))?;
                 out.write_all(b"\n]\n")
             }
-            DetectionFormat::Jsonl | DetectionFormat::Ecs | DetectionFormat::Ocsf => {
+            DetectionFormat::Jsonl
+            | DetectionFormat::Ecs
+            | DetectionFormat::Ocsf
+            | DetectionFormat::Confluent => {
                 for (card, count) in rows {
                     out.write_all(&object(card, count))?;
                     out.write_all(b"\n")?;

@@ -205,6 +205,7 @@ mod tests {
             value: Some("long ".repeat(60)),
             patterns: Vec::new(),
             source: None,
+            extracted: Vec::new(),
         }];
         let path = "a/very/long/path/to/a/folder/with/logs/of/the/month/of/march/security.log";
         let (card, view) = (RuleCard::new(Arc::new(rule)), EventView::new(&event, path, 123_456));

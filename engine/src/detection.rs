@@ -46,6 +46,8 @@ pub struct Matched {
     pub patterns: Vec<String>,
     /// For an alias: the native field, or what was computed.
     pub source: Option<String>,
+    /// What named groups of the rule's regular expressions hold in the value, in their order.
+    pub extracted: Vec<(Box<str>, Box<str>)>,
 }
 
 impl Detection {
@@ -142,6 +144,7 @@ fn add_item(selection: &str, test: &ItemTest, lookup: &Lookup<'_>, matched: &mut
         value: value.map(str::to_owned),
         patterns,
         source,
+        extracted: Vec::new(),
     };
     let field = item.field.as_ref().map(|field| lookup.field(field));
     if item.negated {
@@ -188,9 +191,33 @@ fn add_item(selection: &str, test: &ItemTest, lookup: &Lookup<'_>, matched: &mut
         let same = matched[start..]
             .iter_mut()
             .find(|known| known.value.as_deref() == text && known.source == source);
+        let mut extracted = Vec::new();
+        if let Some(text) = text {
+            one.extract(text, &mut extracted);
+        }
         match same {
-            Some(known) => known.patterns.push(pattern),
-            None => matched.push(entry(text, vec![pattern], source)),
+            Some(known) => {
+                known.patterns.push(pattern);
+                known.extracted.append(&mut extracted);
+            }
+            None => {
+                let made = entry(text, vec![pattern], source);
+                matched.push(Matched { extracted, ..made });
+            }
+        }
+    }
+}
+
+impl Test {
+    /// What the named groups of its regular expressions hold in a text.
+    fn extract(&self, text: &str, out: &mut Vec<(Box<str>, Box<str>)>) {
+        match self {
+            Self::Regex(regex) => {
+                let groups = regex.named_groups(text).into_iter();
+                out.extend(groups.map(|(name, value)| (name.into(), value.into())));
+            }
+            Self::AnyOf(tests) => tests.iter().for_each(|test| test.extract(text, out)),
+            _ => {}
         }
     }
 }
@@ -281,5 +308,55 @@ detection:
                 "keywords - the SECRET secret -",
             ]
         );
+    }
+
+    #[test]
+    fn named_groups_are_fields() {
+        let text = r"
+title: t
+logsource:
+    category: c
+detection:
+    selection:
+        lines|re:
+            - 'user (?<user>\w+) from (?<ip>[0-9.]+)'
+            - 'port (?<port>\d+)'
+        lines|contains: port
+        host|re|i: '^(?<site>[a-z]+)-(?<number>\d+)?'
+    no:
+        lines|re: '(?<never>root)'
+    other:
+        lines|re: '(?<other>nobody)'
+    condition: (selection or other) and not no
+";
+        let source = Source { name: "t.yml".into(), text: text.into() };
+        let mut collection = Loader::default().load(&[source]);
+        assert!(collection.diagnostics.is_empty(), "{:?}", collection.diagnostics);
+        let oracle = Oracle::new(&collection.rules.remove(0)).unwrap();
+        let mut object = Object::default();
+        let lines = ["nothing", "user ann from 192.0.2.1 port 22", "user bob from 192.0.2.2"];
+        object.push("lines", Value::Array(lines.map(Value::text).into()));
+        object.push("host", Value::text("WEB-"));
+        let event = Event {
+            raw: Arc::from(&b"{}"[..]),
+            object,
+            lifted: Object::default(),
+            keywords_in_raw: false,
+            route: Arc::new(Route {
+                id: 0,
+                name: "test".into(),
+                log_sources: Vec::new(),
+                aliases: Arc::default(),
+                event_id: None,
+                unfiltered: false,
+            }),
+            time: None,
+        };
+        assert!(oracle.matches(&event));
+        let matched = matched(&oracle, &Lookup::new(&event));
+        let extracted = matched.iter().flat_map(|part| &part.extracted);
+        let extracted: Vec<String> =
+            extracted.map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(extracted, ["user=ann", "ip=192.0.2.1", "port=22", "site=WEB"]);
     }
 }

@@ -3,7 +3,7 @@
 use crate::correlate::Origin;
 use crate::correlate::Seen;
 use crate::destination::Destination;
-use crate::encode::{Buffer, Format, Hit, RuleCard, json, level_name, rfc3339};
+use crate::encode::{Buffer, Format, Hit, RuleCard, confluent, json, level_name, rfc3339};
 use crate::kafka::Outgoing;
 use crate::plan::Plan;
 use crate::rules::Rules;
@@ -17,6 +17,7 @@ pub const MAX_VALUE: usize = 900_000;
 /// A detection, made with the set of rules of that name.
 pub fn detection(plan: &Plan, hit: &Hit<'_>, ruleset: &str, buffer: &mut Buffer) -> Outgoing {
     let Destination { topic, key, format } = plan.destinations.of(hit);
+    let hit = &hit.to(&topic);
     let mut value = written(format, hit, buffer);
     let mut headers = vec![
         ("rule_id", hit.rule().id().as_bytes().to_vec()),
@@ -25,7 +26,14 @@ pub fn detection(plan: &Plan, hit: &Hit<'_>, ruleset: &str, buffer: &mut Buffer)
         ("ruleset", ruleset.as_bytes().to_vec()),
     ];
     if value.len() > MAX_VALUE {
-        value = too_large(hit, value.len());
+        value = match format {
+            Format::Confluent => {
+                let mut out = Vec::new();
+                confluent::without_event(hit, &mut out);
+                out
+            }
+            _ => too_large(hit, value.len()),
+        };
         headers.push(("truncated", b"true".to_vec()));
     }
     Outgoing { topic, partition: None, key: Some(key.into_bytes()), value: Some(value), headers }

@@ -43,6 +43,19 @@ impl Expression {
     }
 }
 
+impl Expression {
+    /// What its named groups hold where it first matches, in the order of the groups; those that took no part in the match are left out.
+    pub(crate) fn named_groups<'t>(&self, text: &'t str) -> Vec<(&str, &'t str)> {
+        let Self::General(regex) = self else { return Vec::new() };
+        if regex.capture_names().flatten().next().is_none() {
+            return Vec::new();
+        }
+        let Some(captures) = regex.captures(text) else { return Vec::new() };
+        let names = regex.capture_names().flatten();
+        names.filter_map(|name| Some((name, captures.name(name)?.as_str()))).collect()
+    }
+}
+
 fn general(regex: &Regex) -> Result<regex::Regex, regex::Error> {
     regex::RegexBuilder::new(&regex.pattern)
         .case_insensitive(regex.ignore_case)
@@ -78,6 +91,28 @@ pub(crate) fn compile(regex: &Regex) -> Result<Arc<Expression>, regex::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn groups_are_named() {
+        let named = |pattern: &str, text: &str| {
+            let regex = Regex {
+                pattern: pattern.into(),
+                ignore_case: false,
+                multi_line: false,
+                dot_all: false,
+            };
+            let expression = Expression::new(&regex).unwrap();
+            let groups = expression.named_groups(text).into_iter();
+            groups.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(named(r"(?<b>\d+)-(x)(?P<a>y)?", "1-x 22-xy"), ["b=1"]);
+        assert_eq!(named(r"(?<b>\d+)-(?<a>y|)", "22-y"), ["b=22", "a=y"]);
+        assert_eq!(named(r"(?<b>\d+)-(?<a>y|)", "22-"), ["b=22", "a="]);
+        assert_eq!(named(r"(?<b>\d+)", "none"), Vec::<String>::new());
+        assert_eq!(named(r"(\d+)", "1"), Vec::<String>::new());
+        assert_eq!(named(r".{70,}", &"x".repeat(80)), Vec::<String>::new());
+        assert_eq!(named(r"(?<all>.{70,})", &"x".repeat(80)).len(), 1);
+    }
 
     #[test]
     fn runs_are_what_the_automaton_finds() {

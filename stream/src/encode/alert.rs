@@ -128,6 +128,7 @@ impl AlertView<'_> {
                 value: Some(lost),
                 patterns: Vec::new(),
                 source: None,
+                extracted: Vec::new(),
             }];
         }
         let group = rule.group_by.iter().zip(&self.alert.group).map(|(name, value)| Matched {
@@ -136,6 +137,7 @@ impl AlertView<'_> {
             value: Some(value.to_string()),
             patterns: Vec::new(),
             source: None,
+            extracted: Vec::new(),
         });
         let condition = self.alert.value.as_ref().map(|value| Matched {
             selection: "condition".into(),
@@ -147,6 +149,7 @@ impl AlertView<'_> {
                 .map(|(operator, number)| format!("{}: {number}", operator.name()))
                 .collect(),
             source: None,
+            extracted: Vec::new(),
         });
         group.chain(condition).collect()
     }

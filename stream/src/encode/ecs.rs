@@ -112,6 +112,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     super::jsonl::log_source(hit.log_source(), bytes);
     json::key("matched", bytes);
     super::jsonl::matched(hit, bytes);
+    hit.write_added(bytes);
     if let Some(alert) = hit.alert {
         alert.write(bytes);
     }

@@ -56,10 +56,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     }
     json::key("rule", bytes);
     bytes.extend_from_slice(hit.rule().json());
-    if let Some(fields) = &hit.rule().extension().custom_fields {
-        json::key("custom_fields", bytes);
-        bytes.extend_from_slice(fields.as_bytes());
-    }
+    hit.write_added(bytes);
     if let Some(alert) = hit.alert {
         alert.write(bytes);
     }

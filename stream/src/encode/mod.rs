@@ -4,6 +4,7 @@
 //! leave places for numbers in a [`Buffer`], which are filled when the part is written out in its turn.
 
 mod alert;
+pub(crate) mod confluent;
 mod ecs;
 mod extension;
 pub mod json;
@@ -34,6 +35,8 @@ pub enum Format {
     Ecs,
     /// OCSF Detection Finding.
     Ocsf,
+    /// As Confluent Sigma writes them.
+    Confluent,
 }
 
 impl Format {
@@ -43,6 +46,7 @@ impl Format {
             Self::Json => jsonl::object(hit, out),
             Self::Ecs => ecs::object(hit, out),
             Self::Ocsf => ocsf::object(hit, out),
+            Self::Confluent => confluent::object(hit, out),
         }
     }
 }
@@ -205,13 +209,15 @@ pub struct Hit<'a> {
     alert: Option<&'a AlertView<'a>>,
     view: &'a EventView<'a>,
     matched: &'a [Matched],
+    /// Where it is sent.
+    topic: Option<&'a str>,
 }
 
 impl<'a> Hit<'a> {
     /// What a rule matched in an event.
     #[must_use]
     pub fn of_rule(card: &'a RuleCard, view: &'a EventView<'a>, matched: &'a [Matched]) -> Self {
-        Self { rule: Subject::Rule(card), alert: None, view, matched }
+        Self { rule: Subject::Rule(card), alert: None, view, matched, topic: None }
     }
 
     /// An alert with the event that caused it ([`no_event`] where there is none). `matched` is [`AlertView::matched`].
@@ -221,7 +227,14 @@ impl<'a> Hit<'a> {
         view: &'a EventView<'a>,
         matched: &'a [Matched],
     ) -> Self {
-        Self { rule: Subject::Correlation(alert.card), alert: Some(alert), view, matched }
+        let rule = Subject::Correlation(alert.card);
+        Self { rule, alert: Some(alert), view, matched, topic: None }
+    }
+
+    /// The same on its way to a topic.
+    #[must_use]
+    pub fn to(self, topic: &'a str) -> Self {
+        Self { topic: Some(topic), ..self }
     }
 
     /// What made it.
@@ -307,6 +320,33 @@ impl<'a> Hit<'a> {
             }
         }
         texts
+    }
+
+    /// What named groups of the rule's regular expressions hold, each name once: the first counts.
+    #[must_use]
+    pub fn extracted(&self) -> Vec<(&'a str, &'a str)> {
+        let mut fields: Vec<(&str, &str)> = Vec::new();
+        for (name, value) in self.matched.iter().flat_map(|part| &part.extracted) {
+            if !fields.iter().any(|(known, _)| **known == **name) {
+                fields.push((name, value));
+            }
+        }
+        fields
+    }
+
+    /// Appends what the rule adds to its detections: `custom_fields` and `extracted`, where there are some.
+    fn write_added(&self, out: &mut Vec<u8>) {
+        if let Some(fields) = &self.rule.extension().custom_fields {
+            json::key("custom_fields", out);
+            out.extend_from_slice(fields.as_bytes());
+        }
+        let extracted = self.extracted();
+        if !extracted.is_empty() {
+            json::key("extracted", out);
+            out.push(b'{');
+            extracted.iter().for_each(|(name, value)| json::text(name, value, out));
+            out.push(b'}');
+        }
     }
 
     /// A field of the event as text, by the first of these names that it has.

@@ -1,0 +1,74 @@
+//! The layout in which Confluent Sigma writes detections, for those who read its topics: the detection's own keys, the fields that the rule adds or
+//! extracts beside them, and the event as a text.
+
+use super::{Buffer, Hit, json};
+use serde_json::{Map, Value};
+
+/// The keys of the layout itself. Fields of rules with these names are left out: an object has a key once.
+const OWN: [&str; 5] = ["timeStamp", "title", "id", "outputTopic", "sourceData"];
+
+pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
+    let bytes = &mut out.bytes;
+    head(hit, bytes);
+    let record = hit.record_json();
+    // A record that is no object is a JSON text already.
+    match record.first() {
+        _ if !hit.has_event() => json::text("sourceData", "", bytes),
+        Some(b'"') => {
+            json::key("sourceData", bytes);
+            bytes.extend_from_slice(record);
+        }
+        _ => json::text("sourceData", &String::from_utf8_lossy(record), bytes),
+    }
+    bytes.push(b'}');
+}
+
+/// The same without the event, which is too large.
+pub(crate) fn without_event(hit: &Hit<'_>, out: &mut Vec<u8>) {
+    head(hit, out);
+    out.extend_from_slice(b",\"sourceData\":null}");
+}
+
+fn head(hit: &Hit<'_>, out: &mut Vec<u8>) {
+    let metadata = hit.rule().metadata();
+    out.push(b'{');
+    json::key("timeStamp", out);
+    match hit.time() {
+        Some(time) => out.extend_from_slice(time.div_euclid(1_000_000).to_string().as_bytes()),
+        None => out.extend_from_slice(b"null"),
+    }
+    json::text("title", &metadata.title, out);
+    nullable("id", metadata.id.as_deref(), out);
+    let own = hit.rule().extension().output_topic.as_deref();
+    nullable("outputTopic", hit.topic.or(own), out);
+    let extracted = hit.extracted();
+    let is_free = |name: &str| !OWN.contains(&name);
+    if let Some(fields) = &hit.rule().extension().custom_fields {
+        let fields: Map<String, Value> = serde_json::from_str(fields).unwrap_or_default();
+        // What was extracted says more than what is always the same.
+        let is_extracted = |name: &str| extracted.iter().any(|(known, _)| *known == name);
+        for (name, value) in &fields {
+            if is_free(name) && !is_extracted(name) {
+                // Their values are texts.
+                match value {
+                    Value::String(text) => json::text(name, text, out),
+                    Value::Null => nullable(name, None, out),
+                    other => json::text(name, &other.to_string(), out),
+                }
+            }
+        }
+    }
+    for (name, value) in extracted {
+        if is_free(name) {
+            json::text(name, value, out);
+        }
+    }
+}
+
+fn nullable(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
+    json::key(name, out);
+    match value {
+        Some(value) => json::string(value, out),
+        None => out.extend_from_slice(b"null"),
+    }
+}
