@@ -247,6 +247,10 @@ pub(crate) struct Hunt {
     /// Only detections in events before this time
     #[arg(long, value_name = "TIME", help_heading = "Detections")]
     pub(crate) to: Option<String>,
+    /// One detection for each event at most: of the rule with the highest level, then of the one whose
+    /// id comes first. Correlations see all hits all the same
+    #[arg(long, help_heading = "Detections")]
+    pub(crate) first_match: bool,
     /// Order detections by event time instead of input order
     #[arg(long, help_heading = "Detections")]
     pub(crate) timeline: bool,

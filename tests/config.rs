@@ -70,6 +70,8 @@ fn each_value_is_shown_with_its_origin() {
       level: null                         # default
       tags: []                            # default
       status: []                          # default
+      log_sources: []                     # default
+      only: []                            # default
       watch: 5s                           # default
     correlation:
       emit: final                         # --set correlation.emit
@@ -88,6 +90,7 @@ fn each_value_is_shown_with_its_origin() {
       topic: sigmund.detections           # default
       key: "{rule.id}"                    # default
       format: json                        # default
+      first_match: false                  # default
       routes: []                          # default
     dead_letters: sigmund.dead-letters    # default
     delivery: exactly_once                # default

@@ -176,6 +176,49 @@ fn rules_and_times_are_chosen() {
     assert_eq!(titles(&[]), ["Whoami", "Whoami", "Shadow file"]);
 }
 
+/// The highest level comes first, then the id; correlations see the others all the same.
+#[test]
+fn of_several_rules_the_first_is_told() {
+    let rule = |title: &str, id: &str, level: &str, value: &str| {
+        format!(
+            "title: {title}\n{id}level: {level}\nlogsource:\n  product: test\ndetection:\n  s:\n    f|contains: {value}\n  condition: s\n---\n"
+        )
+    };
+    let rules = [
+        rule("low", "id: 00000000-0000-4000-8000-000000000000\n", "low", "a"),
+        rule("second", "id: 22222222-0000-4000-8000-000000000000\n", "high", "a"),
+        rule("first", "id: 11111111-0000-4000-8000-000000000000\nname: used\n", "high", "ab"),
+        rule("nameless", "", "high", "a"),
+        "title: count\nlevel: low\ncorrelation:\n  type: event_count\n  rules: [counted]\n  timespan: 1h\n  condition: {gte: 2}\n  generate: true\n---\n".to_owned(),
+        rule("counted", "name: counted\n", "low", "a"),
+    ];
+    let event = |second: u32, value: &str| {
+        format!("{{\"@timestamp\": \"2026-03-17T09:00:0{second}Z\", \"f\": \"{value}\"}}\n")
+    };
+    let folder = Folder::new()
+        .file("rules.yml", rules.concat())
+        .file("log.ndjson", event(1, "xab") + &event(2, "xa") + &event(3, "x"));
+    let titles = |args: &[&str]| -> Vec<String> {
+        let fixed = ["log.ndjson", "-r", "rules.yml", "--logsource", "product=test"];
+        let args = [&fixed[..], &["-q", "-f", "jsonl"], args].concat();
+        let ran = hunt(&folder, &args);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        let title = |line: &str| {
+            let value: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            value["rule"]["title"].as_str().unwrap_or_default().to_owned()
+        };
+        ran.stdout.lines().map(title).collect()
+    };
+    assert_eq!(titles(&[]).len(), 5 + 4 + 1);
+    for threads in ["1", "2"] {
+        assert_eq!(titles(&["--first-match", "-j", threads]), ["first", "second", "count"]);
+    }
+    assert_eq!(titles(&["--first-match", "--level", "high"]), ["first", "second"]);
+    let counted = ["log.ndjson", "-r", "rules.yml", "-q", "--summary", "-f", "csv"];
+    let counts = hunt(&folder, &[&counted[..], &["--first-match"]].concat());
+    assert_eq!(counts.stdout.lines().count(), 1 + 3, "{}", counts.stdout);
+}
+
 #[test]
 fn exit_codes_say_how_it_went() {
     let folder = folder().file("broken/x.yml", "title: x\ndetection:\n  a: [\n");

@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     let reading = plan::reading(&args.log_options)?;
     let loaded = Loaded::new(&args.rules, &args.filter, &reading.routing)?;
     loaded.report(printer)?;
-    let Loaded { rules, files } = loaded;
+    let Loaded { mut rules, files } = loaded;
     if rules.cards.is_empty() {
         match rules.left_out {
             0 => bail!("no rule is left to hunt with"),
@@ -73,6 +73,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         is_divided: false,
     };
     let is_live = correlations.is_live();
+    rules.first_match = args.first_match;
     let hunt = Hunt { rules: Arc::new(rules), reading, encoder, window, is_live };
     let late = match &args.late {
         Some(path) => Some(BufWriter::new(

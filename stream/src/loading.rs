@@ -2,7 +2,7 @@
 
 use crate::config;
 use crate::destination::level_named;
-use crate::encode::status_name;
+use crate::encode::{is_called, status_name};
 use crate::field_mapping::as_pipeline;
 use crate::reading::{self, Reading};
 use crate::rule_files::RuleFiles;
@@ -12,12 +12,13 @@ use anyhow::{Context as _, anyhow, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 use sigmund_engine::Routing;
+use sigmund_engine::correlation::used_rules;
 use sigmund_parsers::Format;
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
 use sigmund_sigma::rule::{Level, Metadata, Status};
-use sigmund_sigma::{Collection, Diagnostic, Loader, Severity, Source};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use sigmund_sigma::{Collection, Diagnostic, Loader, LogSource, Rule, Severity, Source, Span};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,6 +39,8 @@ struct Wanted {
     level: Option<Level>,
     tags: Option<GlobSet>,
     status: Vec<Status>,
+    log_sources: Vec<LogSource>,
+    only: Vec<String>,
 }
 
 impl Wanted {
@@ -48,11 +51,14 @@ impl Wanted {
             tags.add(glob.with_context(|| format!("`rules.tags`: `{tag}` is not a pattern"))?);
         }
         let level = rules.level.as_deref().map(level_named).transpose();
+        let log_sources = rules.log_sources.iter().map(|text| reading::log_source(text));
         let status = rules.status.iter().map(|name| status_named(name)).collect::<Result<_, _>>();
         Ok(Self {
             level: level.map_err(|problem| anyhow!("`rules.level`: {problem}"))?,
             tags: if rules.tags.is_empty() { None } else { Some(tags.build()?) },
             status: status.map_err(|problem| anyhow!("`rules.status`: {problem}"))?,
+            log_sources: log_sources.collect::<Result<_, _>>().context("`rules.log_sources`")?,
+            only: rules.only.clone(),
         })
     }
 
@@ -63,6 +69,53 @@ impl Wanted {
             && self.tags.as_ref().is_none_or(|tags| {
                 metadata.tags.iter().any(|tag| tags.is_match(tag.to_lowercase()))
             })
+            && (self.only.is_empty() || self.only.iter().any(|name| is_called(metadata, name)))
+    }
+
+    /// The rules that are for other log sources than the wanted ones, by their places.
+    fn elsewhere(&self, collection: &Collection) -> HashSet<(Arc<str>, Span)> {
+        let mut elsewhere = HashSet::new();
+        if self.log_sources.is_empty() {
+            return elsewhere;
+        }
+        let is_wanted =
+            |rule: &Rule| self.log_sources.iter().any(|wanted| wanted.covers(&rule.logsource));
+        let place = |metadata: &Metadata| (Arc::clone(&metadata.source), metadata.span);
+        let others = collection.rules.iter().filter(|rule| !is_wanted(rule));
+        elsewhere.extend(others.map(|rule| place(&rule.metadata)));
+        let names = |rule: &Rule| {
+            let metadata = &rule.metadata;
+            metadata.id.clone().into_iter().chain(metadata.name.clone())
+        };
+        let wanted: HashSet<String> =
+            collection.rules.iter().filter(|rule| is_wanted(rule)).flat_map(names).collect();
+        for correlation in &collection.correlations {
+            let used = used_rules(&collection.correlations, &|one| std::ptr::eq(one, correlation));
+            let place = place(&correlation.metadata);
+            match used.into_iter().any(|name| wanted.contains(name)) {
+                // One of version 1 is in the place of its rule.
+                true => elsewhere.remove(&place),
+                false => elsewhere.insert(place),
+            };
+        }
+        elsewhere
+    }
+
+    /// Names of `rules.only` that no rule has.
+    fn unknown(&self, collection: &Collection) -> Vec<String> {
+        let rules = collection.rules.iter().map(|rule| &rule.metadata);
+        let all = || rules.clone().chain(collection.correlations.iter().map(|one| &one.metadata));
+        let is_unknown = |name: &&String| !all().any(|metadata| is_called(metadata, name));
+        match all().next() {
+            // Those of the topic are still to come.
+            None => Vec::new(),
+            Some(_) => self
+                .only
+                .iter()
+                .filter(is_unknown)
+                .map(|name| format!("`rules.only`: no rule is called `{name}`"))
+                .collect(),
+        }
     }
 }
 
@@ -273,7 +326,12 @@ impl Loading {
         let mut collection = self.loader.load(&files.texts);
         let mut warnings = overrule(&mut collection, &records);
         let whole: BTreeSet<Arc<str>> = sources(&collection).collect();
-        let wants = |metadata: &Metadata| self.wanted.wants(metadata);
+        warnings.extend(self.wanted.unknown(&collection));
+        let elsewhere = self.wanted.elsewhere(&collection);
+        let wants = |metadata: &Metadata| {
+            self.wanted.wants(metadata)
+                && !elsewhere.contains(&(Arc::clone(&metadata.source), metadata.span))
+        };
         let rules = Rules::of(collection, &files.texts, &wants, &self.routing);
         let answers = answers(&files.texts, &records, &rules.diagnostics, &whole);
         for (metadata, extension) in rules.extensions() {
@@ -412,6 +470,59 @@ mod tests {
         let loaded = load(&files, &[("1", "title: A\nid: 1\ndetection: 1\n".to_owned())]);
         assert_eq!(titles(&loaded), ["A", "B"]);
         assert_eq!(loaded.failed(), 1);
+    }
+
+    #[test]
+    fn rules_are_chosen_by_log_source_and_name() {
+        let of = |title: &str, source: &str, condition: &str| {
+            format!(
+                "title: {title}\nname: {title}\nlogsource: {{{source}}}\ndetection:\n    s:\n        f: 1\n    timeframe: 1m\n    condition: s{condition}\n"
+            )
+        };
+        let zeek = "product: Zeek, service: dns";
+        let correlation = "title: Both\ncorrelation:\n    type: temporal\n    rules: [http, dns]\n    group-by: [f]\n    timespan: 1m\n    generate: true\n";
+        let texts = [
+            of("dns", zeek, ""),
+            of("http", "product: zeek, service: http", ""),
+            of("whole", "product: zeek", ""),
+            of("windows", "product: windows, service: dns", ""),
+            of("many", zeek, " | count() > 5"),
+            of("others", "product: windows", " | count() > 5"),
+            correlation.to_owned(),
+        ];
+        let texts: Vec<Source> = (0..)
+            .zip(&texts)
+            .map(|(number, text)| Source {
+                name: format!("{number}.yml").into(),
+                text: text.as_str().into(),
+            })
+            .collect();
+        let chosen = |log_sources: &[&str], only: &[&str]| {
+            let own = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+            let rules = config::Rules {
+                log_sources: own(log_sources),
+                only: own(only),
+                ..config::Rules::default()
+            };
+            let loaded = Loading::new(&rules, &texts).expect("a configuration").load(None);
+            assert_eq!(loaded.problems(), Vec::<String>::new());
+            let cards = loaded.rules.reporting().map(|(_, card)| card.title());
+            let correlations = &loaded.rules.correlations;
+            let alerts = (0..).zip(&loaded.rules.alert_cards);
+            let alerts = alerts.filter(|(index, _)| correlations.reports(*index));
+            let alerts = alerts.map(|(_, card)| &*card.correlation.metadata.title);
+            (cards.chain(alerts).collect::<Vec<_>>().join(" "), loaded.warnings)
+        };
+        let titles = |log_sources: &[&str], only: &[&str]| chosen(log_sources, only).0;
+        assert_eq!(titles(&[], &[]), "dns http whole windows Both many others");
+        assert_eq!(titles(&["product=zeek,service=dns"], &[]), "dns Both many");
+        assert_eq!(titles(&["service=dns"], &[]), "dns windows Both many");
+        assert_eq!(titles(&["product=windows", "service=http"], &[]), "http windows Both others");
+        assert_eq!(titles(&["category=dns"], &[]), "");
+        assert_eq!(titles(&[], &["dns", "many", "Both"]), "dns Both many");
+        assert_eq!(titles(&["service=http"], &["dns", "http"]), "http");
+        let warned = chosen(&[], &["dns", "dsn"]).1;
+        assert_eq!(warned, ["`rules.only`: no rule is called `dsn`"]);
     }
 
     #[test]

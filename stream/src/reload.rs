@@ -29,6 +29,7 @@ pub struct Recipe {
     read: ReadRules,
     sources: Vec<Source>,
     built_in: Vec<sigmund_sigma::Source>,
+    first_match: bool,
 }
 
 /// A set of rules with what was wrong with its texts.
@@ -62,7 +63,13 @@ impl Recipe {
         sources: Vec<Source>,
         built_in: Vec<sigmund_sigma::Source>,
     ) -> Self {
-        Self { read, sources, built_in }
+        Self { read, sources, built_in, first_match: false }
+    }
+
+    /// The rules it makes give one detection for each event at most ([`Rules::first_match`](crate::rules::Rules::first_match)).
+    #[must_use]
+    pub fn first_match(self, first_match: bool) -> Self {
+        Self { first_match, ..self }
     }
 
     /// Reads and compiles everything, with the rules of a topic. Without rules it is none unless `empty`.
@@ -88,7 +95,8 @@ impl Recipe {
             }
         }
         let mappings = loading.mappings();
-        let Loaded { rules: compiled, answers, warnings, .. } = loaded;
+        let Loaded { rules: mut compiled, answers, warnings, .. } = loaded;
+        compiled.first_match = self.first_match;
         let ingredients = Ingredients { rules: compiled, readings, mappings };
         Ok(Made { ingredients, problems, failed, answers, warnings, rules })
     }

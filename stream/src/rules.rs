@@ -6,6 +6,7 @@ use sigmund_engine::{AliasTable, Record, Routing, RuleSet};
 use sigmund_parsers::FORMATS;
 use sigmund_sigma::rule::Metadata;
 use sigmund_sigma::{Collection, Correlation, Diagnostic, Loader, Severity, Source, lint};
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -18,6 +19,10 @@ pub struct Rules {
     pub cards: Vec<RuleCard>,
     /// By the same index: whether the rule's detections go out. Others are matched for the correlations that use them.
     pub reports: Vec<bool>,
+    /// An event gives one detection at most: that of the rule that comes first by `ranks`. Correlations see all hits all the same.
+    pub first_match: bool,
+    /// By the same index: which comes first then. Higher levels do, then ids that come first.
+    pub ranks: Vec<u32>,
     /// The correlations over these rules.
     pub correlations: Arc<Correlations>,
     /// By the index that alerts carry.
@@ -96,13 +101,24 @@ impl Rules {
                 !rule.silent && reporting.contains(&(Arc::clone(&metadata.source), metadata.span))
             })
             .collect();
+        let ranks = ranks(&cards);
         let (compiled, refused) = Correlations::compile(&correlations, set.rules(), &is_wanted);
         diagnostics.extend(refused);
         in_source_order(&mut diagnostics, texts);
         let alert_cards = AlertCard::all(&compiled, &cards);
         let correlations = Arc::new(compiled);
         let set = Arc::new(set);
-        Self { set, cards, reports, correlations, alert_cards, left_out, diagnostics }
+        Self {
+            set,
+            cards,
+            reports,
+            first_match: false,
+            ranks,
+            correlations,
+            alert_cards,
+            left_out,
+            diagnostics,
+        }
     }
 
     /// How many rules and correlations there are.
@@ -177,6 +193,18 @@ impl Rules {
     }
 }
 
+/// Which rule comes first, by index.
+fn ranks(cards: &[RuleCard]) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..cards.len() as u32).collect();
+    order.sort_by_key(|index| {
+        let subject = Subject::Rule(&cards[*index as usize]);
+        (Reverse(subject.level()), subject.id())
+    });
+    let mut ranks = vec![0; order.len()];
+    (0..).zip(order).for_each(|(rank, index)| ranks[index as usize] = rank);
+    ranks
+}
+
 /// What [`check`] found.
 #[derive(Debug)]
 pub struct Checked {
@@ -214,7 +242,7 @@ fn in_source_order(diagnostics: &mut [Diagnostic], texts: &[Source]) {
         texts.iter().enumerate().map(|(index, source)| (&*source.name, index)).collect();
     diagnostics.sort_by_key(|finding| {
         let index = order.get(&*finding.source).copied().unwrap_or(usize::MAX);
-        (index, finding.span, std::cmp::Reverse(finding.severity))
+        (index, finding.span, Reverse(finding.severity))
     });
 }
 

@@ -57,7 +57,8 @@ impl Service {
         if config.sources.is_empty() {
             bail!("no source is configured; name topics under `sources`");
         }
-        let recipe = Recipe::new(read, config.sources.clone(), built_in);
+        let recipe = Recipe::new(read, config.sources.clone(), built_in)
+            .first_match(config.detections.first_match);
         let seen = fingerprint(&config.rules);
         let Made { ingredients, problems, .. } = recipe.make(None, config.rules.topic.is_some())?;
         let instance = config.instance.clone().unwrap_or_else(random_instance);

@@ -215,6 +215,11 @@ pub struct Rules {
     pub tags: Vec<String>,
     /// Only rules with one of these statuses.
     pub status: Vec<String>,
+    /// Only rules for one of these log sources, such as `product=zeek,service=dns`: what is named must be the same in the rule. A correlation if one of
+    /// its rules is.
+    pub log_sources: Vec<String>,
+    /// Only these rules, by their ids, names or titles.
+    pub only: Vec<String>,
     /// So often paths, pipelines and mappings are looked at for changes; `0s` for never.
     pub watch: Span,
 }
@@ -231,6 +236,8 @@ impl Default for Rules {
             level: None,
             tags: Vec::new(),
             status: Vec::new(),
+            log_sources: Vec::new(),
+            only: Vec::new(),
             watch: Span::seconds(5),
         }
     }
@@ -306,6 +313,9 @@ pub struct Detections {
     pub key: Option<String>,
     /// How detections are written.
     pub format: Format,
+    /// An event gives one detection at most: that of the rule with the highest level, and among those of the one whose id comes first. Correlations count
+    /// all hits all the same, and their alerts all go out.
+    pub first_match: bool,
     /// Other topics for some rules. The first that fits counts.
     pub routes: Vec<Route>,
 }

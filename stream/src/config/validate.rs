@@ -133,16 +133,7 @@ impl Check<'_> {
                 self.word(&key("format"), "format", format, &known);
             }
             for (member, text) in source.log_sources.iter().enumerate() {
-                let is_part = |part: &str| {
-                    part.trim().split_once('=').is_some_and(|(name, value)| {
-                        matches!(name, "product" | "category" | "service") && !value.is_empty()
-                    })
-                };
-                if !text.split(',').all(is_part) {
-                    let message = format!("`{text}` is not a log source");
-                    let help = "write for example `product=linux,service=auditd`";
-                    self.wrong(&format!("{}[{member}]", key("log_sources")), message, help);
-                }
+                self.log_source(&format!("{}[{member}]", key("log_sources")), text);
             }
             if let Some(zone) = &source.assume_zone
                 && !is_zone(zone)
@@ -151,6 +142,18 @@ impl Check<'_> {
                 let help = "write for example `Europe/Berlin` or `+02:00`";
                 self.wrong(&key("assume_zone"), message, help);
             }
+        }
+    }
+
+    fn log_source(&mut self, key: &str, text: &str) {
+        let is_part = |part: &str| {
+            part.trim().split_once('=').is_some_and(|(name, value)| {
+                matches!(name, "product" | "category" | "service") && !value.is_empty()
+            })
+        };
+        if !text.split(',').all(is_part) {
+            let message = format!("`{text}` is not a log source");
+            self.wrong(key, message, "write for example `product=linux,service=auditd`");
         }
     }
 
@@ -190,6 +193,9 @@ impl Check<'_> {
         }
         for (index, status) in rules.status.iter().enumerate() {
             self.word(&format!("rules.status[{index}]"), "status", status, &STATUSES);
+        }
+        for (index, text) in rules.log_sources.iter().enumerate() {
+            self.log_source(&format!("rules.log_sources[{index}]"), text);
         }
         for (what, name) in [("topic", &rules.topic), ("status_topic", &rules.status_topic)] {
             if let Some(mistake) = name.as_deref().and_then(topic_mistake) {
@@ -483,6 +489,10 @@ mod tests {
             (
                 "rules: {status: [stale]}",
                 "F:2:18: rules.status[0]: unknown status `stale`; did you mean `stable`?",
+            ),
+            (
+                "rules: {log_sources: [zeek]}",
+                "F:2:22: rules.log_sources[0]: `zeek` is not a log source; write for example",
             ),
             (
                 "http: {listen: '0.0.0.0:9464'}",

@@ -99,7 +99,13 @@ impl Detector {
 
     /// The rules that the last event hit and whose detections go out.
     pub fn reporting(&self) -> impl Iterator<Item = u32> {
-        self.hits.iter().copied().filter(|rule| self.rules.reports[*rule as usize])
+        let rules = &self.rules;
+        let all = || self.hits.iter().copied().filter(|rule| rules.reports[*rule as usize]);
+        let (first, all) = match rules.first_match {
+            true => (all().min_by_key(|rule| rules.ranks[*rule as usize]), None),
+            false => (None, Some(all())),
+        };
+        first.into_iter().chain(all.into_iter().flatten())
     }
 
     /// Gives the detections of the last event, which [`record`](Self::record) gave, with the indices of their rules.
