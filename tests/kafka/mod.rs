@@ -8,5 +8,5 @@
 pub(crate) mod broker;
 pub(crate) mod client;
 pub(crate) mod honesty;
-mod quick_start;
+pub(crate) mod quick_start;
 mod support;

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod chaos;
+mod confluent;
 mod events;
 mod fixtures;
 mod outline;
