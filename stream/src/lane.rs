@@ -144,12 +144,12 @@ impl<S: Stage> Lane<S> {
             // The clock is dear beside a record.
             if records % CLOCK == 0 {
                 now = Instant::now();
+                self.metrics.beat();
             }
             if now >= deadline || self.stop.load(Ordering::Relaxed) {
                 break;
             }
             let polled = self.member.poll(POLL.min(deadline - now));
-            self.metrics.beat();
             // Callbacks run within `poll`, before the record is given.
             if self.member.has_changes() {
                 let changes = self.member.changes();
@@ -186,7 +186,10 @@ impl<S: Stage> Lane<S> {
                     now = Instant::now();
                     self.say(&error)?;
                 }
-                None => now = Instant::now(),
+                None => {
+                    now = Instant::now();
+                    self.metrics.beat();
+                }
             }
         }
         for error in self.member.errors() {

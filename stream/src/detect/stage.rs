@@ -45,6 +45,8 @@ pub struct Detect {
     metrics: StageMetrics,
     buffer: Buffer,
     partitions: Vec<u32>,
+    /// A later event time, in nanoseconds, is in the future as far as is known.
+    credible: i64,
 }
 
 /// A stream is opened anew when the times of its records are so far from its beginning, in nanoseconds.
@@ -69,6 +71,7 @@ impl Detect {
             metrics,
             buffer: Buffer::default(),
             partitions: Vec::new(),
+            credible: 0,
         }
     }
 
@@ -136,7 +139,18 @@ impl Stage for Detect {
         if !self.raw.contains_key(partition) {
             self.raw(partition.clone());
         }
-        let Self { plan, snapshot, detector, record, raw, metrics, buffer, partitions, .. } = self;
+        let Self {
+            plan,
+            snapshot,
+            detector,
+            record,
+            raw,
+            metrics,
+            buffer,
+            partitions,
+            credible,
+            ..
+        } = self;
         let Some(raw) = raw.get_mut(partition) else { return Ok(()) };
         raw.tally.records += 1;
         raw.tally.bytes += message.payload_len() as u64;
@@ -157,8 +171,6 @@ impl Stage for Detect {
         let format = stream.format();
         let offset = u64::try_from(message.offset()).unwrap_or(0);
         let place = EventRef { source: 0, record: offset };
-        let clock = now();
-        let credible = clock.saturating_add(plan.max_future);
         let mut problem = None;
         let (mut events, mut untimed, mut future) = (0, 0, 0);
         let (path, origin, out, latest, tally) =
@@ -176,7 +188,11 @@ impl Stage for Detect {
                     .get_or_insert("not of the format of its topic: it was matched as plain text");
             }
             if let Some(time) = &framed.record.time {
-                match time.nanos <= credible {
+                // What was credible before still is.
+                if time.nanos > *credible {
+                    *credible = now().saturating_add(plan.max_future);
+                }
+                match time.nanos <= *credible {
                     true => *latest = (*latest).max(Some(time.nanos)),
                     false => future += 1,
                 }
@@ -185,6 +201,7 @@ impl Stage for Detect {
             untimed += u64::from(seen.untimed);
             let evidence = seen.evidence.take();
             if seen.reports {
+                let clock = now();
                 seen.show(&mut framed, &mut |event| {
                     let view = EventView::new(event, path, offset);
                     detector.hits(&view, &mut |rule, hit| {

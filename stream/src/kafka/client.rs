@@ -96,6 +96,8 @@ impl Clients {
         default("queued.max.messages.kbytes", "16384");
         default("fetch.queue.backoff.ms", "20");
         default("allow.auto.create.topics", "false");
+        // Takes a lock for each record.
+        default("enable.metrics.push", "false");
         default("topic.metadata.refresh.interval.ms", "10000");
         match self.protocol {
             GroupProtocol::Consumer => {

@@ -98,6 +98,9 @@ impl ProducerContext for Context {
     }
 }
 
+/// Waited between looks at what was delivered: short beside the brokers' answer, and long beside the look.
+const BREATH: Duration = Duration::from_micros(200);
+
 /// The producer of a lane.
 pub struct Outbox {
     producer: BaseProducer<Context>,
@@ -169,7 +172,7 @@ impl Outbox {
                     if Instant::now() < deadline =>
                 {
                     record = back;
-                    self.producer.poll(Duration::from_millis(1));
+                    self.hear();
                 }
                 Err((error, _)) => {
                     let topic = &outgoing.topic;
@@ -213,12 +216,22 @@ impl Outbox {
         self.transact("commit the transaction", || self.producer.commit_transaction(self.timeout))
     }
 
+    /// Hears of what was delivered, and waits a little if that was nothing. The library's own wait keeps the processor busy to its end, however
+    /// short, because its times are whole milliseconds.
+    fn hear(&self) {
+        let before = self.producer.in_flight_count();
+        self.producer.poll(Duration::ZERO);
+        if self.producer.in_flight_count() == before {
+            std::thread::sleep(BREATH);
+        }
+    }
+
     /// Waits until the brokers have all records. The library would do so only at the end of the transaction: offsets could be there
     /// before the changelog, and a new owner would read too little of it. And its own `flush` takes 100 ms at least.
     fn drain(&self) -> Result<(), Failure> {
         let deadline = Instant::now() + self.timeout;
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(Duration::from_millis(1));
+            self.hear();
             if Instant::now() > deadline {
                 return Err(Failure::Aborted("the brokers do not take records in time".to_owned()));
             }
@@ -260,7 +273,7 @@ impl Outbox {
             // What was sent was sent; it will come again, with the same ids.
             let deadline = Instant::now() + self.timeout;
             while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
-                self.producer.poll(Duration::from_millis(1));
+                self.hear();
             }
             self.context.take();
             return Ok(());
@@ -269,7 +282,7 @@ impl Outbox {
         self.producer.purge(PurgeConfig::default().queue().inflight());
         let deadline = Instant::now() + self.timeout;
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
-            self.producer.poll(Duration::from_millis(1));
+            self.hear();
         }
         let aborted = self.transact("take the transaction back", || {
             self.producer.abort_transaction(self.timeout)
