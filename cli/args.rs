@@ -88,7 +88,8 @@ pub(crate) enum Command {
 Examples:
   sigmund topics create -c sigmund.yaml         make the topics that are missing
   sigmund run -c sigmund.yaml                   run until SIGTERM
-  sigmund run --bootstrap-servers kafka:9092 --topic logs -r rules/")]
+  sigmund run --bootstrap-servers kafka:9092 --topic logs -r rules/
+  sigmund run --from '2h ago' -r new-rules/     what these rules would have found, in topics of its own")]
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) options: ConfigOptions,
@@ -98,6 +99,15 @@ pub(crate) struct Run {
     /// Rule file or directory, instead of those of the configuration; may be repeated
     #[arg(short, long = "rules", value_name = "PATH")]
     pub(crate) rules: Vec<PathBuf>,
+    /// Replay what came to the topics at or after this time (RFC 3339, a date, or `2h ago`), under a name of its own, and end
+    #[arg(long, value_name = "TIME", help_heading = "Replay")]
+    pub(crate) from: Option<String>,
+    /// Replay only what came before this time
+    #[arg(long, value_name = "TIME", requires = "from", help_heading = "Replay")]
+    pub(crate) to: Option<String>,
+    /// Name of the replay: its topics and groups begin with it [default: `application` of the configuration and `-replay`]
+    #[arg(long, value_name = "NAME", requires = "from", help_heading = "Replay")]
+    pub(crate) application: Option<String>,
 }
 
 /// Where a running service is.

@@ -12,6 +12,7 @@ use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
 use sigmund_sigma::rule::{Level, Metadata, Status};
 use sigmund_sigma::{Diagnostic, Loader, Severity, Source, lint};
+use sigmund_stream::config::Span;
 use sigmund_stream::reading::{self, Reading, added, input_format, time_zone};
 use sigmund_stream::rule_files::RuleFiles;
 use sigmund_stream::rules::Rules;
@@ -75,6 +76,19 @@ pub(crate) fn reading(options: &LogOptions) -> anyhow::Result<Reading> {
     let forced = options.input_format.as_deref().map(input_format).transpose()?;
     let zone = options.assume_zone.as_deref().map(time_zone).transpose()?;
     Ok(Reading { routing: Arc::new(routing), forced, zone: zone.unwrap_or(TimeZone::UTC) })
+}
+
+/// A time in milliseconds: as for [`instant`], or so long ago, such as `2h ago`.
+pub(crate) fn moment(text: &str) -> anyhow::Result<i64> {
+    let Some(span) = text.trim().strip_suffix("ago") else {
+        return match instant(text.trim()) {
+            Ok(nanos) => Ok(nanos.div_euclid(1_000_000)),
+            Err(error) => bail!("{error}, or `2h ago`"),
+        };
+    };
+    let span: Span = span.trim_end().parse().map_err(anyhow::Error::msg)?;
+    let span = i64::try_from(span.duration().as_millis()).unwrap_or(i64::MAX);
+    Ok(jiff::Timestamp::now().as_millisecond().saturating_sub(span))
 }
 
 /// A time limit in nanoseconds: RFC 3339, or a date or time without a zone (UTC).

@@ -3,9 +3,11 @@
 use super::{Status, config};
 use crate::args::Run as Args;
 use crate::printer::Printer;
+use crate::plan::moment;
 use crate::sources;
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use sigmund_stream::config::{Config, Log, LogFormat, Problems};
+use sigmund_stream::replay::Times;
 use sigmund_stream::service::Service;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -29,7 +31,14 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
             return Ok(Status::Failure);
         }
     };
-    begin_log(&loaded.config.log)?;
+    let replay = replay(args)?;
+    let mut config = loaded.config;
+    if replay.is_some() {
+        let usual = || format!("{}-replay", config.application);
+        let name = args.application.clone().unwrap_or_else(usual);
+        config = config.replayed_as(&name).map_err(anyhow::Error::msg)?;
+    }
+    begin_log(&config.log)?;
     // The first signal ends the service in order, the second at once.
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -43,7 +52,10 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         Err(problems) => Err(anyhow!("the configuration is wrong: {}", first(&problems))),
     };
     let built_in = sources::starter_pack().texts;
-    let (service, problems) = Service::new(loaded.config, Box::new(read), built_in)?;
+    let (mut service, problems) = Service::new(config, Box::new(read), built_in)?;
+    if let Some(times) = replay {
+        service = service.over(times);
+    }
     flag::register(SIGHUP, service.demand()).context("cannot listen to signals")?;
     for problem in problems {
         tracing::error!("{problem}");
@@ -51,6 +63,17 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     service.run(&stop)?;
     tracing::info!("stopped: all that was begun is committed");
     Ok(Status::Success)
+}
+
+/// From when to when, if it is a replay.
+fn replay(args: &Args) -> anyhow::Result<Option<Times>> {
+    let Some(from) = &args.from else { return Ok(None) };
+    let from = moment(from).context("`--from`")?;
+    let to = args.to.as_deref().map(moment).transpose().context("`--to`")?;
+    if to.is_some_and(|to| to <= from) {
+        bail!("`--to` is not after `--from`");
+    }
+    Ok(Some(Times { from, to }))
 }
 
 /// The first of several problems, for one line.

@@ -26,7 +26,7 @@ pub trait Stage {
     /// These partitions are ours no more: forgets all that is about them, and what was to be sent for them.
     fn revoked(&mut self, partitions: &[TopicPartition]);
 
-    /// A record of a partition.
+    /// A record of a partition. One that it holds back comes again, and nothing else of its partition before it.
     ///
     /// # Errors
     ///
@@ -35,7 +35,10 @@ pub trait Stage {
         &mut self,
         partition: &TopicPartition,
         message: &BorrowedMessage<'_>,
-    ) -> anyhow::Result<()>;
+    ) -> anyhow::Result<Taken>;
+
+    /// Whether a partition goes on, a record of which was held back. Asked between transactions.
+    fn goes_on(&mut self, partition: &TopicPartition) -> bool;
 
     /// The records of this transaction are here, perhaps none. Gives all that is to be sent.
     ///
@@ -53,6 +56,15 @@ pub trait Stage {
     ///
     /// The state before cannot be got; the lane ends.
     fn aborted(&mut self, member: &Member) -> anyhow::Result<()>;
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is part of the work.
+    Done,
+    /// Its time has not come: its partition stands still.
+    Held,
 }
 
 /// What is made visible at once.
@@ -85,6 +97,8 @@ pub struct Lane<S> {
     metrics: StageMetrics,
     /// By partition: the first offset since the last commit, and the next to be read.
     offsets: BTreeMap<TopicPartition, (i64, i64)>,
+    /// Partitions that stand still, and where they go on.
+    held: BTreeMap<TopicPartition, i64>,
 }
 
 impl<S: Stage> Lane<S> {
@@ -106,9 +120,9 @@ impl<S: Stage> Lane<S> {
         let outbox = Outbox::open(clients, name, number)?;
         let member = Member::join(clients, name, number, topics)?;
         let (transaction, stop) = (transaction.clone(), Arc::clone(stop));
-        let offsets = BTreeMap::new();
+        let (offsets, held) = (BTreeMap::new(), BTreeMap::new());
         metrics.joined();
-        Ok(Self { member, outbox, stage, transaction, stop, metrics, offsets })
+        Ok(Self { member, outbox, stage, transaction, stop, metrics, offsets, held })
     }
 
     /// Works until told to stop; what was gathered then is made visible first.
@@ -121,6 +135,7 @@ impl<S: Stage> Lane<S> {
             self.metrics.beat();
             let stops = self.stop.load(Ordering::Relaxed);
             if !stops {
+                self.let_go()?;
                 self.gather()?;
             }
             self.commit()?;
@@ -153,6 +168,16 @@ impl<S: Stage> Lane<S> {
             // Callbacks run within `poll`, before the record is given.
             if self.member.has_changes() {
                 let changes = self.member.changes();
+                for change in &changes {
+                    let (Change::Assigned(partitions) | Change::Revoked(partitions)) = change;
+                    partitions.iter().for_each(|partition| {
+                        self.held.remove(partition);
+                    });
+                    // What stood still when it was ours before must not stand still now.
+                    if let Change::Assigned(partitions) = change {
+                        self.member.resume(partitions);
+                    }
+                }
                 apply(&changes, &self.member, &mut self.stage, &mut self.offsets, &self.metrics)?;
             }
             match polled {
@@ -172,14 +197,22 @@ impl<S: Stage> Lane<S> {
                             partition: message.partition(),
                         },
                     };
-                    let next = message.offset() + 1;
-                    match self.offsets.get_mut(&partition) {
-                        Some((_, known)) => *known = next,
-                        None => {
-                            self.offsets.insert(partition.clone(), (message.offset(), next));
+                    // What the library had already fetched of a partition that stands still comes again later.
+                    if !self.held.contains_key(&partition) {
+                        let offset = message.offset();
+                        match self.stage.record(&partition, &message)? {
+                            Taken::Held => {
+                                self.member.pause(&partition)?;
+                                self.held.insert(partition.clone(), offset);
+                            }
+                            Taken::Done => match self.offsets.get_mut(&partition) {
+                                Some((_, known)) => *known = offset + 1,
+                                None => {
+                                    self.offsets.insert(partition.clone(), (offset, offset + 1));
+                                }
+                            },
                         }
                     }
-                    self.stage.record(&partition, &message)?;
                     run = Some(partition);
                 }
                 Some(Err(error)) => {
@@ -197,6 +230,29 @@ impl<S: Stage> Lane<S> {
         }
         self.metrics.reached(&self.member.reaches());
         Ok(())
+    }
+
+    /// Goes on with partitions that need not stand still any more.
+    fn let_go(&mut self) -> anyhow::Result<()> {
+        let Self { held, stage, .. } = self;
+        let going: Vec<(TopicPartition, i64)> = held
+            .iter()
+            .filter(|(partition, _)| stage.goes_on(partition))
+            .map(|(partition, offset)| (partition.clone(), *offset))
+            .collect();
+        for (partition, _) in &going {
+            self.held.remove(partition);
+        }
+        self.go_on_from(going)
+    }
+
+    /// Reads on from these offsets.
+    fn go_on_from(&self, going: Vec<(TopicPartition, i64)>) -> anyhow::Result<()> {
+        let partitions: Vec<TopicPartition> =
+            going.iter().map(|(partition, _)| partition.clone()).collect();
+        self.member.resume(&partitions);
+        // The library goes on behind what it gave last.
+        Ok(self.member.rewind(going, Duration::from_secs(10))?)
     }
 
     /// An error of the consumer: the library goes on by itself unless it is fatal.
@@ -257,9 +313,10 @@ impl<S: Stage> Lane<S> {
                 self.outbox.abort()?;
                 let begins = std::mem::take(&mut self.offsets);
                 self.stage.aborted(&self.member)?;
-                let begins = begins.into_iter().map(|(partition, (first, _))| (partition, first));
-                self.member.rewind(begins, Duration::from_secs(10))?;
-                Ok(())
+                // What was held back is behind what comes again now.
+                let mut going = std::mem::take(&mut self.held);
+                going.extend(begins.into_iter().map(|(partition, (first, _))| (partition, first)));
+                self.go_on_from(going.into_iter().collect())
             }
             Err(Failure::Fatal(why)) => {
                 bail!(

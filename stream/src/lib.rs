@@ -19,6 +19,7 @@ pub mod plan;
 pub mod publication;
 pub mod reading;
 pub mod reload;
+pub mod replay;
 pub mod rule_files;
 pub mod rules;
 pub mod rules_status;

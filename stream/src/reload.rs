@@ -365,6 +365,9 @@ impl Reload {
 /// Sees to it that the topics are there that rules name.
 fn open(clients: &Clients, made: &mut Made) -> anyhow::Result<()> {
     let rules = &mut made.ingredients.rules;
+    if let Some(prefix) = clients.prefix() {
+        rules.prefix_topics(prefix);
+    }
     let failed = outlets::make(clients, &rules.output_topics())?;
     for (topic, why) in &failed {
         made.warnings.push(format!(

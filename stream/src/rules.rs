@@ -139,11 +139,20 @@ impl Rules {
         self.extensions().filter_map(|(_, extension)| extension.output_topic.clone()).collect()
     }
 
+    /// Writes a name before those of the topics that rules name for their detections.
+    pub fn prefix_topics(&mut self, prefix: &str) {
+        let topics = self.extensions_mut().filter_map(|extension| extension.output_topic.as_mut());
+        topics.for_each(|topic| *topic = format!("{prefix}.{topic}"));
+    }
+
+    fn extensions_mut(&mut self) -> impl Iterator<Item = &mut Extension> {
+        let cards = self.cards.iter_mut().map(|card| &mut card.extension);
+        cards.chain(self.alert_cards.iter_mut().map(|card| &mut card.extension))
+    }
+
     /// Sends detections that were to go to these topics where those of other rules go.
     pub fn give_up_topics(&mut self, topics: &BTreeSet<String>) {
-        let cards = self.cards.iter_mut().map(|card| &mut card.extension);
-        let cards = cards.chain(self.alert_cards.iter_mut().map(|card| &mut card.extension));
-        for extension in cards {
+        for extension in self.extensions_mut() {
             extension.output_topic.take_if(|topic| topics.contains(topic));
         }
     }

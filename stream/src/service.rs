@@ -6,11 +6,12 @@ use crate::detect::Detect;
 use crate::kafka::{Clients, Publisher, Reader, topics};
 use crate::lane::Lane;
 use crate::plan::Plan;
+use crate::replay::{self, Bounds, Replay};
 use crate::reload::{Made, ReadRules, Recipe, Reload, fingerprint};
 use crate::rules_status::RulesStatus;
 use crate::rules_topic::RulesTopic;
 use crate::snapshot::Snapshots;
-use crate::telemetry::{Identity, Metrics, Server};
+use crate::telemetry::{Identity, Metrics, Server, Sums};
 use anyhow::{Context as _, anyhow, bail};
 use rdkafka::ClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -19,7 +20,7 @@ use sigmund_sigma::Source;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The service, ready to run.
 #[derive(Debug)]
@@ -33,7 +34,14 @@ pub struct Service {
     reload: Option<Reload>,
     demand: Arc<AtomicBool>,
     identity: Identity,
+    replay: Option<replay::Times>,
+    /// All of a replay was done.
+    done: Arc<AtomicBool>,
 }
+
+/// So often it is looked whether a replay is done, and said how far it is.
+const LOOK: Duration = Duration::from_millis(500);
+const SAY: Duration = Duration::from_secs(10);
 
 /// The name of a process that was given none.
 fn random_instance() -> String {
@@ -70,8 +78,26 @@ impl Service {
         let reload = Some(Reload::new(recipe, Arc::clone(&snapshots), counts, watched, seen));
         let (plan, demand) = (Arc::new(plan), Arc::default());
         let identity = Identity { application: config.application.clone(), instance };
-        let this = Self { config, plan, clients, snapshots, metrics, reload, demand, identity };
+        let this = Self {
+            config,
+            plan,
+            clients,
+            snapshots,
+            metrics,
+            reload,
+            demand,
+            identity,
+            replay: None,
+            done: Arc::default(),
+        };
         Ok((this, problems))
+    }
+
+    /// Reads what came at these times only, and ends by itself. The configuration is that of [a replay](Config::replayed_as).
+    #[must_use]
+    pub fn over(mut self, times: replay::Times) -> Self {
+        self.replay = Some(times);
+        self
     }
 
     /// Rules are read anew when it is set; it is unset again then.
@@ -104,6 +130,9 @@ impl Service {
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
+        if self.replay.is_some() {
+            self.make_topics()?;
+        }
         self.refuse_wrong_topics()?;
         type Work<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + Send + 'a>;
         let mut reload = self.reload.take();
@@ -111,20 +140,38 @@ impl Service {
             let topics = self.config.rules.topic.as_ref().map(|topic| self.rules_topics(topic));
             reload.begin(self.clients.clone(), topics.transpose()?, stop)?;
         }
-        let this = &self;
+        let replay = self.replay.map(|times| {
+            Replay::begin(&self.config, &self.plan, &self.clients, times)
+                .with_context(|| format!("cannot replay {times}"))
+        });
+        let replay = replay.transpose()?;
+        if let (Some(replay), Some(times)) = (&replay, self.replay)
+            && replay.bounds.is_empty()
+        {
+            tracing::warn!("nothing was written to the sources {times}");
+            return Ok(());
+        }
+        let bounds = replay.as_ref().map(|replay| Arc::clone(&replay.bounds));
+        let (this, bounds) = (&self, &bounds);
         let mut lanes: Vec<(String, Work<'_>)> = Vec::new();
         for number in 0..self.config.lanes.max(1) {
-            let work = move || this.detect(number, stop);
+            let work = move || this.detect(number, bounds.clone(), stop);
             lanes.push((format!("detect-{number}"), Box::new(work)));
         }
         for number in 0..self.config.correlation.lanes {
-            let work = move || this.correlate(number, stop);
+            let work = move || this.correlate(number, bounds.clone(), stop);
             lanes.push((format!("correlate-{number}"), Box::new(work)));
         }
         let (ended, ends) = mpsc::channel();
         let count = lanes.len();
         std::thread::scope(|scope| {
-            if let Some(reload) = reload {
+            if let Some(replay) = replay {
+                // The rules are those of the beginning.
+                let thread = std::thread::Builder::new().name("replay".to_owned());
+                thread
+                    .spawn_scoped(scope, move || this.watch(&replay, stop))
+                    .context("cannot start a thread")?;
+            } else if let Some(reload) = reload {
                 let thread = std::thread::Builder::new().name("reload".to_owned());
                 thread
                     .spawn_scoped(scope, || reload.run(stop, &this.demand))
@@ -154,7 +201,11 @@ impl Service {
                 }
             }
             first
-        })
+        })?;
+        if self.replay.is_some() && !self.done.load(Ordering::Relaxed) {
+            bail!("stopped before all was replayed; the same command goes on");
+        }
+        Ok(())
     }
 
     /// The topic of rules, and the one of what becomes of them.
@@ -167,10 +218,15 @@ impl Service {
         Ok((topic, RulesStatus::new(told, publisher, clients.instance())))
     }
 
-    fn detect(&self, number: usize, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    fn detect(
+        &self,
+        number: usize,
+        bounds: Option<Arc<Bounds>>,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<()> {
         let metrics = self.metrics.lane("detect", number);
-        let stage =
-            Detect::new(Arc::clone(&self.plan), Arc::clone(&self.snapshots), metrics.clone());
+        let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
+        let stage = Detect::new(plan, snapshots, metrics.clone()).within(bounds);
         let topics = self.plan.subscription();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         let place = ("detect", number);
@@ -178,16 +234,77 @@ impl Service {
             .run()
     }
 
-    fn correlate(&self, number: usize, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    fn correlate(
+        &self,
+        number: usize,
+        bounds: Option<Arc<Bounds>>,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<()> {
         let metrics = self.metrics.lane("correlate", number);
         let reader = Reader::new(&self.clients, &format!("restore-{number}"))?;
         let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
         let exactly_once = self.config.delivery == Delivery::ExactlyOnce;
         let stage = Correlate::new(plan, snapshots, reader, exactly_once, metrics.clone());
+        let stage = stage.within(bounds);
         let topics = [&*self.plan.sightings];
         let place = ("correlate", number);
         Lane::join(&self.clients, place, &topics, stage, &self.config.transaction, stop, metrics)?
             .run()
+    }
+
+    /// Waits until all of a replay is done, and says how far it has come.
+    fn watch(&self, replay: &Replay, stop: &AtomicBool) {
+        let total = replay.bounds.length();
+        let mut said = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+            match replay.is_done() {
+                Ok(true) => {
+                    let application = &*self.config.application;
+                    let Sums { records, events, detections, late_hits, dead_letters } =
+                        self.metrics.sums();
+                    tracing::info!(
+                        application,
+                        records,
+                        events,
+                        detections,
+                        late_hits,
+                        dead_letters,
+                        "the replay is done"
+                    );
+                    if late_hits > 0 {
+                        tracing::warn!(
+                            "{late_hits} hits came too late for their windows, and are in `{}`: a longer `correlation.max_lateness` waits for them",
+                            self.config.late()
+                        );
+                    }
+                    self.done.store(true, Ordering::Relaxed);
+                    stop.store(true, Ordering::Relaxed);
+                    return;
+                }
+                Ok(false) if said.elapsed() >= SAY => match replay.read() {
+                    Ok(read) => {
+                        said = Instant::now();
+                        tracing::info!(read, of = total, "the replay goes on");
+                    }
+                    Err(error) => tracing::warn!("{error:#}"),
+                },
+                Ok(false) => {}
+                Err(error) => tracing::warn!("cannot see how far the replay is: {error:#}"),
+            }
+        }
+    }
+
+    /// Makes what topics a replay needs and has not.
+    fn make_topics(&self) -> anyhow::Result<()> {
+        let created = topics::create(&self.config, None).context("cannot make the topics")?;
+        for (topic, _) in created.made {
+            tracing::info!("topic `{topic}` is made");
+        }
+        for finding in created.failed {
+            tracing::error!("{finding}");
+        }
+        Ok(())
     }
 
     /// Waits until a broker answers.

@@ -6,5 +6,6 @@ mod confluent;
 mod events;
 mod fixtures;
 mod outline;
+mod replay;
 mod rules;
 mod running;

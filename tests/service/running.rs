@@ -86,11 +86,16 @@ pub(super) struct Running {
 impl Running {
     /// Starts a process.
     pub(super) fn start(config: &Path) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    /// Starts a process with more options.
+    pub(super) fn start_with(config: &Path, options: &[&str]) -> Self {
         let log = config.with_extension("log");
         let file: File = OpenOptions::new().create(true).append(true).open(&log).expect("a log");
         let begin = file.metadata().map_or(0, |metadata| metadata.len() as usize);
         let mut command = Command::new(binary());
-        command.args(["run", "-c"]).arg(config);
+        command.args(["run", "-c"]).arg(config).args(options);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("SIGMUND_") {
                 command.env_remove(name);

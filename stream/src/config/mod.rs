@@ -8,6 +8,7 @@ mod layers;
 mod load;
 mod problem;
 mod properties;
+mod replay;
 mod secret;
 mod shape;
 mod show;
@@ -73,6 +74,9 @@ pub struct Config {
     /// The keys whose values came from files or the environment, and are not shown.
     #[serde(skip)]
     pub hidden: BTreeSet<String>,
+    /// Of a replay: what the names of topics begin with that rules name for their detections.
+    #[serde(skip)]
+    pub prefix: Option<String>,
 }
 
 impl fmt::Debug for Config {
@@ -98,6 +102,7 @@ impl Default for Config {
             http: Http::default(),
             log: Log::default(),
             hidden: BTreeSet::new(),
+            prefix: None,
         }
     }
 }

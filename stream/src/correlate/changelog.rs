@@ -1,7 +1,7 @@
 //! The state of one partition in its changelog: a compacted topic with the same number of partitions as that of the hits.
 //!
-//! There are three kinds of keys: one for how far the partition was read, one for the raw partitions that its numbers of sources mean, and one for each entry
-//! of the engine's state. All of a transaction are written together with the offsets of the hits, so a reader of committed records sees
+//! There are four kinds of keys: one for how far the partition was read, one for the raw partitions that its numbers of sources mean, one for those of a replay
+//! that have ended, and one for each entry of the engine's state. All of a transaction are written together with the offsets of the hits, so a reader of committed records sees
 //! the state between two transactions.
 //!
 //! Without transactions a process may die when some of them are written. How far it was read comes last, so what follows the last such record
@@ -9,11 +9,12 @@
 
 use super::record::{Origin, number, read_number};
 use sigmund_engine::correlation::StateKey;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const VERSION: u8 = 1;
 const HEAD: &[u8] = b"h";
 const SOURCES: &[u8] = b"s";
+const ENDED: &[u8] = b"x";
 const ENTRY: u8 = b'e';
 
 /// How far a partition was read.
@@ -103,6 +104,26 @@ impl Kept {
         read(value).ok_or(Broken("the numbers of raw partitions are unreadable"))
     }
 
+    /// What of a replay has ended.
+    ///
+    /// # Errors
+    ///
+    /// It is not what was written.
+    pub(super) fn ended(&self) -> Result<Ended, Broken> {
+        let Some(value) = self.values.get(ENDED) else { return Ok(Ended::default()) };
+        let read = |mut input: &[u8]| {
+            let input = &mut input;
+            let closed = read_number(input)? != 0;
+            let count = read_number(input)?;
+            let mut ended = Ended { closed, ..Ended::default() };
+            for _ in 0..count {
+                ended.sources.insert(u32::try_from(read_number(input)?).ok()?);
+            }
+            input.is_empty().then_some(ended)
+        };
+        read(value).ok_or(Broken("the ended partitions are unreadable"))
+    }
+
     /// The entries of the engine.
     pub(super) fn entries(&self) -> impl Iterator<Item = (StateKey, Vec<u8>)> + '_ {
         let entries = self.values.iter().filter(|(key, _)| key.first() == Some(&ENTRY));
@@ -113,6 +134,26 @@ impl Kept {
     pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
         let open = self.open.iter().map(|(key, _)| key);
         self.values.keys().chain(open).map(Vec::as_slice)
+    }
+}
+
+/// What of a replay has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// The numbers of raw partitions that were read to their ends.
+    pub(super) sources: BTreeSet<u32>,
+    /// All windows were decided.
+    pub(super) closed: bool,
+}
+
+impl Ended {
+    /// Key and value.
+    #[must_use]
+    pub(super) fn write(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut value = vec![u8::from(self.closed)];
+        number(self.sources.len() as u64, &mut value);
+        self.sources.iter().for_each(|source| number(u64::from(*source), &mut value));
+        (ENDED.to_vec(), value)
     }
 }
 
@@ -171,12 +212,16 @@ mod tests {
         kept.take(&key, Some(&value));
         let entry = StateKey::from_bytes(b"\x00");
         kept.take(&entry_key(&entry), Some(b"v"));
+        let ended = Ended { sources: [0, 300].into(), closed: true };
+        let (key, value) = ended.write();
+        assert_eq!(kept.ended(), Ok(Ended::default()));
+        kept.take(&key, Some(&value));
         kept.take(&head, Some(&at));
-        assert_eq!(kept.sources(), Ok(sources));
+        assert_eq!((kept.sources(), kept.ended()), (Ok(sources), Ok(ended)));
         assert_eq!(kept.entries().collect::<Vec<_>>(), [(entry.clone(), b"v".to_vec())]);
         kept.take(&entry_key(&entry), None);
         kept.take(&head, Some(&at));
-        assert_eq!((kept.entries().count(), kept.keys().count()), (0, 2));
+        assert_eq!((kept.entries().count(), kept.keys().count()), (0, 3));
     }
 
     #[test]

@@ -56,6 +56,8 @@ pub struct Progress {
     pub origin: Origin,
     /// The largest credible event time, in nanoseconds since 1970. `None` if there was none yet: the partition exists.
     pub time: Option<i64>,
+    /// All that is to be read of it was read.
+    pub ended: bool,
 }
 
 /// A record of the topic.
@@ -155,7 +157,7 @@ impl Crossing {
         number(all.len() as u64, &mut out);
         for progress in all {
             write_origin(&progress.origin, &mut out);
-            out.push(u8::from(progress.time.is_some()));
+            out.push(u8::from(progress.time.is_some()) | u8::from(progress.ended) << 1);
             progress.time.iter().for_each(|time| out.extend_from_slice(&time.to_le_bytes()));
         }
         out
@@ -194,15 +196,16 @@ fn read_progress(input: &mut &[u8]) -> Option<Vec<Progress>> {
     let mut all = Vec::new();
     for _ in 0..count {
         let origin = read_origin(input)?;
-        let time = match take(input, 1)? {
-            [0] => None,
+        let &[flags @ 0..4] = take(input, 1)? else { return None };
+        let time = match flags & 1 {
+            0 => None,
             _ => {
                 let (time, rest) = input.split_first_chunk::<8>()?;
                 *input = rest;
                 Some(i64::from_le_bytes(*time))
             }
         };
-        all.push(Progress { origin, time });
+        all.push(Progress { origin, time, ended: flags & 2 != 0 });
     }
     Some(all)
 }
@@ -280,8 +283,9 @@ mod tests {
         assert_eq!(Crossing::read(&written), Ok(Crossing::Sighting(sighting())));
         let origin = Origin { topic: "logs.dns".to_owned(), partition: 0 };
         let all = vec![
-            Progress { origin: origin.clone(), time: Some(-1) },
-            Progress { origin, time: None },
+            Progress { origin: origin.clone(), time: Some(-1), ended: false },
+            Progress { origin: origin.clone(), time: None, ended: true },
+            Progress { origin, time: Some(1), ended: true },
         ];
         assert_eq!(Crossing::read(&Crossing::write_progress(&all)), Ok(Crossing::Progress(all)));
     }

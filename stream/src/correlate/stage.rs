@@ -4,14 +4,15 @@
 //! transaction is taken back, the partition is read from the changelog again.
 
 use super::bodies::{Bodies, Seen};
-use super::changelog::{self, Head, Kept};
+use super::changelog::{self, Ended, Head, Kept};
 use super::record::{Crossing, Origin};
 use crate::encode::{AlertView, Buffer, Contribution, EventView, Hit, no_event};
 use crate::evidence;
 use crate::kafka::{Member, Outgoing, Reader, TopicPartition};
-use crate::lane::{Batch, Stage};
+use crate::lane::{Batch, Stage, Taken};
 use crate::outgoing;
 use crate::plan::Plan;
+use crate::replay::Bounds;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::telemetry::{Lost, StageMetrics, Tally, Times, Windows};
 use anyhow::{Context as _, bail};
@@ -42,6 +43,9 @@ struct Partition {
     rewritten: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Hits before this one are in the state already: their offsets were not committed in time.
     known: u64,
+    /// Of a replay, and whether the changelog knows.
+    ended: Ended,
+    ended_written: bool,
     tally: Tally,
     /// When the newest record came to Kafka and to us.
     came: Times,
@@ -61,6 +65,7 @@ pub struct Correlate {
     /// When the raw partitions were last looked for.
     looked: Option<Instant>,
     raw: Vec<Origin>,
+    bounds: Option<Arc<Bounds>>,
 }
 
 /// Raw partitions are looked for so often.
@@ -102,7 +107,16 @@ impl Correlate {
             exactly_once,
             looked: None,
             raw: Vec::new(),
+            bounds: None,
         }
+    }
+
+    /// Decides all windows when the raw partitions of a replay have ended.
+    #[must_use]
+    pub fn within(mut self, bounds: Option<Arc<Bounds>>) -> Self {
+        self.raw = bounds.iter().flat_map(|bounds| bounds.origins()).collect();
+        self.bounds = bounds;
+        self
     }
 
     /// The state of a partition from its changelog.
@@ -122,6 +136,7 @@ impl Correlate {
         let committed = committed.and_then(|offset| u64::try_from(offset).ok());
         let head = kept.head().with_context(|| damaged(&changelog))?;
         let mut sources = kept.sources().with_context(|| damaged(&changelog))?;
+        let ended = kept.ended().with_context(|| damaged(&changelog))?;
         if let Some(Head { partitions, .. }) = head
             && partitions != self.plan.partitions
         {
@@ -168,6 +183,8 @@ impl Correlate {
             touched: false,
             rewritten,
             known,
+            ended,
+            ended_written: true,
             tally: Tally::default(),
             came: Times::default(),
         };
@@ -196,7 +213,8 @@ impl Correlate {
 
     /// Looks for raw partitions: windows wait for all of them.
     fn look(&mut self, member: &Member) {
-        if self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+        // A replay knows its own from the beginning.
+        if self.bounds.is_some() || self.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
             return;
         }
         self.looked = Some(Instant::now());
@@ -239,6 +257,23 @@ impl Partition {
         if !self.numbers.contains_key(origin) {
             let number = self.source(origin);
             self.correlator.register(number);
+        }
+    }
+
+    /// A raw partition of a replay was read to its end. With the last of them all windows are decided.
+    fn end(&mut self, number: u32, bounds: &Bounds) {
+        if self.ended.closed {
+            return;
+        }
+        self.ended_written &= !self.ended.sources.insert(number);
+        self.correlator.finish_source(number, &mut self.output);
+        let mut all = bounds.origins().map(|origin| self.numbers.get(&origin));
+        let has_ended =
+            |number: Option<&u32>| number.is_some_and(|number| self.ended.sources.contains(number));
+        if all.all(has_ended) {
+            let end = self.correlator.largest().unwrap_or(i64::MIN);
+            self.correlator.finish(end, &mut self.output);
+            (self.ended.closed, self.ended_written) = (true, false);
         }
     }
 
@@ -295,7 +330,7 @@ impl Stage for Correlate {
         }
     }
 
-    fn record(&mut self, _: &TopicPartition, message: &BorrowedMessage<'_>) -> anyhow::Result<()> {
+    fn record(&mut self, _: &TopicPartition, message: &BorrowedMessage<'_>) -> anyhow::Result<Taken> {
         let Some(partition) = self.partitions.get_mut(&message.partition()) else {
             bail!("a hit of partition {} came, which is not assigned", message.partition());
         };
@@ -304,18 +339,18 @@ impl Stage for Correlate {
         partition.touched = true;
         partition.tally.records += 1;
         partition.tally.bytes += message.payload_len() as u64;
-        if offset < partition.known {
+        if offset < partition.known || partition.ended.closed {
             partition.tally.repeated += 1;
-            return Ok(());
+            return Ok(Taken::Done);
         }
         let crossing = match message.payload().map(Crossing::read) {
             Some(Ok(crossing)) => crossing,
             Some(Err(why)) => {
                 tracing::error!(partition = %partition.place, offset, "a record is not read: {why}");
                 self.metrics.error("unreadable_sighting");
-                return Ok(());
+                return Ok(Taken::Done);
             }
-            None => return Ok(()),
+            None => return Ok(Taken::Done),
         };
         match crossing {
             Crossing::Progress(all) => {
@@ -325,7 +360,11 @@ impl Stage for Correlate {
                         Some(time) => {
                             partition.correlator.advance(number, time, &mut partition.output);
                         }
+                        None if progress.ended => {}
                         None => partition.correlator.register(number),
+                    }
+                    if let Some(bounds) = self.bounds.as_ref().filter(|_| progress.ended) {
+                        partition.end(number, bounds);
                     }
                 }
             }
@@ -353,7 +392,11 @@ impl Stage for Correlate {
                 }
             }
         }
-        Ok(())
+        Ok(Taken::Done)
+    }
+
+    fn goes_on(&mut self, _: &TopicPartition) -> bool {
+        true
     }
 
     fn finish(&mut self) -> anyhow::Result<Batch> {
@@ -397,6 +440,7 @@ impl Stage for Correlate {
             let changed = partition.correlator.changed();
             let grown = partition.sources.len() > partition.written;
             partition.touched |= !changed.is_empty() || grown || !partition.rewritten.is_empty();
+            partition.touched |= !partition.ended_written;
             if !partition.touched {
                 continue;
             }
@@ -417,6 +461,10 @@ impl Stage for Correlate {
                 let (key, value) = changelog::write_sources(&partition.sources);
                 write(key, Some(value));
                 partition.written = partition.sources.len();
+            }
+            if !std::mem::replace(&mut partition.ended_written, true) {
+                let (key, value) = partition.ended.write();
+                write(key, Some(value));
             }
             let head = Head {
                 partitions: plan.partitions,

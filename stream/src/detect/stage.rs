@@ -5,18 +5,20 @@ use crate::correlate::{Body, Crossing, Origin, Progress, SightingRecord};
 use crate::encode::{Buffer, EventView};
 use crate::evidence::Evidence;
 use crate::kafka::{Member, Outgoing, TopicPartition};
-use crate::lane::{Batch, Stage};
+use crate::lane::{Batch, Stage, Taken};
 use crate::outgoing;
 use crate::plan::{Inlet, Plan};
+use crate::replay::Bounds;
 use crate::snapshot::{Snapshot, Snapshots};
 use crate::telemetry::{StageMetrics, Tally, Times};
+use anyhow::bail;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use sigmund_engine::Record;
 use sigmund_engine::correlation::EventRef;
 use sigmund_parsers::{Outcome, Stream};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A raw partition.
 struct Raw {
@@ -30,8 +32,19 @@ struct Raw {
     /// The largest event time that is told, and with what is being worked on; `None` until the partition itself was told.
     told: Option<Option<i64>>,
     time: Option<i64>,
+    /// Of a replay: where it ends, whether that was reached when the partition became ours, whether it is reached, and told.
+    end: Option<i64>,
+    was_ended: bool,
+    ended: bool,
+    told_end: bool,
     outgoing: Vec<Outgoing>,
     tally: Tally,
+}
+
+impl Raw {
+    fn progress(&self) -> Progress {
+        Progress { origin: self.origin.clone(), time: self.time, ended: self.ended }
+    }
 }
 
 /// The stage.
@@ -47,6 +60,7 @@ pub struct Detect {
     partitions: Vec<u32>,
     /// A later event time, in nanoseconds, is in the future as far as is known.
     credible: i64,
+    bounds: Option<Arc<Bounds>>,
 }
 
 /// A stream is opened anew when the times of its records are so far from its beginning, in nanoseconds.
@@ -72,7 +86,15 @@ impl Detect {
             buffer: Buffer::default(),
             partitions: Vec::new(),
             credible: 0,
+            bounds: None,
         }
+    }
+
+    /// Reads no further than a replay goes.
+    #[must_use]
+    pub fn within(mut self, bounds: Option<Arc<Bounds>>) -> Self {
+        self.bounds = bounds;
+        self
     }
 
     /// Takes the newest rules, between transactions.
@@ -92,7 +114,7 @@ impl Detect {
     }
 
     fn raw(&mut self, partition: TopicPartition) -> &mut Raw {
-        let (plan, readings) = (&self.plan, &self.snapshot.readings);
+        let (plan, readings, bounds) = (&self.plan, &self.snapshot.readings, &self.bounds);
         self.raw.entry(partition).or_insert_with_key(|partition| {
             let number = u32::try_from(partition.partition).unwrap_or(0);
             let origin = Origin { topic: partition.topic.to_string(), partition: number };
@@ -104,6 +126,10 @@ impl Detect {
                 opened: 0,
                 told: None,
                 time: None,
+                end: bounds.as_ref().map(|bounds| bounds.end(partition)),
+                was_ended: false,
+                ended: false,
+                told_end: false,
                 outgoing: Vec::new(),
                 tally: Tally::default(),
             }
@@ -118,9 +144,20 @@ impl std::fmt::Debug for Detect {
 }
 
 impl Stage for Detect {
-    fn assigned(&mut self, _: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
+    fn assigned(&mut self, member: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         for partition in partitions {
-            self.raw(partition.clone());
+            let is_replay = self.bounds.is_some();
+            let raw = self.raw(partition.clone());
+            // It may be that nothing is there to be read, or that who had it before has read all.
+            if is_replay {
+                let end = raw.end.unwrap_or(0);
+                let next = member.committed(partition, Duration::from_secs(30))?;
+                if next.is_none() && end > 0 {
+                    bail!("nobody knows any more how far the replay has come in `{partition}`; begin it anew under another name");
+                }
+                raw.was_ended = next.is_none_or(|next| next >= end);
+                raw.ended = raw.was_ended;
+            }
         }
         Ok(())
     }
@@ -135,7 +172,7 @@ impl Stage for Detect {
         &mut self,
         partition: &TopicPartition,
         message: &BorrowedMessage<'_>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Taken> {
         if !self.raw.contains_key(partition) {
             self.raw(partition.clone());
         }
@@ -151,14 +188,20 @@ impl Stage for Detect {
             credible,
             ..
         } = self;
-        let Some(raw) = raw.get_mut(partition) else { return Ok(()) };
+        let Some(raw) = raw.get_mut(partition) else { return Ok(Taken::Done) };
+        if let Some(end) = raw.end {
+            raw.ended |= message.offset() + 1 >= end;
+            if message.offset() >= end {
+                return Ok(Taken::Held);
+            }
+        }
         raw.tally.records += 1;
         raw.tally.bytes += message.payload_len() as u64;
         let Some(value) = message.payload().filter(|value| !value.is_empty()) else {
             let reason = if message.payload().is_none() { "tombstone" } else { "empty" };
             raw.tally.dead_letter(reason);
             raw.outgoing.push(outgoing::dead_letter(plan, message, &raw.origin, reason));
-            return Ok(());
+            return Ok(Taken::Done);
         };
         let received = message.timestamp().to_millis().unwrap_or(0).saturating_mul(1_000_000);
         if received.abs_diff(raw.opened) > DAY as u64 {
@@ -233,7 +276,12 @@ impl Stage for Detect {
         raw.tally.events += events;
         raw.tally.untimed_hits += untimed;
         raw.tally.future_events += future;
-        Ok(())
+        Ok(Taken::Done)
+    }
+
+    fn goes_on(&mut self, _: &TopicPartition) -> bool {
+        // What was held back is behind the end of a replay.
+        false
     }
 
     fn finish(&mut self) -> anyhow::Result<Batch> {
@@ -241,8 +289,8 @@ impl Stage for Detect {
         let mut progress = Vec::new();
         for raw in self.raw.values_mut() {
             batch.outgoing.append(&mut raw.outgoing);
-            if raw.told.is_none_or(|told| told < raw.time) {
-                progress.push(Progress { origin: raw.origin.clone(), time: raw.time });
+            if raw.told.is_none_or(|told| told < raw.time) || raw.ended && !raw.told_end {
+                progress.push(raw.progress());
             }
         }
         // After the hits: time must not pass them by.
@@ -260,6 +308,7 @@ impl Stage for Detect {
         let mut tally = Tally::default();
         for raw in self.raw.values_mut() {
             raw.told = Some(raw.time);
+            raw.told_end = raw.ended;
             tally.add(&mut raw.tally);
         }
         self.metrics.committed(&self.snapshot.rules, &mut tally);
@@ -271,6 +320,7 @@ impl Stage for Detect {
             raw.outgoing.clear();
             raw.tally = Tally::default();
             raw.time = raw.told.flatten();
+            raw.ended = raw.was_ended || raw.told_end;
         }
         self.refresh();
         Ok(())

@@ -10,6 +10,7 @@ use std::time::Duration;
 pub struct Clients {
     base: ClientConfig,
     application: String,
+    prefix: Option<String>,
     instance: String,
     protocol: GroupProtocol,
     delivery: Delivery,
@@ -42,6 +43,7 @@ impl Clients {
         Self {
             base,
             application: config.application.clone(),
+            prefix: config.prefix.clone(),
             instance: instance.to_owned(),
             protocol: config.kafka.group_protocol,
             delivery: config.delivery,
@@ -59,6 +61,12 @@ impl Clients {
     #[must_use]
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// What the names of topics begin with that rules name for their detections.
+    #[must_use]
+    pub fn prefix(&self) -> Option<&str> {
+        self.prefix.as_deref()
     }
 
     /// Whether work is done in transactions.

@@ -91,6 +91,14 @@ impl ConsumerContext for Context {
     }
 }
 
+fn list_of(partitions: &[TopicPartition]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for partition in partitions {
+        list.add_partition(&partition.topic, partition.partition);
+    }
+    list
+}
+
 fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
     list.elements()
         .iter()
@@ -220,6 +228,24 @@ impl Member {
             }));
         }
         Ok(found)
+    }
+
+    /// Reads nothing more of a partition until it is [resumed](Self::resume).
+    ///
+    /// # Errors
+    ///
+    /// It is not ours.
+    pub fn pause(&self, partition: &TopicPartition) -> anyhow::Result<()> {
+        let list = list_of(std::slice::from_ref(partition));
+        self.consumer.pause(&list).with_context(|| format!("cannot pause `{partition}`"))
+    }
+
+    /// Reads these partitions again, if they were paused. What was read ahead of a pause may be lost: [rewind](Self::rewind) then.
+    pub fn resume(&self, partitions: &[TopicPartition]) {
+        // Those that are not ours any more, or not yet, are told so one by one; that does no harm.
+        for partition in partitions {
+            let _ = self.consumer.resume(&list_of(std::slice::from_ref(partition)));
+        }
     }
 
     /// Reads on from these offsets. Partitions that are not ours any more are left alone.

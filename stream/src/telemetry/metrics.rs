@@ -48,6 +48,23 @@ pub(super) struct Totals {
     pub(super) bytes: AtomicU64,
     pub(super) events: AtomicU64,
     pub(super) detections: AtomicU64,
+    late_hits: AtomicU64,
+    dead_letters: AtomicU64,
+}
+
+/// What was done in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Records read.
+    pub records: u64,
+    /// Events in them.
+    pub events: u64,
+    /// Detections told.
+    pub detections: u64,
+    /// Hits that came too late for their windows.
+    pub late_hits: u64,
+    /// Records that were not what they should be.
+    pub dead_letters: u64,
 }
 
 /// The rules in force.
@@ -192,6 +209,20 @@ impl Metrics {
     /// Something went wrong, of a kind that is in the code.
     pub fn error(&self, stage: &'static str, kind: &'static str) {
         locked(&self.0.catalog).errors.get_or_create(&KindLabels { stage, kind }).inc();
+    }
+
+    /// What was done in all.
+    #[must_use]
+    pub fn sums(&self) -> Sums {
+        let totals = &self.0.totals;
+        let of = |total: &AtomicU64| total.load(Ordering::Relaxed);
+        Sums {
+            records: of(&totals.records),
+            events: of(&totals.events),
+            detections: of(&totals.detections),
+            late_hits: of(&totals.late_hits),
+            dead_letters: of(&totals.dead_letters),
+        }
     }
 
     /// As Prometheus reads them (OpenMetrics text).
@@ -435,6 +466,8 @@ impl StageMetrics {
         let totals = &self.all.totals;
         totals.events.fetch_add(events, Ordering::Relaxed);
         totals.detections.fetch_add(detections.len() as u64, Ordering::Relaxed);
+        totals.late_hits.fetch_add(late_hits, Ordering::Relaxed);
+        totals.dead_letters.fetch_add(dead_letters.len() as u64, Ordering::Relaxed);
         if self.stage == "detect" {
             totals.records.fetch_add(records, Ordering::Relaxed);
             totals.bytes.fetch_add(bytes, Ordering::Relaxed);

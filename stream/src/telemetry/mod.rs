@@ -12,6 +12,6 @@ pub use catalog::table;
 pub use http::Server;
 pub use lane::{Lost, Windows};
 pub use live::Shown;
-pub use metrics::{Metrics, StageMetrics};
+pub use metrics::{Metrics, StageMetrics, Sums};
 pub use status::Identity;
 pub use tally::{Tally, Times};
