@@ -2,8 +2,8 @@
 
 use super::{Status, config};
 use crate::args::Run as Args;
-use crate::printer::Printer;
 use crate::plan::moment;
+use crate::printer::Printer;
 use crate::sources;
 use anyhow::{Context as _, anyhow, bail};
 use sigmund_stream::config::{Config, Log, LogFormat, Problems};

@@ -252,8 +252,7 @@ impl Replay {
         }
         for place in raw.iter() {
             if !found.contains_key(place) {
-                let marks =
-                    self.detect.fetch_watermarks(&place.topic, place.partition, PATIENCE);
+                let marks = self.detect.fetch_watermarks(&place.topic, place.partition, PATIENCE);
                 let (_, end) = marks.with_context(|| format!("cannot look at `{place}`"))?;
                 found.insert(place.clone(), end);
             }

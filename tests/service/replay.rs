@@ -18,7 +18,7 @@ fn configured(broker: &Broker, application: &Application) -> String {
     let folder = application.folder.as_path();
     std::fs::write(folder.join("rules.yml"), events::rules()).expect("a file");
     let more = format!(
-        "kafka: {{bootstrap_servers: ['{{BOOTSTRAP}}']}}\n\
+        "kafka: {{bootstrap_servers: ['{{BOOTSTRAP}}'], properties: {{session.timeout.ms: 6000}}}}\n\
          sources: [{{topics: [{}], log_sources: [product=app]}}]\nrules: {{paths: [{}]}}\n\
          correlation: {{max_lateness: 15s, partitions: 4}}\n",
         application.topic("raw"),
@@ -75,7 +75,8 @@ fn replay_finds_what_hunt_finds_in_the_records_of_the_time() {
 
     let (from, to) = (time(first), time(last));
     let times = ["--from", &from, "--to", &to];
-    let refused = replay(&folder, &config, &[&times[..], &["--application", &application.name]].concat());
+    let refused =
+        replay(&folder, &config, &[&times[..], &["--application", &application.name]].concat());
     let help = format!("--application {}-replay", application.name);
     assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains(&help), "{}", refused.stderr);
@@ -119,20 +120,19 @@ fn replay_that_is_killed_goes_on_where_it_was() {
     let folder = application.folder.clone();
     let config = configured(broker, &application);
     let events = events::events(&mut Random(4), 6_000);
-    let record =
-        |(number, event): (usize, &String)| Record::new(event.as_str()).partition((number % 3) as i32);
+    let record = |(number, event): (usize, &String)| {
+        Record::new(event.as_str()).partition((number % 3) as i32)
+    };
     broker.produce(&application.topic("raw"), events.iter().enumerate().map(record));
     let expected = truth(&folder, &events);
     let slow = ["--set", "transaction.max_records=300", "--set", "transaction.interval=20ms"];
     let from = ["--from", "1h ago", "--application", &format!("{}-again", application.name)];
     let options = [&from[..], &slow[..]].concat();
     let config = Path::new(&config);
-    for _ in 0..2 {
-        let mut process = Running::start_with(config, &options);
-        process.wait_for(&["assigned", "stage=\"correlate\""]);
-        std::thread::sleep(Duration::from_millis(700));
-        process.kill();
-    }
+    let mut process = Running::start_with(config, &options);
+    process.wait_for(&["assigned", "stage=\"correlate\""]);
+    std::thread::sleep(Duration::from_millis(700));
+    process.kill();
     let config = config.to_str().expect("a path that is text");
     let ran = replay(&folder, config, &options);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

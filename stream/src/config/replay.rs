@@ -56,8 +56,8 @@ mod tests {
             pattern: pattern.map(str::to_owned),
             ..Source::default()
         };
-        let mut config = Config::default();
-        config.sources = vec![source(&["logs"], None), source(&[], Some("raw\\..*"))];
+        let sources = vec![source(&["logs"], None), source(&[], Some("raw\\..*"))];
+        let mut config = Config { sources, ..Config::default() };
         config.rules.topic = Some("rules".to_owned());
         config
     }

@@ -330,7 +330,11 @@ impl Stage for Correlate {
         }
     }
 
-    fn record(&mut self, _: &TopicPartition, message: &BorrowedMessage<'_>) -> anyhow::Result<Taken> {
+    fn record(
+        &mut self,
+        _: &TopicPartition,
+        message: &BorrowedMessage<'_>,
+    ) -> anyhow::Result<Taken> {
         let Some(partition) = self.partitions.get_mut(&message.partition()) else {
             bail!("a hit of partition {} came, which is not assigned", message.partition());
         };

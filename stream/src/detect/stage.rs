@@ -153,7 +153,9 @@ impl Stage for Detect {
                 let end = raw.end.unwrap_or(0);
                 let next = member.committed(partition, Duration::from_secs(30))?;
                 if next.is_none() && end > 0 {
-                    bail!("nobody knows any more how far the replay has come in `{partition}`; begin it anew under another name");
+                    bail!(
+                        "nobody knows any more how far the replay has come in `{partition}`; begin it anew under another name"
+                    );
                 }
                 raw.was_ended = next.is_none_or(|next| next >= end);
                 raw.ended = raw.was_ended;
