@@ -83,6 +83,9 @@ const MAX_BYTES: usize = 32 << 20;
 /// Asked for records so long at a time.
 const POLL: Duration = Duration::from_millis(10);
 
+/// After a silence of this length the group may have gone on without us.
+const SILENCE: Duration = Duration::from_secs(3);
+
 /// The clock is looked at once in so many records.
 const CLOCK: usize = 16;
 
@@ -99,6 +102,9 @@ pub struct Lane<S> {
     offsets: BTreeMap<TopicPartition, (i64, i64)>,
     /// Partitions that stand still, and where they go on.
     held: BTreeMap<TopicPartition, i64>,
+    /// When the time was last looked at, and whether it stood still since the last commit.
+    heard: Instant,
+    stood_still: bool,
 }
 
 impl<S: Stage> Lane<S> {
@@ -122,7 +128,19 @@ impl<S: Stage> Lane<S> {
         let (transaction, stop) = (transaction.clone(), Arc::clone(stop));
         let (offsets, held) = (BTreeMap::new(), BTreeMap::new());
         metrics.joined();
-        Ok(Self { member, outbox, stage, transaction, stop, metrics, offsets, held })
+        let (heard, stood_still) = (Instant::now(), false);
+        Ok(Self {
+            member,
+            outbox,
+            stage,
+            transaction,
+            stop,
+            metrics,
+            offsets,
+            held,
+            heard,
+            stood_still,
+        })
     }
 
     /// Works until told to stop; what was gathered then is made visible first.
@@ -160,6 +178,7 @@ impl<S: Stage> Lane<S> {
             if records % CLOCK == 0 {
                 now = Instant::now();
                 self.metrics.beat();
+                self.hear(now);
             }
             if now >= deadline || self.stop.load(Ordering::Relaxed) {
                 break;
@@ -179,6 +198,10 @@ impl<S: Stage> Lane<S> {
                     }
                 }
                 apply(&changes, &self.member, &mut self.stage, &mut self.offsets, &self.metrics)?;
+                // What a stage has to say of new partitions goes before what is in them.
+                if polled.is_none() {
+                    break;
+                }
             }
             match polled {
                 Some(Ok(message)) => {
@@ -230,6 +253,22 @@ impl<S: Stage> Lane<S> {
         }
         self.metrics.reached(&self.member.reaches());
         Ok(())
+    }
+
+    /// The time is looked at wherever it may have passed.
+    fn hear(&mut self, now: Instant) {
+        self.stood_still |= now.saturating_duration_since(self.heard) >= SILENCE;
+        self.heard = now;
+    }
+
+    /// Whether what was done may be sent, after a long silence.
+    fn stand(&mut self) -> Result<(), Failure> {
+        self.hear(Instant::now());
+        if !std::mem::take(&mut self.stood_still) {
+            return Ok(());
+        }
+        let firsts = self.offsets.iter().map(|(partition, (first, _))| (partition.clone(), *first));
+        self.outbox.stand(&self.member, &firsts.collect())
     }
 
     /// Goes on with partitions that need not stand still any more.
@@ -292,7 +331,7 @@ impl<S: Stage> Lane<S> {
             return Ok(());
         }
         let begun = Instant::now();
-        let done = self.outbox.begin().and_then(|()| {
+        let done = self.stand().and_then(|()| self.outbox.begin()).and_then(|()| {
             batch.outgoing.iter().try_for_each(|outgoing| self.outbox.send(outgoing))?;
             self.outbox.commit(&self.member, &offsets)
         });

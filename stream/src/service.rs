@@ -227,6 +227,7 @@ impl Service {
         let metrics = self.metrics.lane("detect", number);
         let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
         let stage = Detect::new(plan, snapshots, metrics.clone()).within(bounds);
+        let stage = stage.at_least_once(self.config.delivery == Delivery::AtLeastOnce);
         let topics = self.plan.subscription();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
         let place = ("detect", number);

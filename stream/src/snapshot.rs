@@ -4,6 +4,7 @@ use crate::meaning::{Changes, Meanings};
 use crate::reading::Reading;
 use crate::rules::Rules;
 use arc_swap::ArcSwap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Rules and everything that was made of them.
@@ -17,6 +18,9 @@ pub struct Snapshot {
     mappings: Arc<str>,
     /// What the rules mean.
     pub meanings: Meanings,
+    /// By rule: what the correlations mean that hear of its hits, shortened.
+    over: Vec<Box<[u64]>>,
+    known: BTreeSet<u64>,
     /// A short name of the set, the same on all processes with the same rules.
     pub ruleset: Arc<str>,
     /// Counts up with every change.
@@ -70,19 +74,47 @@ impl Snapshots {
     }
 }
 
+/// Enough to tell correlations apart that somebody has at a time; state goes by the whole.
+fn shortened(hash: &[u8; 16]) -> u64 {
+    hash.first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
+}
+
 impl Snapshot {
     fn new(Ingredients { rules, readings, mappings }: Ingredients, version: u64) -> Self {
         let meanings = Meanings::of(&rules);
         let ruleset = meanings.ruleset(&mappings).into();
         let readings = readings.into_iter().map(Arc::new).collect();
+        let over = 0..u32::try_from(rules.cards.len()).unwrap_or(u32::MAX);
+        let over: Vec<Box<[u64]>> = over
+            .map(|rule| rules.correlations.over(rule).iter().map(shortened).collect())
+            .collect();
+        let known = over.iter().flatten().copied().collect();
         Self {
             rules: Arc::new(rules),
             readings,
+            over,
+            known,
             mappings: mappings.into(),
             meanings,
             ruleset,
             version,
         }
+    }
+
+    /// What the correlations mean, shortened, that a hit of these rules is for.
+    #[must_use]
+    pub fn over(&self, rules: &[u32]) -> Vec<u64> {
+        let of = |rule: &u32| self.over.get(*rule as usize).into_iter().flatten().copied();
+        let mut all: Vec<u64> = rules.iter().flat_map(of).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
+    /// Whether there is a correlation of this meaning that hears of hits.
+    #[must_use]
+    pub fn knows(&self, correlation: u64) -> bool {
+        self.known.contains(&correlation)
     }
 
     /// Whether the other one reads records in the same way.

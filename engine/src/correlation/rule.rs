@@ -9,6 +9,7 @@ use super::sighting::{EventRef, Sighting, first_text};
 use crate::oracle::Lookup;
 use ahash::AHashMap;
 use sigmund_sigma::{Correlation, Diagnostic, Rule};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Compiled correlations. Immutable, shared.
@@ -341,6 +342,19 @@ impl Correlations {
     #[must_use]
     pub fn uses(&self, rule: u32) -> bool {
         self.inputs.get(rule as usize).is_some_and(|inputs| !inputs.is_empty())
+    }
+
+    /// What the correlations mean that hear of hits of a rule, directly or through others.
+    #[must_use]
+    pub fn over(&self, rule: u32) -> BTreeSet<SemanticHash> {
+        let mut seen = BTreeSet::new();
+        let mut pending: Vec<u32> = self.inputs(rule).iter().map(|input| input.node).collect();
+        while let Some(at) = pending.pop() {
+            if seen.insert(at) {
+                pending.extend(self.nodes[at as usize].outer.iter().map(|input| input.node));
+            }
+        }
+        seen.into_iter().map(|at| self.nodes[at as usize].hash).collect()
     }
 
     /// All fields that correlations read, by the index that sightings carry.

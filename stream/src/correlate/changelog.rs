@@ -1,7 +1,7 @@
 //! The state of one partition in its changelog: a compacted topic with the same number of partitions as that of the hits.
 //!
-//! There are four kinds of keys: one for how far the partition was read, one for the raw partitions that its numbers of sources mean, one for those of a replay
-//! that have ended, and one for each entry of the engine's state. All of a transaction are written together with the offsets of the hits, so a reader of committed records sees
+//! There are five kinds of keys: one for how far the partition was read, one for the raw partitions that its numbers of sources mean, one for those of a replay
+//! that have ended, one for the last hit of each, without transactions, and one for each entry of the engine's state. All of a transaction are written together with the offsets of the hits, so a reader of committed records sees
 //! the state between two transactions.
 //!
 //! Without transactions a process may die when some of them are written. How far it was read comes last, so what follows the last such record
@@ -15,6 +15,7 @@ const VERSION: u8 = 1;
 const HEAD: &[u8] = b"h";
 const SOURCES: &[u8] = b"s";
 const ENDED: &[u8] = b"x";
+const MARKS: &[u8] = b"m";
 const ENTRY: u8 = b'e';
 
 /// How far a partition was read.
@@ -124,6 +125,26 @@ impl Kept {
         read(value).ok_or(Broken("the ended partitions are unreadable"))
     }
 
+    /// The last hits of raw partitions.
+    ///
+    /// # Errors
+    ///
+    /// They are not what was written.
+    pub(super) fn marks(&self) -> Result<Marks, Broken> {
+        let Some(value) = self.values.get(MARKS) else { return Ok(Marks::default()) };
+        let read = |mut input: &[u8]| {
+            let input = &mut input;
+            let mut marks = Marks::default();
+            for _ in 0..read_number(input)? {
+                let source = u32::try_from(read_number(input)?).ok()?;
+                let offset = read_number(input)?;
+                marks.0.insert(source, (offset, u32::try_from(read_number(input)?).ok()?));
+            }
+            input.is_empty().then_some(marks)
+        };
+        read(value).ok_or(Broken("the last hits of raw partitions are unreadable"))
+    }
+
     /// The entries of the engine.
     pub(super) fn entries(&self) -> impl Iterator<Item = (StateKey, Vec<u8>)> + '_ {
         let entries = self.values.iter().filter(|(key, _)| key.first() == Some(&ENTRY));
@@ -134,6 +155,47 @@ impl Kept {
     pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
         let open = self.open.iter().map(|(key, _)| key);
         self.values.keys().chain(open).map(Vec::as_slice)
+    }
+}
+
+/// Of raw partitions, by their numbers, offset and event of the last hit. Without transactions hits come again when a process died between
+/// sending them and committing offsets. A lane sends the hits of a raw partition in their order and without gaps, and begins where
+/// offsets were committed: whatever several lanes have sent, all hits up to the last one are there, and what is not behind it comes again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks(BTreeMap<u32, (u64, u32)>);
+
+impl Marks {
+    /// Whether a hit is the first of its kind.
+    pub(super) fn pass(&mut self, source: u32, hit: (u64, u32)) -> bool {
+        match self.0.get_mut(&source) {
+            Some(last) if hit <= *last => false,
+            Some(last) => {
+                *last = hit;
+                true
+            }
+            None => {
+                self.0.insert(source, hit);
+                true
+            }
+        }
+    }
+
+    /// The offsets of a raw partition begin anew.
+    pub(super) fn forget(&mut self, source: u32) -> bool {
+        self.0.remove(&source).is_some()
+    }
+
+    /// Key and value.
+    #[must_use]
+    pub(super) fn write(&self) -> (Vec<u8>, Vec<u8>) {
+        let mut value = Vec::new();
+        number(self.0.len() as u64, &mut value);
+        for (source, (offset, event)) in &self.0 {
+            number(u64::from(*source), &mut value);
+            number(*offset, &mut value);
+            number(u64::from(*event), &mut value);
+        }
+        (MARKS.to_vec(), value)
     }
 }
 
@@ -222,6 +284,27 @@ mod tests {
         kept.take(&entry_key(&entry), None);
         kept.take(&head, Some(&at));
         assert_eq!((kept.entries().count(), kept.keys().count()), (0, 3));
+    }
+
+    #[test]
+    fn hits_that_come_again_are_behind_the_mark() {
+        let mut marks = Marks::default();
+        let mut pass = |hits: &[(u64, u32)]| {
+            hits.iter().filter(|hit| marks.pass(3, **hit)).copied().collect::<Vec<_>>()
+        };
+        // A lane dies, another one sends its hits again and more, and the last of the first one come late.
+        assert_eq!(pass(&[(5, 1), (5, 2), (9, 1)]), [(5, 1), (5, 2), (9, 1)]);
+        assert_eq!(pass(&[(5, 1), (5, 2), (9, 1), (9, 2), (12, 1)]), [(9, 2), (12, 1)]);
+        assert_eq!(pass(&[(9, 2), (12, 1), (13, 1)]), [(13, 1)]);
+        assert!(marks.pass(4, (0, 1)));
+        let mut kept = Kept::default();
+        let (key, value) = marks.write();
+        kept.take(&key, Some(&value));
+        let (key, value) = Head { partitions: 1, next: 1, oldest: None }.write();
+        kept.take(&key, Some(&value));
+        assert_eq!(kept.marks(), Ok(marks.clone()));
+        assert!(marks.forget(3) && !marks.forget(3));
+        assert!(marks.pass(3, (0, 1)) && !marks.pass(4, (0, 1)));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use sigmund_sigma::LogSource;
 use std::fmt;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const SIGHTING: u8 = 1;
 const PROGRESS: u8 = 2;
 
@@ -43,6 +43,10 @@ pub struct SightingRecord {
     pub origin: Origin,
     /// Its offset there.
     pub offset: u64,
+    /// The number of the event within its record. Hits of a raw partition come in the order of offset and number.
+    pub event: u32,
+    /// What the correlations mean that the hit is for, shortened: readers whose rules are older or newer do not know all of them.
+    pub correlations: Vec<u64>,
     /// The hit, as [`Correlations::write_sighting`](sigmund_engine::correlation::Correlations) writes it.
     pub sighting: Vec<u8>,
     /// The event.
@@ -58,6 +62,8 @@ pub struct Progress {
     pub time: Option<i64>,
     /// All that is to be read of it was read.
     pub ended: bool,
+    /// Its offsets begin anew: what comes now was never sent before, whatever its offset.
+    pub anew: bool,
 }
 
 /// A record of the topic.
@@ -102,6 +108,11 @@ impl SightingRecord {
         out.extend_from_slice(&[VERSION, SIGHTING]);
         write_origin(&self.origin, &mut out);
         number(self.offset, &mut out);
+        number(u64::from(self.event), &mut out);
+        number(self.correlations.len() as u64, &mut out);
+        for correlation in &self.correlations {
+            out.extend_from_slice(&correlation.to_le_bytes());
+        }
         bytes(&self.sighting, &mut out);
         self.body.write(&mut out);
         out
@@ -157,7 +168,11 @@ impl Crossing {
         number(all.len() as u64, &mut out);
         for progress in all {
             write_origin(&progress.origin, &mut out);
-            out.push(u8::from(progress.time.is_some()) | u8::from(progress.ended) << 1);
+            out.push(
+                u8::from(progress.time.is_some())
+                    | u8::from(progress.ended) << 1
+                    | u8::from(progress.anew) << 2,
+            );
             progress.time.iter().for_each(|time| out.extend_from_slice(&time.to_le_bytes()));
         }
         out
@@ -187,8 +202,16 @@ impl Crossing {
 fn read_sighting(input: &mut &[u8]) -> Option<SightingRecord> {
     let origin = read_origin(input)?;
     let offset = read_number(input)?;
+    let event = u32::try_from(read_number(input)?).ok()?;
+    let mut correlations = Vec::new();
+    for _ in 0..read_number(input)? {
+        let (hash, rest) = input.split_first_chunk::<8>()?;
+        *input = rest;
+        correlations.push(u64::from_le_bytes(*hash));
+    }
     let sighting = read_bytes(input)?.to_vec();
-    Some(SightingRecord { origin, offset, sighting, body: Body::read(input)? })
+    let body = Body::read(input)?;
+    Some(SightingRecord { origin, offset, event, correlations, sighting, body })
 }
 
 fn read_progress(input: &mut &[u8]) -> Option<Vec<Progress>> {
@@ -196,7 +219,7 @@ fn read_progress(input: &mut &[u8]) -> Option<Vec<Progress>> {
     let mut all = Vec::new();
     for _ in 0..count {
         let origin = read_origin(input)?;
-        let &[flags @ 0..4] = take(input, 1)? else { return None };
+        let &[flags @ 0..8] = take(input, 1)? else { return None };
         let time = match flags & 1 {
             0 => None,
             _ => {
@@ -205,7 +228,7 @@ fn read_progress(input: &mut &[u8]) -> Option<Vec<Progress>> {
                 Some(i64::from_le_bytes(*time))
             }
         };
-        all.push(Progress { origin, time, ended: flags & 2 != 0 });
+        all.push(Progress { origin, time, ended: flags & 2 != 0, anew: flags & 4 != 0 });
     }
     Some(all)
 }
@@ -268,6 +291,8 @@ mod tests {
         SightingRecord {
             origin: Origin { topic: "raw".to_owned(), partition: 300 },
             offset: u64::MAX,
+            event: 7,
+            correlations: vec![1, u64::MAX],
             sighting: vec![1, 2, 3],
             body: Body {
                 raw: b"{\"a\":1}".to_vec(),
@@ -283,9 +308,9 @@ mod tests {
         assert_eq!(Crossing::read(&written), Ok(Crossing::Sighting(sighting())));
         let origin = Origin { topic: "logs.dns".to_owned(), partition: 0 };
         let all = vec![
-            Progress { origin: origin.clone(), time: Some(-1), ended: false },
-            Progress { origin: origin.clone(), time: None, ended: true },
-            Progress { origin, time: Some(1), ended: true },
+            Progress { origin: origin.clone(), time: Some(-1), ended: false, anew: true },
+            Progress { origin: origin.clone(), time: None, ended: true, anew: false },
+            Progress { origin, time: Some(1), ended: true, anew: false },
         ];
         assert_eq!(Crossing::read(&Crossing::write_progress(&all)), Ok(Crossing::Progress(all)));
     }

@@ -4,7 +4,7 @@
 //! transaction is taken back, the partition is read from the changelog again.
 
 use super::bodies::{Bodies, Seen};
-use super::changelog::{self, Ended, Head, Kept};
+use super::changelog::{self, Ended, Head, Kept, Marks};
 use super::record::{Crossing, Origin};
 use crate::encode::{AlertView, Buffer, Contribution, EventView, Hit, no_event};
 use crate::evidence;
@@ -43,6 +43,9 @@ struct Partition {
     rewritten: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// Hits before this one are in the state already: their offsets were not committed in time.
     known: u64,
+    /// Without transactions: the last hits of raw partitions, and whether the changelog knows.
+    marks: Marks,
+    marks_written: bool,
     /// Of a replay, and whether the changelog knows.
     ended: Ended,
     ended_written: bool,
@@ -137,6 +140,7 @@ impl Correlate {
         let head = kept.head().with_context(|| damaged(&changelog))?;
         let mut sources = kept.sources().with_context(|| damaged(&changelog))?;
         let ended = kept.ended().with_context(|| damaged(&changelog))?;
+        let marks = kept.marks().with_context(|| damaged(&changelog))?;
         if let Some(Head { partitions, .. }) = head
             && partitions != self.plan.partitions
         {
@@ -183,6 +187,8 @@ impl Correlate {
             touched: false,
             rewritten,
             known,
+            marks,
+            marks_written: true,
             ended,
             ended_written: true,
             tally: Tally::default(),
@@ -190,9 +196,11 @@ impl Correlate {
         };
         if let Some((oldest, next)) = oldest {
             let place_of = |offset: u64| i64::try_from(offset).unwrap_or(i64::MAX);
+            // Of a hit that waits and came several times the first one is among these.
+            let mut marks = (!self.exactly_once).then(Marks::default);
             self.reader.read(place, place_of(oldest), place_of(next), &mut |message| {
                 self.metrics.beat();
-                partition.again(&self.snapshot, message);
+                partition.again(&self.snapshot, message, marks.as_mut());
                 Ok(())
             })?;
         }
@@ -298,14 +306,32 @@ impl Partition {
     }
 
     /// A hit that waited for the watermark.
-    fn again(&mut self, snapshot: &Snapshot, message: &BorrowedMessage<'_>) {
+    fn again(
+        &mut self,
+        snapshot: &Snapshot,
+        message: &BorrowedMessage<'_>,
+        marks: Option<&mut Marks>,
+    ) {
         let offset = u64::try_from(message.offset()).unwrap_or(0);
-        let Some(Ok(Crossing::Sighting(record))) = message.payload().map(Crossing::read) else {
-            return;
+        let record = match message.payload().map(Crossing::read) {
+            Some(Ok(Crossing::Sighting(record))) => record,
+            Some(Ok(Crossing::Progress(all))) => {
+                let Some(marks) = marks else { return };
+                for progress in all.iter().filter(|progress| progress.anew) {
+                    let source = self.source(&progress.origin);
+                    marks.forget(source);
+                }
+                return;
+            }
+            Some(Err(_)) | None => return,
         };
+        let source = self.source(&record.origin);
+        if marks.is_some_and(|marks| !marks.pass(source, (record.offset, record.event))) {
+            return;
+        }
         let correlations = &snapshot.rules.correlations;
         if let Ok(Some(mut sighting)) = correlations.read_sighting(&mut &record.sighting[..]) {
-            sighting.event = EventRef { source: self.source(&record.origin), record: offset };
+            sighting.event = EventRef { source, record: offset };
             self.correlator.readmit(sighting);
         }
         let (origin, raw_offset, body) = (record.origin, record.offset, record.body);
@@ -360,6 +386,9 @@ impl Stage for Correlate {
             Crossing::Progress(all) => {
                 for progress in all {
                     let number = partition.source(&progress.origin);
+                    if progress.anew {
+                        partition.marks_written &= !partition.marks.forget(number);
+                    }
                     match progress.time {
                         Some(time) => {
                             partition.correlator.advance(number, time, &mut partition.output);
@@ -376,10 +405,17 @@ impl Stage for Correlate {
                 let record_time = message.timestamp().to_millis();
                 let record_time = record_time.map(|time| time.saturating_mul(1_000_000));
                 partition.came = Times { event: None, record: record_time, received: Some(now()) };
+                let source = partition.source(&record.origin);
+                if !self.exactly_once {
+                    if !partition.marks.pass(source, (record.offset, record.event)) {
+                        partition.tally.repeated += 1;
+                        return Ok(Taken::Done);
+                    }
+                    partition.marks_written = false;
+                }
                 let correlations = &self.snapshot.rules.correlations;
                 match correlations.read_sighting(&mut &record.sighting[..]) {
                     Ok(Some(mut sighting)) => {
-                        let source = partition.source(&record.origin);
                         sighting.event = EventRef { source, record: offset };
                         let (origin, raw_offset, body) =
                             (record.origin, record.offset, record.body);
@@ -444,7 +480,7 @@ impl Stage for Correlate {
             let changed = partition.correlator.changed();
             let grown = partition.sources.len() > partition.written;
             partition.touched |= !changed.is_empty() || grown || !partition.rewritten.is_empty();
-            partition.touched |= !partition.ended_written;
+            partition.touched |= !partition.ended_written || !partition.marks_written;
             if !partition.touched {
                 continue;
             }
@@ -465,6 +501,10 @@ impl Stage for Correlate {
                 let (key, value) = changelog::write_sources(&partition.sources);
                 write(key, Some(value));
                 partition.written = partition.sources.len();
+            }
+            if !std::mem::replace(&mut partition.marks_written, true) {
+                let (key, value) = partition.marks.write();
+                write(key, Some(value));
             }
             if !std::mem::replace(&mut partition.ended_written, true) {
                 let (key, value) = partition.ended.write();

@@ -32,6 +32,11 @@ struct Raw {
     /// The largest event time that is told, and with what is being worked on; `None` until the partition itself was told.
     told: Option<Option<i64>>,
     time: Option<i64>,
+    /// Without transactions: where reading begins, until that is told and committed; and the next offset.
+    begin: Option<i64>,
+    next: Option<i64>,
+    /// The first offset since the last commit.
+    first: Option<i64>,
     /// Of a replay: where it ends, whether that was reached when the partition became ours, whether it is reached, and told.
     end: Option<i64>,
     was_ended: bool,
@@ -43,7 +48,17 @@ struct Raw {
 
 impl Raw {
     fn progress(&self) -> Progress {
-        Progress { origin: self.origin.clone(), time: self.time, ended: self.ended }
+        let (origin, time) = (self.origin.clone(), self.time);
+        Progress { origin, time, ended: self.ended, anew: false }
+    }
+
+    /// Tells that offsets begin anew.
+    fn begin_anew(&mut self, plan: &Plan) {
+        let origin = self.origin.clone();
+        let progress = Progress { origin, time: None, ended: false, anew: true };
+        let value = Crossing::write_progress(&[progress]);
+        let all = 0..plan.partitions;
+        self.outgoing.extend(all.map(|at| outgoing::sighting(plan, at, value.clone())));
     }
 }
 
@@ -61,6 +76,7 @@ pub struct Detect {
     /// A later event time, in nanoseconds, is in the future as far as is known.
     credible: i64,
     bounds: Option<Arc<Bounds>>,
+    at_least_once: bool,
 }
 
 /// A stream is opened anew when the times of its records are so far from its beginning, in nanoseconds.
@@ -87,7 +103,15 @@ impl Detect {
             partitions: Vec::new(),
             credible: 0,
             bounds: None,
+            at_least_once: false,
         }
+    }
+
+    /// Without transactions hits may be sent twice: helps stage 2 to tell.
+    #[must_use]
+    pub fn at_least_once(mut self, is_so: bool) -> Self {
+        self.at_least_once = is_so;
+        self
     }
 
     /// Reads no further than a replay goes.
@@ -126,6 +150,9 @@ impl Detect {
                 opened: 0,
                 told: None,
                 time: None,
+                begin: None,
+                next: None,
+                first: None,
                 end: bounds.as_ref().map(|bounds| bounds.end(partition)),
                 was_ended: false,
                 ended: false,
@@ -146,8 +173,15 @@ impl std::fmt::Debug for Detect {
 impl Stage for Detect {
     fn assigned(&mut self, member: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         for partition in partitions {
-            let is_replay = self.bounds.is_some();
+            let (is_replay, at_least_once) = (self.bounds.is_some(), self.at_least_once);
             let raw = self.raw(partition.clone());
+            if at_least_once {
+                raw.next = member.committed(partition, Duration::from_secs(30))?;
+                // Never read before, or made anew since. This is told and committed before anything else is sent.
+                if raw.next.is_none() {
+                    raw.begin = member.beginning(partition, Duration::from_secs(30)).map(Some)?;
+                }
+            }
             // It may be that nothing is there to be read, or that who had it before has read all.
             if is_replay {
                 let end = raw.end.unwrap_or(0);
@@ -188,6 +222,7 @@ impl Stage for Detect {
             buffer,
             partitions,
             credible,
+            at_least_once,
             ..
         } = self;
         let Some(raw) = raw.get_mut(partition) else { return Ok(Taken::Done) };
@@ -196,6 +231,14 @@ impl Stage for Detect {
             if message.offset() >= end {
                 return Ok(Taken::Held);
             }
+        }
+        if *at_least_once {
+            if raw.begin.is_none() && raw.next.is_some_and(|next| message.offset() < next) {
+                // The topic was made anew.
+                raw.begin_anew(plan);
+            }
+            raw.first.get_or_insert(message.offset());
+            raw.next = Some(message.offset() + 1);
         }
         raw.tally.records += 1;
         raw.tally.bytes += message.payload_len() as u64;
@@ -262,7 +305,7 @@ impl Stage for Detect {
                 let correlations = &snapshot.rules.correlations;
                 partitions.clear();
                 correlations.partitions(&evidence.sighting, plan.partitions, partitions);
-                let value = sighting(snapshot, &evidence, origin, offset);
+                let value = sighting(snapshot, &evidence, origin, (offset, events));
                 out.extend(
                     partitions
                         .iter()
@@ -289,7 +332,13 @@ impl Stage for Detect {
     fn finish(&mut self) -> anyhow::Result<Batch> {
         let mut batch = Batch::default();
         let mut progress = Vec::new();
-        for raw in self.raw.values_mut() {
+        for (partition, raw) in &mut self.raw {
+            if let Some(begin) = raw.begin {
+                let hits = std::mem::take(&mut raw.outgoing);
+                raw.begin_anew(&self.plan);
+                raw.outgoing.extend(hits);
+                batch.touched.insert(partition.clone(), begin);
+            }
             batch.outgoing.append(&mut raw.outgoing);
             if raw.told.is_none_or(|told| told < raw.time) || raw.ended && !raw.told_end {
                 progress.push(raw.progress());
@@ -311,6 +360,7 @@ impl Stage for Detect {
         for raw in self.raw.values_mut() {
             raw.told = Some(raw.time);
             raw.told_end = raw.ended;
+            (raw.begin, raw.first) = (None, None);
             tally.add(&mut raw.tally);
         }
         self.metrics.committed(&self.snapshot.rules, &mut tally);
@@ -320,6 +370,7 @@ impl Stage for Detect {
     fn aborted(&mut self, _: &Member) -> anyhow::Result<()> {
         for raw in self.raw.values_mut() {
             raw.outgoing.clear();
+            raw.next = raw.first.take().or(raw.next);
             raw.tally = Tally::default();
             raw.time = raw.told.flatten();
             raw.ended = raw.was_ended || raw.told_end;
@@ -335,7 +386,12 @@ fn now() -> i64 {
 }
 
 /// A hit as it crosses.
-fn sighting(snapshot: &Snapshot, evidence: &Evidence, origin: &Origin, offset: u64) -> Vec<u8> {
+fn sighting(
+    snapshot: &Snapshot,
+    evidence: &Evidence,
+    origin: &Origin,
+    (offset, event): (u64, u64),
+) -> Vec<u8> {
     let mut sighting = Vec::new();
     snapshot.rules.correlations.write_sighting(&evidence.sighting, &mut sighting);
     let body = Body {
@@ -343,5 +399,7 @@ fn sighting(snapshot: &Snapshot, evidence: &Evidence, origin: &Origin, offset: u
         fields: evidence.fields.as_ref().map(|fields| fields.as_bytes().to_vec()),
         log_sources: evidence.route.log_sources.to_vec(),
     };
-    SightingRecord { origin: origin.clone(), offset, sighting, body }.write()
+    let event = u32::try_from(event).unwrap_or(u32::MAX);
+    let (origin, correlations) = (origin.clone(), snapshot.over(&evidence.sighting.rules));
+    SightingRecord { origin, offset, event, correlations, sighting, body }.write()
 }

@@ -144,6 +144,12 @@ impl Clients {
         let message_timeout = self.timeout.saturating_sub(MARGIN).as_millis().max(1000);
         config.set("message.timeout.ms", message_timeout.to_string());
         config.set("enable.idempotence", "true");
+        if self.delivery == Delivery::AtLeastOnce {
+            // What was sent may end early, but nothing may be missing within it: records behind one that was given up could be taken. So
+            // the library gives up none by itself.
+            config.set("message.timeout.ms", "0");
+            config.set("enable.gapless.guarantee", "true");
+        }
         if self.delivery == Delivery::ExactlyOnce {
             let id = format!("{}/{stage}/{}/{lane}", self.application, self.instance);
             config.set("transactional.id", id);

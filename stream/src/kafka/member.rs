@@ -113,6 +113,8 @@ fn partitions_of(list: &TopicPartitionList) -> Vec<TopicPartition> {
 pub struct Member {
     consumer: BaseConsumer<Context>,
     context: Context,
+    /// `auto.offset.reset` is `latest`.
+    begins_at_end: bool,
 }
 
 impl std::fmt::Debug for Member {
@@ -136,10 +138,12 @@ impl Member {
         let context = Context::default();
         let mut config = clients.member(stage, lane);
         config.set("statistics.interval.ms", "1000");
+        let reset = config.get("auto.offset.reset").unwrap_or_default();
+        let begins_at_end = matches!(reset, "latest" | "largest" | "end");
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context.clone()).context("cannot make a Kafka consumer")?;
         consumer.subscribe(topics).context("cannot subscribe to topics")?;
-        Ok(Self { consumer, context })
+        Ok(Self { consumer, context, begins_at_end })
     }
 
     /// The next record, if there is one within this time. Also serves everything else: ask often, and never within a transaction.
@@ -205,6 +209,17 @@ impl Member {
             Offset::Offset(offset) => Some(offset),
             _ => None,
         }))
+    }
+
+    /// Where reading of a partition begins that has no committed offset.
+    ///
+    /// # Errors
+    ///
+    /// The brokers do not say.
+    pub fn beginning(&self, partition: &TopicPartition, timeout: Duration) -> anyhow::Result<i64> {
+        let marks = self.consumer.fetch_watermarks(&partition.topic, partition.partition, timeout);
+        let (low, high) = marks.with_context(|| format!("cannot look at `{partition}`"))?;
+        Ok(if self.begins_at_end { high } else { low })
     }
 
     /// All partitions of the topics that are wanted.

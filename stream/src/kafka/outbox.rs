@@ -72,6 +72,15 @@ pub(super) fn record(outgoing: &Outgoing) -> BaseRecord<'_, [u8], [u8]> {
     record
 }
 
+fn listed(offsets: &BTreeMap<TopicPartition, i64>) -> Result<TopicPartitionList, Failure> {
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for (partition, offset) in offsets {
+        list.add_partition_offset(&partition.topic, partition.partition, Offset::Offset(*offset))
+            .map_err(|error| Failure::Fatal(format!("offset of `{partition}`: {error}")))?;
+    }
+    Ok(list)
+}
+
 /// Remembers the first record that was not delivered.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Context(Arc<Mutex<Option<String>>>);
@@ -193,15 +202,7 @@ impl Outbox {
         offsets: &BTreeMap<TopicPartition, i64>,
     ) -> Result<(), Failure> {
         self.drain()?;
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (partition, offset) in offsets {
-            list.add_partition_offset(
-                &partition.topic,
-                partition.partition,
-                Offset::Offset(*offset),
-            )
-            .map_err(|error| Failure::Fatal(format!("offset of `{partition}`: {error}")))?;
-        }
+        let list = listed(offsets)?;
         if self.delivery == Delivery::AtLeastOnce {
             return if offsets.is_empty() { Ok(()) } else { member.commit(&list) };
         }
@@ -224,6 +225,23 @@ impl Outbox {
         if self.producer.in_flight_count() == before {
             std::thread::sleep(BREATH);
         }
+    }
+
+    /// Without transactions: whether the group still counts on us, by committing offsets that are committed already. What is sent by a process that stood
+    /// still for long would come between what the others send now.
+    ///
+    /// # Errors
+    ///
+    /// It went on without us.
+    pub fn stand(
+        &self,
+        member: &Member,
+        offsets: &BTreeMap<TopicPartition, i64>,
+    ) -> Result<(), Failure> {
+        if self.delivery == Delivery::ExactlyOnce || offsets.is_empty() {
+            return Ok(());
+        }
+        member.commit(&listed(offsets)?)
     }
 
     /// Waits until the brokers have all records. The library would do so only at the end of the transaction: offsets could be there
@@ -270,13 +288,23 @@ impl Outbox {
     /// The process must end.
     pub fn abort(&self) -> Result<(), Failure> {
         if self.delivery == Delivery::AtLeastOnce {
-            // What was sent was sent; it will come again, with the same ids.
+            // What was sent was sent; it will come again, with the same ids. What is not on its way yet, the last of all, is not sent.
+            self.producer.purge(PurgeConfig::default().queue());
             let deadline = Instant::now() + self.timeout;
-            while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
+            while self.producer.in_flight_count() > 0 {
                 self.hear();
+                if Instant::now() > deadline {
+                    let why = "the brokers do not say whether they have what was sent";
+                    return Err(Failure::Fatal(why.to_owned()));
+                }
             }
             self.context.take();
-            return Ok(());
+            return match self.producer.client().fatal_error() {
+                Some((error, why)) => {
+                    Err(Failure::Fatal(format!("the producer fails: {error}: {why}")))
+                }
+                None => Ok(()),
+            };
         }
         // Records that were not delivered would keep the library from ending the transaction: it waits until we hear of each, and we hear in `poll` only.
         self.producer.purge(PurgeConfig::default().queue().inflight());
