@@ -8,6 +8,7 @@ use regex::Regex;
 use sigmund_engine::correlation::{Emit, Limits, Options, Patience, Policy};
 use sigmund_parsers::Stream;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How the records of a topic are read.
 #[derive(Clone, Debug)]
@@ -48,6 +49,8 @@ pub struct Plan {
     pub partitions: u32,
     /// Event times are not believed further ahead of the clock, in nanoseconds.
     pub max_future: i64,
+    /// So long hits wait for their rules.
+    pub rules_patience: Duration,
     /// How often groups alert.
     pub policy: Policy,
     /// How correlators deal with disorder.
@@ -87,6 +90,7 @@ impl Plan {
             late: config.late().into(),
             partitions: correlation.partitions.max(1),
             max_future: correlation.max_future.nanos(),
+            rules_patience: correlation.rules_patience.duration(),
             policy: correlation
                 .alert
                 .parse()

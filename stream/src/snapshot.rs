@@ -117,6 +117,11 @@ impl Snapshot {
         self.known.contains(&correlation)
     }
 
+    /// What the correlations mean that hear of hits, shortened.
+    pub fn correlations(&self) -> impl Iterator<Item = u64> {
+        self.known.iter().copied()
+    }
+
     /// Whether the other one reads records in the same way.
     #[must_use]
     pub fn reads_like(&self, other: &Self) -> bool {

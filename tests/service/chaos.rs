@@ -286,7 +286,7 @@ fn attempt(trial: &Trial, broker: &Broker, application: &Application) {
         "kafka:\n  bootstrap_servers: [{}]\n  group_protocol: {protocol}{session}\n\
          sources: [{{topics: [{raw}], log_sources: [product=app]}}]\n\
          rules: {{paths: [{}]}}\n\
-         correlation: {{emit: {}, max_lateness: {lateness}, idle_timeout: 0s, partitions: 4}}\n\
+         correlation: {{emit: {}, max_lateness: {lateness}, idle_timeout: 0s, partitions: 4, rules_patience: 10s}}\n\
          delivery: {}\n",
         broker.bootstrap().replace(',', ", "),
         folder.join("rules").display(),
@@ -506,7 +506,7 @@ fn early_alerts_are_true_and_none_is_missed() {
 
 #[test]
 fn at_least_once_loses_nothing() {
-    let short = Trial { at_least_once: true, ..short(&[(Action::Kill, 5), (Action::Broker, 1)]) };
+    let short = Trial { at_least_once: true, ..short(&[(Action::Kill, 4), (Action::Broker, 1)]) };
     trials(&short).iter().for_each(run);
 }
 

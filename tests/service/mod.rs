@@ -7,5 +7,6 @@ mod events;
 mod fixtures;
 mod outline;
 mod replay;
+mod rolling;
 mod rules;
 mod running;

@@ -253,6 +253,11 @@ impl Correlator {
         }
     }
 
+    /// Nothing could be heard of the sources for a while: those that were not idle are not idle for that.
+    pub fn stood_still(&mut self) {
+        self.watermark.stood_still();
+    }
+
     /// The input is over, and reached until `end` or its last sighting: decides all that waits. The largest time of all events
     /// is a good `end`; [`Correlator::largest`] knows it where no stamp was doubted.
     pub fn finish(&mut self, end: i64, out: &mut Output) {

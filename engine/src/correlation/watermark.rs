@@ -125,6 +125,11 @@ impl Watermark {
     }
 
     /// Moves it past a time without waiting.
+    /// The silence until the next tick does not count.
+    pub(crate) fn stood_still(&mut self) {
+        self.sources.values_mut().for_each(|known| known.heard = None);
+    }
+
     pub(crate) fn force(&mut self, time: i64) {
         self.time = self.time.max(time);
     }
@@ -256,6 +261,20 @@ mod tests {
         assert_eq!(watermark.time, 111);
         watermark.observe(2, 140);
         assert_eq!(watermark.time, 125);
+    }
+
+    #[test]
+    fn sources_are_not_idle_because_nobody_listened() {
+        let mut watermark = clocked(5, Some(10));
+        watermark.observe(0, 20);
+        watermark.observe(1, 50);
+        assert_eq!(watermark.time, 15);
+        watermark.stood_still();
+        assert!(!watermark.tick(5000));
+        watermark.observe(1, 60);
+        assert!(!watermark.tick(5009));
+        assert!(watermark.tick(5010));
+        assert_eq!(watermark.time, 55);
     }
 
     #[test]

@@ -268,6 +268,9 @@ pub struct Correlation {
     pub partitions: u32,
     /// So long Kafka keeps hits on their way to windows: at least the longest timespan of a rule, `max_lateness` and a day.
     pub retention: Span,
+    /// Hits of rules that a process does not have wait so long for its rules to change, while they change in one process after the other. Then they
+    /// are dropped, counted and told.
+    pub rules_patience: Span,
     /// Threads that run windows.
     pub lanes: usize,
     /// The topic of hits on their way to windows; `{application}.sightings` if not named.
@@ -289,6 +292,7 @@ impl Default for Correlation {
             max_state: None,
             partitions: 16,
             retention: Span::seconds(7 * 24 * 3600),
+            rules_patience: Span::seconds(60),
             lanes: 1,
             sightings: None,
             state: None,

@@ -4,6 +4,7 @@ mod bodies;
 mod changelog;
 mod record;
 mod stage;
+mod strangers;
 
 pub use bodies::Seen;
 pub use record::{Body, Crossing, Origin, Progress, SightingRecord, Unreadable};

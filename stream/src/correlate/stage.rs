@@ -6,6 +6,7 @@
 use super::bodies::{Bodies, Seen};
 use super::changelog::{self, Ended, Head, Kept, Marks};
 use super::record::{Crossing, Origin};
+use super::strangers::{Fate, Strangers};
 use crate::encode::{AlertView, Buffer, Contribution, EventView, Hit, no_event};
 use crate::evidence;
 use crate::kafka::{Member, Outgoing, Reader, TopicPartition};
@@ -41,6 +42,8 @@ struct Partition {
     touched: bool,
     /// Keys to be written beside those of the windows: of state that is not ours any more, or that was not written in whole.
     rewritten: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    /// Correlations that this process does not have, while a hit for them waits.
+    waits_for: Vec<u64>,
     /// Hits before this one are in the state already: their offsets were not committed in time.
     known: u64,
     /// Without transactions: the last hits of raw partitions, and whether the changelog knows.
@@ -65,6 +68,7 @@ pub struct Correlate {
     buffer: Buffer,
     routes: HashMap<Vec<LogSource>, Arc<Route>>,
     exactly_once: bool,
+    strangers: Strangers,
     /// When the raw partitions were last looked for.
     looked: Option<Instant>,
     raw: Vec<Origin>,
@@ -99,6 +103,7 @@ impl Correlate {
     ) -> Self {
         let snapshot = snapshots.newest();
         Self {
+            strangers: Strangers::new(plan.rules_patience),
             plan,
             snapshots,
             snapshot,
@@ -186,6 +191,7 @@ impl Correlate {
             output: Output::default(),
             touched: false,
             rewritten,
+            waits_for: Vec::new(),
             known,
             marks,
             marks_written: true,
@@ -365,15 +371,43 @@ impl Stage for Correlate {
             bail!("a hit of partition {} came, which is not assigned", message.partition());
         };
         let offset = u64::try_from(message.offset()).unwrap_or(0);
+        let is_known = offset < partition.known || partition.ended.closed;
+        let crossing = if is_known { None } else { message.payload().map(Crossing::read) };
+        if let Some(Ok(Crossing::Sighting(record))) = &crossing {
+            let (all, now) = (&record.correlations, Instant::now());
+            match self.strangers.fate(all, &self.snapshot, now) {
+                Fate::Known => {}
+                Fate::Waits => {
+                    tracing::warn!(
+                        partition = %partition.place,
+                        offset,
+                        "a hit of a rule came that is not here: its partition waits up to {} s for the rules to change here too (`correlation.rules_patience`)",
+                        self.plan.rules_patience.as_secs()
+                    );
+                    partition.waits_for.clone_from(all);
+                    return Ok(Taken::Held);
+                }
+                Fate::Dropped { is_news } => {
+                    partition.tally.unknown_hits += 1;
+                    if is_news {
+                        tracing::error!(
+                            partition = %partition.place,
+                            offset,
+                            "hits of rules that are not here are dropped: see that all processes have the same rules"
+                        );
+                    }
+                }
+            }
+        }
         partition.next = offset + 1;
         partition.touched = true;
         partition.tally.records += 1;
         partition.tally.bytes += message.payload_len() as u64;
-        if offset < partition.known || partition.ended.closed {
+        if is_known {
             partition.tally.repeated += 1;
             return Ok(Taken::Done);
         }
-        let crossing = match message.payload().map(Crossing::read) {
+        let crossing = match crossing {
             Some(Ok(crossing)) => crossing,
             Some(Err(why)) => {
                 tracing::error!(partition = %partition.place, offset, "a record is not read: {why}");
@@ -423,8 +457,8 @@ impl Stage for Correlate {
                         partition.correlator.process(sighting, &mut partition.output);
                         partition.tally.hits += 1;
                     }
-                    // Of a rule that is not there any more, or not there yet.
-                    Ok(None) => partition.tally.unknown_hits += 1,
+                    // Of a rule that is not there: that is counted.
+                    Ok(None) => {}
                     Err(why) => {
                         tracing::error!(partition = %partition.place, offset, "a hit is not read: {why}");
                         self.metrics.error("unreadable_sighting");
@@ -435,8 +469,15 @@ impl Stage for Correlate {
         Ok(Taken::Done)
     }
 
-    fn goes_on(&mut self, _: &TopicPartition) -> bool {
-        true
+    fn goes_on(&mut self, place: &TopicPartition) -> bool {
+        let Some(partition) = self.partitions.get_mut(&place.partition) else { return true };
+        let may = self.strangers.may_go(&partition.waits_for, &self.snapshot, Instant::now());
+        if may && !partition.waits_for.is_empty() {
+            tracing::info!(partition = %place, "goes on");
+            partition.waits_for.clear();
+            partition.correlator.stood_still();
+        }
+        may
     }
 
     fn finish(&mut self) -> anyhow::Result<Batch> {
@@ -444,7 +485,10 @@ impl Stage for Correlate {
         let clock = now();
         let Self { plan, snapshot, reader, partitions, metrics, buffer, routes, .. } = self;
         for partition in partitions.values_mut() {
-            partition.correlator.tick(clock, &mut partition.output);
+            // While hits wait, sources that are not heard are not idle.
+            if partition.waits_for.is_empty() {
+                partition.correlator.tick(clock, &mut partition.output);
+            }
             let mut output = std::mem::take(&mut partition.output);
             let mut fetched = 0;
             for at in 0..output.alerts.len() {
@@ -533,6 +577,7 @@ impl Stage for Correlate {
         self.metrics.committed(&self.snapshot.rules, &mut tally);
         let newest = self.snapshots.newest();
         if !Arc::ptr_eq(&newest, &self.snapshot) {
+            self.strangers.changed(&self.snapshot, &newest, Instant::now());
             let set = &newest.rules.correlations;
             for partition in self.partitions.values_mut() {
                 partition.correlator.reload(Arc::clone(set), self.plan.policy);
