@@ -82,6 +82,7 @@ fn each_value_is_shown_with_its_origin() {
       max_state: null                     # default
       partitions: 16                      # default
       retention: 7d                       # default
+      rules_patience: 1m                  # default
       lanes: 1                            # default
       sightings: sigmund.sightings        # default
       state: sigmund.state                # default
