@@ -8,11 +8,11 @@ use anyhow::{Context as _, bail};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use jiff::tz::TimeZone;
 use sigmund_engine::Routing;
-use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
 use sigmund_sigma::rule::{Level, Metadata, Status};
 use sigmund_sigma::{Diagnostic, Loader, Severity, Source, lint};
 use sigmund_stream::config::Span;
+use sigmund_stream::loading::pipeline;
 use sigmund_stream::reading::{self, Reading, added, input_format, time_zone};
 use sigmund_stream::rule_files::RuleFiles;
 use sigmund_stream::rules::Rules;
@@ -33,7 +33,7 @@ pub(crate) fn loader(
     }
     let mut parsed = Vec::new();
     for path in pipelines {
-        parsed.push(read_table(path, "pipeline", Pipeline::parse)?);
+        parsed.push(read_table(path, "pipeline", pipeline)?);
     }
     parsed.sort_by_key(|pipeline| pipeline.priority);
     Ok(Loader { placeholders: values, pipelines: parsed })

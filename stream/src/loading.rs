@@ -406,7 +406,8 @@ fn answers(
 const MAX_FOUND: usize = 20;
 
 /// A pipeline, or the field mappings of Confluent Sigma as one.
-fn pipeline(name: &str, text: &str) -> (Pipeline, Vec<Diagnostic>) {
+#[must_use]
+pub fn pipeline(name: &str, text: &str) -> (Pipeline, Vec<Diagnostic>) {
     let mapping = as_pipeline(text);
     Pipeline::parse(name, mapping.as_deref().unwrap_or(text))
 }

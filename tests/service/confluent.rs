@@ -176,11 +176,8 @@ fn more_than_ten(times: &[i64]) -> usize {
 
 /// The ids of what `hunt` detects, and of which rule.
 fn hunted(folder: &Path, args: &[&str]) -> Vec<(String, String)> {
-    let ran = run_in(
-        folder,
-        &[&["hunt", "-q", "-f", "jsonl", "--alert", "every", "--keep-going"], args].concat(),
-        b"",
-    );
+    let ran =
+        run_in(folder, &[&["hunt", "-q", "-f", "jsonl", "--alert", "every"], args].concat(), b"");
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let detection = |line: &str| {
         let value: Value = serde_json::from_str(line).expect("JSON");
@@ -253,13 +250,21 @@ fn its_small_dns_log_gives_the_golden_counts() {
     dns("dns_demo.txt", 44, 10);
 }
 
-/// The other logs, over two topics at once, with all rules.
+/// The other logs, over two topics at once, with all rules and its mapping file under both keys.
 #[test]
 fn its_http_and_firewall_logs_give_the_golden_counts() {
     let Some(folder) = shared("corpus/confluent-sigma") else { return };
     let Some(broker) = honest_broker() else { return };
     let sources = "topics: [{}.http]\n    log_sources: [\"product=zeek,service=http\"]\n  - topics: [{}.asa]\n    log_sources: [\"product=splunk,service=cisco:asa\"]";
-    let mut moved = Moved::new(broker, &[], &["http", "asa"]);
+    let mapping = folder.join("mapping/zeek-mapping.yml");
+    let mapping = std::fs::canonicalize(mapping).expect("the mapping");
+    let mapping = mapping.to_str().expect("text");
+    let changes = [(
+        "rules:\n",
+        format!("rules:\n  pipelines: ['{mapping}']\n  log_source_mappings: ['{mapping}']\n"),
+    )];
+    let changes = changes.each_ref().map(|(from, to)| (*from, &**to));
+    let mut moved = Moved::new(broker, &changes, &["http", "asa"]);
     let path = moved.folder.path().join("sigmund.yaml");
     let text = std::fs::read_to_string(&path).expect("the configuration");
     let filter = "[\"product=zeek,service=dns\"]";
@@ -291,12 +296,13 @@ fn its_http_and_firewall_logs_give_the_golden_counts() {
     let all = folder.join("rules");
     let all = all.to_str().expect("text");
     let work = moved.folder.path().to_owned();
-    let mut expected =
-        hunted(&work, &["http.log", "-r", all, "--logsource", "product=zeek,service=http"]);
-    let of_asa =
-        hunted(&work, &["asa.log", "-r", all, "--logsource", "product=splunk,service=cisco:asa"]);
+    let hunt = |log: &str, source: &str| {
+        let mappings = ["-p", mapping, "--logsource-mapping", mapping];
+        hunted(&work, &[&[log, "-r", all, "--logsource", source], &mappings[..]].concat())
+    };
+    let expected = hunt("http.log", "product=zeek,service=http");
+    let of_asa = hunt("asa.log", "product=splunk,service=cisco:asa");
     assert_eq!(of_asa.len(), 5);
-    expected.sort();
 
     moved.start();
     let found = moved.detections("dns-detection", expected.len());
@@ -374,6 +380,7 @@ fn its_thresholds_and_its_first_match() {
     ] {
         let changes = [
             ("format: confluent", "format: confluent\n  first_match: true"),
+            ("    log_sources: ", "    format: json\n    log_sources: "),
             ("alert: every", alert),
         ];
         let mut moved = Moved::new(broker, &changes, &["dns"]);
@@ -385,9 +392,21 @@ fn its_thresholds_and_its_first_match() {
         };
         let events: Vec<String> = (0..7).map(event).collect();
         moved.log("dns", events.iter().map(String::as_str), END_OF_DNS);
+        // Avro of a schema registry: a zero, the number of the schema, and values.
+        broker.produce(&moved.topic("dns"), [Record::new(&b"\0\0\0\0\x07\x18same.example"[..])]);
         moved.start();
         let count = expected.iter().map(|(_, count)| count).sum();
         let found = moved.detections("dns-detection", count);
         assert_eq!(by_title(&found), BTreeMap::from(expected), "{alert}");
+        for (title, number) in [("More than 5", 6), ("More than 6", 7)] {
+            let of_rule = found.iter().filter(|detection| detection.value["title"] == title);
+            let first = of_rule.filter_map(|detection| detection.value["timeStamp"].as_i64()).min();
+            assert_eq!(first, Some(1_740_000_000_500 + (number - 1) * 1000), "{title}");
+        }
+        let dead = broker.consume_committed(&moved.topic("dead-letters"));
+        let reasons = dead.iter().flat_map(|record| &record.headers);
+        let reasons: Vec<_> = reasons.filter(|(name, _)| name == "reason").collect();
+        assert_eq!(reasons.len(), 1, "{dead:?}");
+        assert!(String::from_utf8_lossy(&reasons[0].1).contains("not of the format"), "{dead:?}");
     }
 }

@@ -162,6 +162,12 @@ const ENTRIES: &[Entry] = &[
          specification, appendix \"Value modifiers\".",
     ),
     (
+        "foreign-modifier",
+        "a modifier has a name that only Confluent Sigma knows",
+        "`beginswith`, `greater_than` and `less_than` are read as `startswith`, `gt` and `lt`, so that rules of \
+         Confluent Sigma run as they are. Other engines refuse them.",
+    ),
+    (
         "modifier-type",
         "a modifier cannot work with this type of value",
         "Modifiers apply in the order written, each to what the one before has made. Text modifiers \

@@ -95,6 +95,15 @@ fn modifiers_and_lists() {
     assert_eq!(check("CommandLine|contains|all|windash: [' -a', ' -b']"), ["windash-with-all"]);
     assert_eq!(check("CommandLine|wide: abc"), ["encoding-without-base64"]);
     assert_eq!(check("CommandLine|wide|base64offset|contains: abc"), [""; 0]);
+    assert_eq!(check("CommandLine|beginswith: a"), ["foreign-modifier"]);
+    assert_eq!(
+        check("ProcessId|less_than: 600\nParentProcessId|greater_than: 5"),
+        ["foreign-modifier"; 2]
+    );
+    assert_eq!(
+        fixed(&selection("Width|less_than: 600\nUser|beginswith|cased: a")),
+        selection("Width|lt: 600\nUser|startswith|cased: a")
+    );
     assert_eq!(check("User: [a, null]"), ["null-in-list"]);
     assert_eq!(check("User: null"), [""; 0]);
     assert_eq!(check("User: null\nUser|exists: true"), ["exists-and-null"]);

@@ -2,7 +2,7 @@
 
 use super::document::{Document, WrittenItem, fix, rewritten, single_quoted};
 use crate::diagnostic::{Edit, Fix};
-use crate::modifier::Modifier;
+use crate::modifier::{FOREIGN_NAMES, Modifier};
 use crate::yaml::{Kind, Node, Style};
 use crate::{Diagnostic, Span};
 
@@ -29,9 +29,31 @@ pub(super) fn check(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Names of modifiers that Sigma does not have.
+fn foreign(key: &Node, found: &mut Vec<Diagnostic>) {
+    let Some((field, rest)) = key.text().and_then(|text| text.split_once('|')) else { return };
+    let mut start = field.len() + 1;
+    for name in rest.split('|') {
+        let known = FOREIGN_NAMES.iter().find(|(known, _)| *known == name);
+        if let Some((_, modifier)) = known {
+            let span = key.sub_span(start, start + name.len());
+            let message = format!("only Confluent Sigma knows the modifier `{name}`");
+            let mut finding = Diagnostic::note("foreign-modifier", span, message)
+                .with_help(format!("write `{modifier}`, which is Sigma's name of it"));
+            if span != key.span {
+                let message = format!("use `{modifier}`");
+                finding = finding.with_fix(fix(&message, span, &modifier.to_string(), true));
+            }
+            found.push(finding);
+        }
+        start += name.len() + 1;
+    }
+}
+
 /// The modifiers of an item, each for itself.
 fn key(item: &WrittenItem<'_>, found: &mut Vec<Diagnostic>) {
     let Some(key) = item.key else { return };
+    foreign(key, found);
     if item.has(Modifier::All) && item.values().len() == 1 {
         let message = "`all` with a single value has no effect";
         let mut finding = Diagnostic::warning("all-with-one-value", key.span, message)

@@ -88,11 +88,19 @@ pub const NAMES: &[(&str, Modifier)] = &[
     ("expand", Modifier::Expand),
 ];
 
+/// Names that only Confluent Sigma has. Its rules are read as they are; lint tells the names that Sigma has.
+pub(crate) const FOREIGN_NAMES: &[(&str, Modifier)] = &[
+    ("beginswith", Modifier::StartsWith),
+    ("greater_than", Modifier::Gt),
+    ("less_than", Modifier::Lt),
+];
+
 impl Modifier {
     /// The modifier of that name. Names are case-sensitive.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        NAMES.iter().find(|(known, _)| *known == name).map(|(_, modifier)| *modifier)
+        let mut all = NAMES.iter().chain(FOREIGN_NAMES);
+        all.find(|(known, _)| *known == name).map(|(_, modifier)| *modifier)
     }
 
     /// The specification name.

@@ -72,3 +72,42 @@ fn nullable(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
         None => out.extend_from_slice(b"null"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::{EventView, RuleCard, no_event};
+    use sigmund_engine::detection::Matched;
+    use sigmund_sigma::{Loader, Source};
+    use std::sync::Arc;
+
+    /// An object with each key once, whatever fields are called and however large the event is.
+    #[test]
+    fn fields_do_not_hide_each_other() {
+        let text = "title: T\nid: i\nlogsource:\n  category: c\ndetection:\n  s:\n    f: 1\n  condition: s\n\
+                    kafka:\n  outputTopic: own\n  customFields: {id: x, a: custom, b: [1, c], sourceData: x}\n";
+        let source = Source { name: "r.yml".into(), text: text.into() };
+        let card = RuleCard::new(Arc::new(Loader::default().load(&[source]).rules.remove(0)));
+        let event = no_event();
+        let view = EventView::new(&event, "p", 1);
+        let groups = [("a", "first"), ("title", "x"), ("a", "second"), ("z", "\"")];
+        let matched = [Matched {
+            selection: "s".into(),
+            field: Some("f".into()),
+            value: Some("1".to_owned()),
+            patterns: Vec::new(),
+            source: None,
+            extracted: groups.map(|(name, value)| (name.into(), value.into())).into(),
+        }];
+        let written = |hit: &Hit<'_>| {
+            let mut out = Vec::new();
+            without_event(hit, &mut out);
+            String::from_utf8(out).expect("text")
+        };
+        let hit = Hit::of_rule(&card, &view, &matched);
+        let fields = r#""b":"[1,\"c\"]","a":"first","z":"\"","sourceData":null}"#;
+        let head = r#"{"timeStamp":null,"title":"T","id":"i","outputTopic":"#;
+        assert_eq!(written(&hit), format!("{head}\"own\",{fields}"));
+        assert_eq!(written(&hit.to("there")), format!("{head}\"there\",{fields}"));
+    }
+}
