@@ -9,7 +9,7 @@ use std::error::Error;
 #[must_use]
 pub fn client(bootstrap: &str) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", bootstrap).set("linger.ms", "0");
+    config.set("bootstrap.servers", bootstrap).set("linger.ms", "1");
     config
 }
 
