@@ -7,13 +7,15 @@ use crate::printer::Printer;
 use crate::sources;
 use anyhow::{Context as _, anyhow, bail};
 use sigmund_stream::config::{Config, Log, LogFormat, Problems};
+use sigmund_stream::log;
 use sigmund_stream::replay::Times;
 use sigmund_stream::service::Service;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
+use signal_hook::iterator::Signals;
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tracing_subscriber::EnvFilter;
 
 pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
@@ -39,13 +41,8 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         config = config.replayed_as(&name).map_err(anyhow::Error::msg)?;
     }
     begin_log(&config.log)?;
-    // The first signal ends the service in order, the second at once.
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        flag::register_conditional_shutdown(signal, 2, Arc::clone(&stop))
-            .and_then(|_| flag::register(signal, Arc::clone(&stop)))
-            .context("cannot listen to signals")?;
-    }
+    listen_to_signals(Arc::clone(&stop)).context("cannot listen to signals")?;
     // What is read for a reload is what was read for the start.
     let read = move || match Config::load(&layers) {
         Ok(loaded) => Ok(loaded.config.rules),
@@ -60,9 +57,36 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     for problem in problems {
         tracing::error!("{problem}");
     }
-    service.run(&stop)?;
-    tracing::info!("stopped: all that was begun is committed");
-    Ok(Status::Success)
+    let ran = service.run(&stop);
+    if ran.is_ok() {
+        tracing::info!("stopped");
+    }
+    log::flush();
+    ran.map(|()| Status::Success)
+}
+
+/// The first signal ends the service in order, the second at once.
+fn listen_to_signals(stop: Arc<AtomicBool>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let thread = std::thread::Builder::new().name("signals".to_owned());
+    thread.spawn(move || {
+        let mut signals = signals.forever();
+        if signals.next().is_none() {
+            return;
+        }
+        tracing::info!("asked to stop: what was begun is finished first");
+        stop.store(true, Ordering::Relaxed);
+        if signals.next().is_none() {
+            return;
+        }
+        tracing::error!(
+            "ended at once, as asked twice: what was begun is taken back, and done by the next process; nothing is lost"
+        );
+        log::flush();
+        // Lanes are within calls of libraries that must not be cleaned up under them.
+        signal_hook::low_level::exit(2);
+    })?;
+    Ok(())
 }
 
 /// From when to when, if it is a replay.
@@ -83,12 +107,16 @@ fn first(problems: &Problems) -> String {
     if more > 0 { format!("{first} (and {more} more)") } else { first }
 }
 
-/// Log lines go to stderr.
+/// Log lines go to stderr, and nothing waits for that.
 fn begin_log(log: &Log) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&log.level).with_context(|| {
         format!("`log.level`: `{}` is none; write for example `info`", log.level)
     })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    log::begin().context("cannot start a thread")?;
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| log::Lines)
+        .log_internal_errors(false);
     match log.format {
         LogFormat::Json => lines.json().flatten_event(true).init(),
         LogFormat::Text => lines.with_target(false).with_ansi(io::stderr().is_terminal()).init(),

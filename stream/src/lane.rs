@@ -4,12 +4,14 @@
 //! changes its lasting state only with a transaction that was committed.
 
 use crate::config::Transaction;
-use crate::kafka::{Change, Clients, Failure, Member, Outbox, Outgoing, TopicPartition};
+use crate::kafka::{
+    Change, Clients, Failure, Member, Outbox, Outgoing, TopicPartition, Trouble, Troubles,
+};
 use crate::telemetry::StageMetrics;
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -92,6 +94,8 @@ const CLOCK: usize = 16;
 /// A stage with its place in Kafka.
 #[derive(Debug)]
 pub struct Lane<S> {
+    clients: Clients,
+    number: usize,
     member: Member,
     outbox: Outbox,
     stage: S,
@@ -105,7 +109,20 @@ pub struct Lane<S> {
     /// When the time was last looked at, and whether it stood still since the last commit.
     heard: Instant,
     stood_still: bool,
+    /// Producers that were given up since the last commit.
+    broken: usize,
+    /// When it was last looked for topics that are missing.
+    looked: Instant,
 }
+
+/// After so many producers without a commit another one would not help.
+const MAX_BROKEN: usize = 6;
+
+/// Topics that are missing are looked for so often.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// What a broker needs to answer, or a partition to be moved.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl<S: Stage> Lane<S> {
     /// Joins the group of a stage over topics.
@@ -115,7 +132,7 @@ impl<S: Stage> Lane<S> {
     /// The brokers cannot be reached as configured.
     pub fn join(
         clients: &Clients,
-        (name, number): (&str, usize),
+        (name, number): (&'static str, usize),
         topics: &[&str],
         stage: S,
         transaction: &Transaction,
@@ -123,13 +140,16 @@ impl<S: Stage> Lane<S> {
         metrics: StageMetrics,
     ) -> anyhow::Result<Self> {
         // The producer first: what is left of an earlier life is over before partitions are taken.
-        let outbox = Outbox::open(clients, name, number)?;
+        let outbox = Outbox::open(clients, name, number, &|| metrics.beat())?;
         let member = Member::join(clients, name, number, topics)?;
         let (transaction, stop) = (transaction.clone(), Arc::clone(stop));
         let (offsets, held) = (BTreeMap::new(), BTreeMap::new());
         metrics.joined();
         let (heard, stood_still) = (Instant::now(), false);
+        let (clients, looked) = (clients.clone(), Instant::now());
         Ok(Self {
+            clients,
+            number,
             member,
             outbox,
             stage,
@@ -140,6 +160,8 @@ impl<S: Stage> Lane<S> {
             held,
             heard,
             stood_still,
+            broken: 0,
+            looked,
         })
     }
 
@@ -152,16 +174,29 @@ impl<S: Stage> Lane<S> {
         loop {
             self.metrics.beat();
             let stops = self.stop.load(Ordering::Relaxed);
-            if !stops {
-                self.let_go()?;
-                self.gather()?;
+            let worked = match stops {
+                true => Ok(()),
+                false => self.let_go().and_then(|()| self.gather()),
+            };
+            let worked = worked.and_then(|()| self.commit());
+            // Who is told to stop while brokers are away does not wait for them.
+            let stops = stops || worked.is_err() && self.stop.load(Ordering::Relaxed);
+            match worked {
+                Err(error) if stops => tracing::warn!(
+                    "what stage `{}` had begun is not committed: {error:#}; nothing is lost: the next process does it again",
+                    self.metrics.stage()
+                ),
+                worked => worked?,
             }
-            self.commit()?;
             if stops {
                 self.metrics.ended();
                 return Ok(());
             }
         }
+    }
+
+    fn troubles(&self) -> &Troubles {
+        self.clients.troubles()
     }
 
     /// Reads and works for the length of a transaction.
@@ -248,8 +283,10 @@ impl<S: Stage> Lane<S> {
                 }
             }
         }
-        for error in self.member.errors() {
-            tracing::warn!(stage = self.metrics.stage(), "{error}");
+        if self.looked.elapsed() >= LOOK {
+            self.looked = Instant::now();
+            let missing = self.troubles().missing();
+            self.member.missing(missing.iter().map(String::as_str));
         }
         self.metrics.reached(&self.member.reaches());
         Ok(())
@@ -291,32 +328,19 @@ impl<S: Stage> Lane<S> {
             going.iter().map(|(partition, _)| partition.clone()).collect();
         self.member.resume(&partitions);
         // The library goes on behind what it gave last.
-        Ok(self.member.rewind(going, Duration::from_secs(10))?)
+        self.member.rewind(going, PATIENCE)
     }
 
-    /// An error of the consumer: the library goes on by itself unless it is fatal.
+    /// An error of the consumer: the library goes on by itself unless it is fatal, and what it says is told where all troubles are.
     fn say(&self, error: &KafkaError) -> anyhow::Result<()> {
-        let stage = self.metrics.stage();
-        match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::Fatal) => bail!("the Kafka consumer cannot go on: {error}"),
-            Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-                tracing::error!(
-                    stage,
-                    "a topic is missing: {error}; it is read as soon as it is there (`sigmund topics check` says what is needed)"
-                );
-            }
-            Some(
-                RDKafkaErrorCode::TopicAuthorizationFailed
-                | RDKafkaErrorCode::GroupAuthorizationFailed,
-            ) => {
-                tracing::error!(
-                    stage,
-                    "not allowed: {error}; `sigmund topics check` says which rights are needed"
-                );
-            }
-            _ => tracing::warn!(stage, "{error}"),
-        }
         self.metrics.error("consumer");
+        let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_))
+            || error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal);
+        if is_fatal {
+            bail!(
+                "the Kafka consumer cannot go on: {error}; nothing is lost: start sigmund again, and it goes on from the last commit"
+            );
+        }
         Ok(())
     }
 
@@ -330,39 +354,102 @@ impl<S: Stage> Lane<S> {
             self.stage.committed(&self.member);
             return Ok(());
         }
+        let topics: BTreeSet<&str> = batch.outgoing.iter().map(|one| &*one.topic).collect();
+        let missing = self.troubles().missing();
+        let missing = missing.iter().map(String::as_str).filter(|topic| topics.contains(topic));
+        if !self.member.missing(missing).is_empty() {
+            return self.wait_for_topics();
+        }
         let begun = Instant::now();
         let done = self.stand().and_then(|()| self.outbox.begin()).and_then(|()| {
             batch.outgoing.iter().try_for_each(|outgoing| self.outbox.send(outgoing))?;
             self.outbox.commit(&self.member, &offsets)
         });
-        match done {
+        let failure = match done {
             Ok(()) => {
                 self.metrics.transaction(begun.elapsed(), batch.outgoing.len());
                 self.metrics.positions(&offsets);
                 self.offsets.clear();
                 self.stage.committed(&self.member);
-                Ok(())
+                self.troubles().over(&Trouble::TakenBack(self.metrics.stage()));
+                self.broken = 0;
+                return Ok(());
             }
-            Err(Failure::Aborted(why)) => {
-                tracing::warn!(
-                    stage = self.metrics.stage(),
-                    "work is taken back and done again: {why}"
-                );
-                self.metrics.aborted();
-                self.outbox.abort()?;
-                let begins = std::mem::take(&mut self.offsets);
-                self.stage.aborted(&self.member)?;
-                // What was held back is behind what comes again now.
-                let mut going = std::mem::take(&mut self.held);
-                going.extend(begins.into_iter().map(|(partition, (first, _))| (partition, first)));
-                self.go_on_from(going.into_iter().collect())
+            Err(failure) => failure,
+        };
+        self.metrics.aborted();
+        // It may be that a topic is not there any more; the library waits for it until the transaction is too old.
+        self.member.missing(topics);
+        self.take_back(failure)
+    }
+
+    /// Work that was not made visible is done again from where it began.
+    fn take_back(&mut self, failure: Failure) -> anyhow::Result<()> {
+        let stage = self.metrics.stage();
+        let failure = match failure {
+            Failure::Aborted(why) => {
+                self.troubles().met(Trouble::TakenBack(stage), &why);
+                self.outbox.abort().err()
             }
-            Err(Failure::Fatal(why)) => {
-                bail!(
-                    "{why}; nothing is lost: start sigmund again, and it goes on from the last commit"
-                )
+            other => Some(other),
+        };
+        let begins = std::mem::take(&mut self.offsets);
+        let mut begins: BTreeMap<TopicPartition, i64> =
+            begins.into_iter().map(|(partition, (first, _))| (partition, first)).collect();
+        match failure {
+            None => {}
+            Some(Failure::Aborted(why) | Failure::Broken(why)) => {
+                self.troubles().met(Trouble::TakenBack(stage), &why);
+                self.renew(&why)?;
+                // Whether the last transaction was committed after all is known now.
+                for (partition, begin) in &mut begins {
+                    let committed = self.member.committed(partition, PATIENCE)?;
+                    *begin = committed.unwrap_or(*begin);
+                }
             }
+            Some(Failure::Fatal(why)) => bail!(
+                "{why}; nothing is lost: start sigmund again, and it goes on from the last commit"
+            ),
         }
+        self.begin_again(begins)
+    }
+
+    /// Forgets what was done, and reads it again.
+    fn begin_again(&mut self, begins: BTreeMap<TopicPartition, i64>) -> anyhow::Result<()> {
+        self.stage.aborted(&self.member)?;
+        // What was held back is behind what comes again now.
+        let mut going = std::mem::take(&mut self.held);
+        going.extend(begins);
+        self.go_on_from(going.into_iter().collect())
+    }
+
+    /// Takes another producer: its first answer says that the last transaction of the one before is over.
+    fn renew(&mut self, why: &str) -> anyhow::Result<()> {
+        let is_hindered = self.troubles().hinder(None) || !self.troubles().missing().is_empty();
+        self.broken = if is_hindered { 0 } else { self.broken + 1 };
+        if self.broken > MAX_BROKEN {
+            bail!(
+                "no transaction was committed by {MAX_BROKEN} producers one after the other: {why}; nothing is lost: look at the log of the brokers"
+            );
+        }
+        self.metrics.error("producer");
+        let (stage, metrics) = (self.metrics.stage(), &self.metrics);
+        let outbox = Outbox::open(&self.clients, stage, self.number, &|| metrics.beat())
+            .with_context(|| why.to_owned())?;
+        let old = std::mem::replace(&mut self.outbox, outbox);
+        // One that cannot reach its brokers may take a while to end.
+        std::thread::Builder::new().spawn(move || drop(old)).context("cannot start a thread")?;
+        Ok(())
+    }
+
+    /// What would be sent to a topic that is not there is done again later.
+    fn wait_for_topics(&mut self) -> anyhow::Result<()> {
+        let end = Instant::now() + Duration::from_secs(1);
+        while Instant::now() < end && !self.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let begins = std::mem::take(&mut self.offsets);
+        self.begin_again(begins.into_iter().map(|(at, (first, _))| (at, first)).collect())
     }
 }
 

@@ -13,6 +13,7 @@ pub mod field_mapping;
 pub mod kafka;
 pub mod lane;
 pub mod loading;
+pub mod log;
 pub mod meaning;
 pub mod outgoing;
 pub mod plan;

@@ -3,7 +3,7 @@
 use crate::config::{Config, Delivery};
 use crate::correlate::Correlate;
 use crate::detect::Detect;
-use crate::kafka::{Clients, Publisher, Reader, topics};
+use crate::kafka::{Clients, Hail, Publisher, Reader, topics};
 use crate::lane::Lane;
 use crate::plan::Plan;
 use crate::reload::{Made, ReadRules, Recipe, Reload, fingerprint};
@@ -13,13 +13,10 @@ use crate::rules_topic::RulesTopic;
 use crate::snapshot::Snapshots;
 use crate::telemetry::{Identity, Metrics, Server, Sums};
 use anyhow::{Context as _, anyhow, bail};
-use rdkafka::ClientContext;
-use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::KafkaError;
 use sigmund_sigma::Source;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The service, ready to run.
@@ -126,7 +123,9 @@ impl Service {
     pub fn run(mut self, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
         let (metrics, identity) = (self.metrics.clone(), self.identity.clone());
         let _server = Server::start(&self.config.http, metrics, identity, stop)?;
-        self.reach(stop)?;
+        self.clients = self.clients.until(stop);
+        let _telling = self.clients.troubles().tell().context("cannot start a thread")?;
+        self.reach()?;
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -242,7 +241,9 @@ impl Service {
         stop: &Arc<AtomicBool>,
     ) -> anyhow::Result<()> {
         let metrics = self.metrics.lane("correlate", number);
-        let reader = Reader::new(&self.clients, &format!("restore-{number}"))?;
+        let beats = metrics.clone();
+        let reader = Reader::new(&self.clients, &format!("restore-{number}"))?
+            .beating(Box::new(move || beats.beat()));
         let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
         let exactly_once = self.config.delivery == Delivery::ExactlyOnce;
         let stage = Correlate::new(plan, snapshots, reader, exactly_once, metrics.clone());
@@ -309,29 +310,17 @@ impl Service {
     }
 
     /// Waits until a broker answers.
-    fn reach(&self, stop: &Arc<AtomicBool>) -> anyhow::Result<()> {
-        let said = Said::default();
-        let client: BaseConsumer<Said> = self
-            .clients
-            .aside("reach")
-            .create_with_context(said.clone())
-            .context("cannot make a Kafka client")?;
-        while !stop.load(Ordering::Relaxed) {
-            // Passwords are checked and errors told while it is asked.
-            client.poll(Duration::ZERO);
-            match client.fetch_metadata(None, Duration::from_secs(5)) {
-                Ok(_) => {
-                    self.metrics.reached();
-                    return Ok(());
-                }
-                Err(error) => {
-                    client.poll(Duration::ZERO);
-                    let brokers = self.config.kafka.bootstrap_servers.join(",");
-                    let why = said.take().unwrap_or_else(|| error.to_string());
-                    tracing::warn!(
-                        "no broker of `{brokers}` takes us: {why}; trying again (`kafka.bootstrap_servers` and `kafka.properties` say where and how)"
-                    );
-                }
+    fn reach(&self) -> anyhow::Result<()> {
+        let hail = Hail::new(&self.clients)?;
+        let troubles = self.clients.troubles();
+        while !troubles.is_stopped() {
+            if hail.is_answered() {
+                self.metrics.reached();
+                break;
+            }
+            // Who may not in will not be let in by waiting.
+            if let Some(refusal) = troubles.refusal() {
+                bail!("{refusal}");
             }
         }
         Ok(())
@@ -357,21 +346,3 @@ impl Service {
         }
     }
 }
-
-/// The last thing that a client said was wrong.
-#[derive(Clone, Debug, Default)]
-struct Said(Arc<Mutex<Option<String>>>);
-
-impl Said {
-    fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-}
-
-impl ClientContext for Said {
-    fn error(&self, _: KafkaError, reason: &str) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
-    }
-}
-
-impl ConsumerContext for Said {}

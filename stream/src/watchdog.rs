@@ -75,10 +75,11 @@ impl Drop for Watchdog {
     }
 }
 
-#[expect(clippy::exit, reason = "a thread that hangs cannot be ended in any other way")]
 fn end(what: &str) -> ! {
     tracing::error!(
         "`{what}` hangs; the process ends, and what it was about is done again by the next one"
     );
-    std::process::exit(2)
+    crate::log::flush();
+    // A thread that hangs cannot be ended in any other way, nor can libraries be asked to clean up.
+    signal_hook::low_level::exit(2)
 }

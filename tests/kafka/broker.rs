@@ -119,6 +119,24 @@ impl Broker {
         self.told("restart", &[&node.to_string()]);
     }
 
+    /// Lets a node stand still, with its connections open.
+    pub(crate) fn pause(&self, node: u32) {
+        self.signal(node, "-STOP");
+    }
+
+    /// Lets a node go on.
+    pub(crate) fn resume(&self, node: u32) {
+        self.signal(node, "-CONT");
+    }
+
+    fn signal(&self, node: u32, signal: &str) {
+        let folder = self.folder.as_ref().expect("only brokers of one's own are paused");
+        let path = folder.path().join(node.to_string()).join("pid");
+        let pid = std::fs::read_to_string(path).expect("the process id of a node");
+        let sent = Command::new("kill").args([signal, pid.trim()]).status();
+        assert!(sent.expect("kill runs").success(), "{signal} is not sent");
+    }
+
     /// A tool of Kafka's (`acls`, `consumer-groups`, ...), and what it writes.
     pub(crate) fn tool(&self, name: &str, args: &[&str]) -> String {
         let own = ["--bootstrap-server", &self.bootstrap];
@@ -179,6 +197,20 @@ impl Broker {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
+    }
+
+    /// Deletes a topic and waits until it is gone.
+    pub(crate) fn delete_topic(&self, topic: &str) {
+        let admin: AdminClient<DefaultClientContext> =
+            client::config(&self.bootstrap).create().expect("a client");
+        let timeout = Some(Duration::from_secs(30));
+        let options = AdminOptions::new().operation_timeout(timeout).request_timeout(timeout);
+        let deleted = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime")
+            .block_on(admin.delete_topics(&[topic], &options))
+            .expect("the broker answers");
+        assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
     }
 
     /// Gives a topic more partitions: so many in all.

@@ -5,6 +5,7 @@ mod chaos;
 mod confluent;
 mod events;
 mod fixtures;
+mod operator;
 mod outline;
 mod replay;
 mod rolling;

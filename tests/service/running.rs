@@ -93,7 +93,13 @@ impl Running {
     pub(super) fn start_with(config: &Path, options: &[&str]) -> Self {
         let log = config.with_extension("log");
         let file: File = OpenOptions::new().create(true).append(true).open(&log).expect("a log");
-        let begin = file.metadata().map_or(0, |metadata| metadata.len() as usize);
+        Self::start_logging_to(config, options, file)
+    }
+
+    /// Starts a process that writes its log there.
+    pub(super) fn start_logging_to(config: &Path, options: &[&str], stderr: File) -> Self {
+        let log = config.with_extension("log");
+        let begin = stderr.metadata().map_or(0, |metadata| metadata.len() as usize);
         let mut command = Command::new(binary());
         command.args(["run", "-c"]).arg(config).args(options);
         for (name, _) in std::env::vars_os() {
@@ -101,14 +107,14 @@ impl Running {
                 command.env_remove(name);
             }
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr);
         let child = command.spawn().expect("sigmund starts");
         Self { child, config: config.to_owned(), log, begin }
     }
 
     /// What this life wrote so far.
     pub(super) fn log(&self) -> String {
-        let bytes = std::fs::read(&self.log).expect("a log");
+        let bytes = std::fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&bytes[self.begin.min(bytes.len())..]).into_owned()
     }
 
@@ -167,6 +173,11 @@ impl Running {
     /// Lets it go on.
     pub(super) fn resume(&self) {
         self.signal("-CONT");
+    }
+
+    /// Asks it to stop.
+    pub(super) fn terminate(&self) {
+        self.signal("-TERM");
     }
 
     /// Asks it to stop, which it has to do in order and soon.

@@ -243,7 +243,8 @@ impl Correlate {
                     }
                 }
             }
-            Err(error) => tracing::warn!("{error:#}"),
+            // Troubles with brokers are told elsewhere; it is looked again.
+            Err(error) => tracing::debug!("{error:#}"),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! How clients are configured.
 
+use super::troubles::Troubles;
 use crate::config::{Config, Delivery, GroupProtocol};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 /// Makes clients of one process.
@@ -15,6 +18,7 @@ pub struct Clients {
     protocol: GroupProtocol,
     delivery: Delivery,
     timeout: Duration,
+    troubles: Troubles,
 }
 
 impl fmt::Debug for Clients {
@@ -37,6 +41,8 @@ impl Clients {
         base.set("bootstrap.servers", config.kafka.bootstrap_servers.join(","));
         // What the brokers say is logged by us, once.
         base.set_log_level(RDKafkaLogLevel::Warning);
+        // Ten seconds by default, of each client one after the other.
+        base.set("reconnect.backoff.max.ms", "2000");
         for (name, value) in config.kafka.properties.iter() {
             base.set(name, value);
         }
@@ -48,7 +54,20 @@ impl Clients {
             protocol: config.kafka.group_protocol,
             delivery: config.delivery,
             timeout: config.transaction.timeout.duration(),
+            troubles: Troubles::new(config),
         }
+    }
+
+    /// Those that wait for brokers give up when `stop` is set.
+    #[must_use]
+    pub fn until(self, stop: &Arc<AtomicBool>) -> Self {
+        Self { troubles: self.troubles.until(stop), ..self }
+    }
+
+    /// What goes wrong with the brokers.
+    #[must_use]
+    pub fn troubles(&self) -> &Troubles {
+        &self.troubles
     }
 
     /// How long a transaction may take.

@@ -3,8 +3,10 @@
 //! What is assigned and revoked is told by callbacks that run inside `poll` only, and `poll` is never called within a transaction: so a partition is
 //! not taken away while its work is being committed. If the group went on without us, the commit is refused by its generation.
 
+use super::TopicPartition;
 use super::client::Clients;
-use super::{Failure, TopicPartition};
+use super::outbox::Failure;
+use super::troubles::{Trouble, Troubles};
 use anyhow::Context as _;
 use rdkafka::consumer::{
     BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, Rebalance,
@@ -12,6 +14,7 @@ use rdkafka::consumer::{
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -40,12 +43,11 @@ pub struct Reach {
 struct Seen {
     changes: Vec<Change>,
     reaches: Vec<Reach>,
-    errors: Vec<String>,
 }
 
 /// Collects what callbacks tell, and whether the assignment changed: callbacks run on the thread that polls.
-#[derive(Clone, Debug, Default)]
-struct Context(Arc<Mutex<Seen>>, Arc<AtomicBool>);
+#[derive(Clone, Debug)]
+struct Context(Arc<Mutex<Seen>>, Arc<AtomicBool>, Troubles);
 
 impl Context {
     fn with<T>(&self, work: impl FnOnce(&mut Seen) -> T) -> T {
@@ -57,6 +59,8 @@ impl Context {
 impl ClientContext for Context {
     #[expect(clippy::iter_over_hash_type, reason = "the order does not matter")]
     fn stats(&self, statistics: Statistics) {
+        let up = statistics.brokers.into_values().filter(|broker| broker.state == "UP");
+        self.2.up(&up.map(|broker| broker.nodename).collect());
         let mut reaches = Vec::new();
         for (topic, about) in statistics.topics {
             let topic: Arc<str> = topic.into();
@@ -72,7 +76,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.with(|seen| seen.errors.push(format!("{error}: {reason}")));
+        self.2.hear(&error, reason);
     }
 }
 
@@ -82,7 +86,7 @@ impl ConsumerContext for Context {
             Rebalance::Assign(partitions) => Change::Assigned(partitions_of(partitions)),
             Rebalance::Revoke(partitions) => Change::Revoked(partitions_of(partitions)),
             Rebalance::Error(error) => {
-                self.with(|seen| seen.errors.push(format!("sharing of partitions: {error}")));
+                self.2.hear(error, &format!("partitions are not shared out: {error}"));
                 return;
             }
         };
@@ -115,6 +119,7 @@ pub struct Member {
     context: Context,
     /// `auto.offset.reset` is `latest`.
     begins_at_end: bool,
+    troubles: Troubles,
 }
 
 impl std::fmt::Debug for Member {
@@ -135,7 +140,8 @@ impl Member {
         lane: usize,
         topics: &[&str],
     ) -> anyhow::Result<Self> {
-        let context = Context::default();
+        let troubles = clients.troubles().clone();
+        let context = Context(Arc::default(), Arc::default(), troubles.clone());
         let mut config = clients.member(stage, lane);
         config.set("statistics.interval.ms", "1000");
         let reset = config.get("auto.offset.reset").unwrap_or_default();
@@ -143,7 +149,7 @@ impl Member {
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context.clone()).context("cannot make a Kafka consumer")?;
         consumer.subscribe(topics).context("cannot subscribe to topics")?;
-        Ok(Self { consumer, context, begins_at_end })
+        Ok(Self { consumer, context, begins_at_end, troubles })
     }
 
     /// The next record, if there is one within this time. Also serves everything else: ask often, and never within a transaction.
@@ -171,10 +177,26 @@ impl Member {
         self.context.with(|seen| std::mem::take(&mut seen.reaches))
     }
 
-    /// What went wrong in the background since the last call; the client goes on trying.
-    #[must_use]
-    pub fn errors(&self) -> Vec<String> {
-        self.context.with(|seen| std::mem::take(&mut seen.errors))
+    /// Asks the brokers which of the topics are not there, and says so. Those that are there again are said too. Gives those that are not.
+    pub fn missing<'a>(&self, topics: impl IntoIterator<Item = &'a str>) -> BTreeSet<&'a str> {
+        let patience = Duration::from_secs(5);
+        let mut wanted: BTreeSet<&str> = topics.into_iter().collect();
+        if wanted.is_empty() {
+            return wanted;
+        }
+        // Who is away cannot say what is missing.
+        let Ok(metadata) = self.consumer.fetch_metadata(None, patience) else {
+            return BTreeSet::new();
+        };
+        for topic in metadata.topics().iter().filter(|topic| !topic.partitions().is_empty()) {
+            if wanted.remove(topic.name()) {
+                self.troubles.over(&Trouble::Missing(topic.name().to_owned()));
+            }
+        }
+        for topic in &wanted {
+            self.troubles.met(Trouble::Missing((*topic).to_owned()), "");
+        }
+        wanted
     }
 
     /// Whether the group went on without us.
@@ -202,7 +224,9 @@ impl Member {
     ) -> anyhow::Result<Option<i64>> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.partition);
-        let committed = self.consumer.committed_offsets(list, timeout);
+        let committed = self.troubles.insist(timeout, &partition.topic, &mut || {
+            self.consumer.committed_offsets(list.clone(), timeout)
+        });
         let committed = committed
             .with_context(|| format!("cannot read the committed offset of `{partition}`"))?;
         Ok(committed.elements().first().and_then(|element| match element.offset() {
@@ -272,16 +296,19 @@ impl Member {
         &self,
         topic_offsets: impl IntoIterator<Item = (TopicPartition, i64)>,
         timeout: Duration,
-    ) -> Result<(), Failure> {
+    ) -> anyhow::Result<()> {
         let Ok(assignment) = self.consumer.assignment() else { return Ok(()) };
         for (partition, offset) in topic_offsets {
             if assignment.find_partition(&partition.topic, partition.partition).is_none() {
                 continue;
             }
             let offset = Offset::Offset(offset);
-            self.consumer.seek(&partition.topic, partition.partition, offset, timeout).map_err(
-                |error| Failure::Fatal(format!("cannot go back in `{partition}`: {error}")),
-            )?;
+            // A partition whose broker comes and goes cannot be moved at once.
+            let (topic, number) = (&partition.topic, partition.partition);
+            let moved = self.troubles.insist(timeout * 3, topic, &mut || {
+                self.consumer.seek(topic, number, offset, timeout)
+            });
+            moved.with_context(|| format!("cannot go back in `{partition}`"))?;
         }
         Ok(())
     }

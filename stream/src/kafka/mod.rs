@@ -5,18 +5,22 @@
 
 mod access;
 pub mod client;
+pub mod hail;
 pub mod member;
 pub mod outbox;
 pub mod outlets;
 pub mod publisher;
 pub mod reader;
 pub mod topics;
+pub mod troubles;
 
 pub use client::Clients;
+pub use hail::Hail;
 pub use member::{Change, Member};
 pub use outbox::{Failure, Outbox, Outgoing};
 pub use publisher::Publisher;
 pub use reader::Reader;
+pub use troubles::{Trouble, Troubles};
 
 use std::fmt;
 use std::sync::Arc;

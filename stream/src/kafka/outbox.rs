@@ -3,13 +3,16 @@
 use super::TopicPartition;
 use super::client::Clients;
 use super::member::Member;
+use super::troubles::Troubles;
 use crate::config::Delivery;
 use crate::watchdog::Watchdog;
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,14 +23,16 @@ use std::time::{Duration, Instant};
 pub enum Failure {
     /// All of it was taken back; it is to be done again from where it began.
     Aborted(String),
-    /// Nothing is certain any more: the process must end and start anew.
+    /// The producer is of no use any more, and whether the work was made visible is not known: another producer has to find out.
+    Broken(String),
+    /// The process must end: another one goes on with its work.
     Fatal(String),
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Aborted(why) | Self::Fatal(why) => f.write_str(why),
+            Self::Aborted(why) | Self::Broken(why) | Self::Fatal(why) => f.write_str(why),
         }
     }
 }
@@ -82,16 +87,29 @@ fn listed(offsets: &BTreeMap<TopicPartition, i64>) -> Result<TopicPartitionList,
 }
 
 /// Remembers the first record that was not delivered.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Context(Arc<Mutex<Option<String>>>);
+#[derive(Clone, Debug)]
+pub(super) struct Context(Arc<Mutex<Option<String>>>, Troubles);
 
 impl Context {
+    pub(super) fn new(troubles: &Troubles) -> Self {
+        Self(Arc::default(), troubles.clone())
+    }
+
     pub(super) fn take(&self) -> Option<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-impl ClientContext for Context {}
+impl ClientContext for Context {
+    fn error(&self, error: KafkaError, reason: &str) {
+        // One that is fatal comes again as the answer to what is done next.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::Fatal) {
+            self.1.hear(&error, reason);
+        }
+    }
+
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+}
 
 impl ProducerContext for Context {
     type DeliveryOpaque = ();
@@ -117,6 +135,9 @@ pub struct Outbox {
     delivery: Delivery,
     timeout: Duration,
     watchdog: Watchdog,
+    troubles: Troubles,
+    /// When the transaction began.
+    begun: Cell<Option<Instant>>,
 }
 
 impl fmt::Debug for Outbox {
@@ -130,9 +151,15 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// The client cannot be made, or no transaction coordinator answers.
-    pub fn open(clients: &Clients, stage: &str, lane: usize) -> anyhow::Result<Self> {
-        let context = Context::default();
+    /// The client cannot be made, no transaction coordinator answers, or all is to stop. `beat` is called while it is waited for.
+    pub fn open(
+        clients: &Clients,
+        stage: &str,
+        lane: usize,
+        beat: &dyn Fn(),
+    ) -> anyhow::Result<Self> {
+        let troubles = clients.troubles().clone();
+        let context = Context::new(&troubles);
         let producer: BaseProducer<Context> = clients
             .producer(stage, lane)
             .create_with_context(context.clone())
@@ -142,14 +169,57 @@ impl Outbox {
         if delivery == Delivery::ExactlyOnce {
             // A coordinator that has just been elected needs a while.
             let patient = timeout * 6;
-            let guard =
-                watchdog.guard_for("the first answer of the transaction coordinator", patient * 2);
-            producer
-                .init_transactions(patient)
-                .context("no transaction coordinator answers; are the brokers up, and is the transactional id allowed?")?;
-            drop(guard);
+            let mut deadline = Instant::now() + patient;
+            loop {
+                beat();
+                if troubles.is_stopped() && troubles.hinder(None) {
+                    bail!("no broker answers");
+                }
+                let guard =
+                    watchdog.guard_for("the first answer of the transaction coordinator", patient);
+                let error = match producer.init_transactions(timeout) {
+                    Ok(()) => break,
+                    Err(error) => error,
+                };
+                drop(guard);
+                producer.poll(Duration::ZERO);
+                if troubles.hinder(None) {
+                    deadline = Instant::now() + patient;
+                }
+                let is_retriable =
+                    matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
+                if !is_retriable || Instant::now() > deadline || troubles.is_stopped() {
+                    return Err(error).context(
+                        "no transaction coordinator answers; are the brokers up, and is the transactional id allowed?",
+                    );
+                }
+            }
+            troubles.reached();
         }
-        Ok(Self { producer, context, delivery, timeout, watchdog })
+        let begun = Cell::new(None);
+        Ok(Self { producer, context, delivery, timeout, watchdog, troubles, begun })
+    }
+
+    /// What an error that the producer cannot mend means.
+    fn broken(&self, what: &str, error: &KafkaError) -> Failure {
+        use RDKafkaErrorCode as Code;
+        let is_fenced = matches!(
+            error.rdkafka_error_code(),
+            Some(Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
+        );
+        // The brokers fence a producer whose transaction took too long, too.
+        let is_young = |begun: Instant| begun.elapsed() + Duration::from_secs(1) < self.timeout;
+        if is_fenced && self.begun.get().is_some_and(is_young) {
+            return Failure::Fatal(format!(
+                "cannot {what}: another process with the same `instance` has taken over ({error}); give each process its own"
+            ));
+        }
+        let why = format!("cannot {what}: {error}");
+        match self.delivery {
+            Delivery::ExactlyOnce => Failure::Broken(why),
+            // What was on its way may come after what another producer sends.
+            Delivery::AtLeastOnce => Failure::Fatal(why),
+        }
     }
 
     /// Begins a transaction.
@@ -161,9 +231,10 @@ impl Outbox {
         if self.delivery == Delivery::AtLeastOnce {
             return Ok(());
         }
+        self.begun.set(Some(Instant::now()));
         self.producer
             .begin_transaction()
-            .map_err(|error| Failure::Fatal(format!("cannot begin a transaction: {error}")))
+            .map_err(|error| self.broken("begin a transaction", &error))
     }
 
     /// Sends a record. It is there when the transaction is committed.
@@ -182,6 +253,14 @@ impl Outbox {
                 {
                     record = back;
                     self.hear();
+                }
+                Err((error, _)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal) => {
+                    let error = self
+                        .producer
+                        .client()
+                        .fatal_error()
+                        .map_or(error, |(code, _)| KafkaError::MessageProduction(code));
+                    return Err(self.broken("send", &error));
                 }
                 Err((error, _)) => {
                     let topic = &outgoing.topic;
@@ -204,7 +283,11 @@ impl Outbox {
         self.drain()?;
         let list = listed(offsets)?;
         if self.delivery == Delivery::AtLeastOnce {
-            return if offsets.is_empty() { Ok(()) } else { member.commit(&list) };
+            if !offsets.is_empty() {
+                member.commit(&list)?;
+            }
+            self.troubles.reached();
+            return Ok(());
         }
         if !offsets.is_empty() {
             let Some(metadata) = member.metadata() else {
@@ -214,7 +297,14 @@ impl Outbox {
                 self.producer.send_offsets_to_transaction(&list, &metadata, self.timeout)
             })?;
         }
-        self.transact("commit the transaction", || self.producer.commit_transaction(self.timeout))
+        self.transact("commit the transaction", || self.producer.commit_transaction(self.timeout))?;
+        self.troubles.reached();
+        Ok(())
+    }
+
+    /// Brokers that are away are not waited for when all is to stop.
+    fn gives_up(&self) -> bool {
+        self.troubles.is_stopped() && self.troubles.hinder(None)
     }
 
     /// Hears of what was delivered, and waits a little if that was nothing. The library's own wait keeps the processor busy to its end, however
@@ -250,6 +340,13 @@ impl Outbox {
         let deadline = Instant::now() + self.timeout;
         while self.producer.in_flight_count() > 0 {
             self.hear();
+            if self.gives_up() {
+                let why = "no broker answers".to_owned();
+                return Err(match self.delivery {
+                    Delivery::ExactlyOnce => Failure::Broken(why),
+                    Delivery::AtLeastOnce => Failure::Fatal(why),
+                });
+            }
             if Instant::now() > deadline {
                 return Err(Failure::Aborted("the brokers do not take records in time".to_owned()));
             }
@@ -276,7 +373,7 @@ impl Outbox {
                 Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
                     return Err(Failure::Aborted(format!("cannot {what}: {error}")));
                 }
-                Err(error) => return Err(Failure::Fatal(format!("cannot {what}: {error}"))),
+                Err(error) => return Err(self.broken(what, &error)),
             }
         }
     }
@@ -285,7 +382,7 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// The process must end.
+    /// The producer cannot.
     pub fn abort(&self) -> Result<(), Failure> {
         if self.delivery == Delivery::AtLeastOnce {
             // What was sent was sent; it will come again, with the same ids. What is not on its way yet, the last of all, is not sent.
@@ -317,7 +414,7 @@ impl Outbox {
         });
         self.context.take();
         match aborted {
-            Err(Failure::Aborted(why)) => Err(Failure::Fatal(why)),
+            Err(Failure::Aborted(why)) => Err(Failure::Broken(why)),
             other => other,
         }
     }

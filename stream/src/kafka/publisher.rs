@@ -28,7 +28,7 @@ impl Publisher {
     ///
     /// The client cannot be made.
     pub fn new(clients: &Clients, name: &str) -> anyhow::Result<Self> {
-        let context = Context::default();
+        let context = Context::new(clients.troubles());
         let mut config = clients.aside(name);
         config.set("enable.idempotence", "true");
         config.set("message.timeout.ms", clients.timeout().as_millis().to_string());

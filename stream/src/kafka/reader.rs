@@ -2,19 +2,42 @@
 
 use super::TopicPartition;
 use super::client::Clients;
+use super::troubles::Troubles;
 use anyhow::{Context as _, bail};
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Tells that a thread lives.
+pub type Beat = Box<dyn Fn() + Send + Sync>;
+
+/// Hands on what the library says is wrong.
+#[derive(Clone)]
+pub(super) struct Hearing(pub(super) Troubles);
+
+impl ClientContext for Hearing {
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.0.hear(&error, reason);
+    }
+
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+}
+
+impl ConsumerContext for Hearing {}
+
 /// Reads what is committed.
 pub struct Reader {
-    committed: BaseConsumer,
-    uncommitted: BaseConsumer,
+    committed: BaseConsumer<Hearing>,
+    uncommitted: BaseConsumer<Hearing>,
     timeout: Duration,
+    troubles: Troubles,
+    /// Called while brokers are waited for.
+    beat: Option<Beat>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -44,13 +67,24 @@ impl Reader {
             if config.get("fetch.wait.max.ms").is_none() {
                 config.set("fetch.wait.max.ms", "20");
             }
-            config.create::<BaseConsumer>().context("cannot make a Kafka consumer")
+            let hearing = Hearing(clients.troubles().clone());
+            config
+                .create_with_context::<_, BaseConsumer<Hearing>>(hearing)
+                .context("cannot make a Kafka consumer")
         };
         Ok(Self {
             committed: consumer("read_committed")?,
             uncommitted: consumer("read_uncommitted")?,
             timeout: clients.timeout(),
+            troubles: clients.troubles().clone(),
+            beat: None,
         })
+    }
+
+    /// Calls this while brokers are waited for.
+    #[must_use]
+    pub fn beating(self, beat: Beat) -> Self {
+        Self { beat: Some(beat), ..self }
     }
 
     /// Reads a partition from an offset (or its beginning) to its end, and to the end of every transaction that is open in it now: a transaction of
@@ -109,11 +143,16 @@ impl Reader {
     fn settled(&self, partition: &TopicPartition) -> anyhow::Result<(i64, i64)> {
         // With read_committed the end is that of the last transaction that is over; the true end needs the other client.
         let (_, high) = self.look(&self.uncommitted, partition)?;
-        let deadline = Instant::now() + self.patience();
+        let mut deadline = Instant::now() + self.patience();
         loop {
+            let asked = Instant::now();
             let (low, stable) = self.look(&self.committed, partition)?;
             if stable >= high {
                 return Ok((low, stable));
+            }
+            if asked.elapsed() > Duration::from_secs(1) {
+                // Brokers were away, and transactions have time again.
+                deadline += asked.elapsed();
             }
             if Instant::now() > deadline {
                 bail!("a transaction in `{partition}` stays open: offset {stable} of {high}");
@@ -128,20 +167,32 @@ impl Reader {
     }
 
     /// The first offset of a partition and one after the last that a client sees.
-    fn look(&self, consumer: &BaseConsumer, at: &TopicPartition) -> anyhow::Result<(i64, i64)> {
-        let deadline = Instant::now() + self.patience();
-        loop {
-            match consumer.fetch_watermarks(&at.topic, at.partition, self.timeout) {
-                Ok(found) => return Ok(found),
-                // A broker that leads no more, or not yet: the client learns of the leader by asking again.
-                Err(error) if Instant::now() < deadline => {
-                    tracing::debug!(partition = %at, %error, "looking again");
-                    std::thread::sleep(Duration::from_millis(200));
-                    // What the client remembers of the topic may be that of a moment without a leader, and it does not ask again by itself.
-                    let _ = consumer.fetch_metadata(Some(&at.topic), Duration::from_secs(5));
+    fn look(
+        &self,
+        consumer: &BaseConsumer<Hearing>,
+        at: &TopicPartition,
+    ) -> anyhow::Result<(i64, i64)> {
+        let looked = self.troubles.insist(self.patience(), &at.topic, &mut || {
+            let found = consumer.fetch_watermarks(&at.topic, at.partition, self.timeout);
+            if let Err(error) = &found {
+                tracing::debug!(partition = %at, %error, "looking again");
+                self.beat();
+                // Errors are told while polling; where something is assigned, a record could come.
+                if consumer.assignment().is_ok_and(|assigned| assigned.count() == 0) {
+                    let _ = consumer.poll(Duration::ZERO);
                 }
-                Err(error) => return Err(error).context(format!("cannot look at `{at}`")),
+                // A broker that leads no more, or not yet: what the client remembers of the topic may be that of a moment without a
+                // leader, and it does not ask again by itself.
+                let _ = consumer.fetch_metadata(Some(&at.topic), Duration::from_secs(5));
             }
+            found
+        });
+        looked.with_context(|| format!("cannot look at `{at}`"))
+    }
+
+    fn beat(&self) {
+        if let Some(beat) = &self.beat {
+            beat();
         }
     }
 
@@ -209,10 +260,17 @@ impl Reader {
                     }
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(next),
-                Some(Err(error)) => {
-                    tracing::warn!(%partition, %error, "reading again");
+                // Errors were told to the context; the library reads again by itself.
+                Some(Err(_)) | None => {}
+            }
+            if self.troubles.hinder(Some(&partition.topic)) {
+                self.beat();
+                heard = Instant::now();
+                if self.troubles.is_stopped() {
+                    bail!("the brokers were waited for in vain");
                 }
-                None => {}
+                // What stands is over when they answer.
+                self.look(&self.committed, partition)?;
             }
             if heard.elapsed() > self.patience() {
                 bail!("the brokers do not say what is in `{partition}`");

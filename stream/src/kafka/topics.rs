@@ -177,6 +177,9 @@ pub enum Error {
         /// What to do.
         help: &'static str,
     },
+    /// They answer, and do not let us in.
+    #[error("{0}")]
+    Refused(String),
     /// A client could not be made or a request not be sent.
     #[error("the client of Kafka fails: {0}")]
     Client(#[from] KafkaError),
@@ -247,19 +250,18 @@ impl<'a> Cluster<'a> {
             let _ = self.consumer.poll(Duration::ZERO);
             let Err(error) = answer else { return Ok(()) };
             let told = self.consumer.context().last();
-            let refused = told.as_ref().is_some_and(|(error, _)| {
-                error.rdkafka_error_code() == Some(RDKafkaErrorCode::Authentication)
+            let refusal = told.as_ref().and_then(|(error, reason)| {
+                self.clients.troubles().words_for_refusal(error, reason)
             });
-            if refused || Instant::now() >= end {
+            if let Some(refusal) = refusal {
+                return Err(Error::Refused(refusal));
+            }
+            if Instant::now() >= end {
                 let servers = self.config.kafka.bootstrap_servers.join(",");
                 let reason = told.map_or_else(|| error.to_string(), |(_, reason)| reason);
                 // How often and for how long says nothing more.
                 let reason = reason.split(" (after ").next().unwrap_or_default().to_owned();
-                let help = if refused {
-                    "correct `sasl.username`, `sasl.password` and `sasl.mechanism` in `kafka.properties`"
-                } else {
-                    "start it, or correct `kafka.bootstrap_servers` or `security.protocol` in `kafka.properties`"
-                };
+                let help = "start it, or correct `kafka.bootstrap_servers` or `security.protocol` in `kafka.properties`";
                 return Err(Error::Unreachable { servers, reason, help });
             }
         }

@@ -240,6 +240,9 @@ impl Metrics {
     fn refresh(&self, catalog: &Catalog) {
         catalog.lag.clear();
         catalog.watermark_lag.clear();
+        let lost = catalog.errors.get_or_create(&KindLabels { stage: "log", kind: "lost_line" });
+        lost.inc_by(crate::log::lost().saturating_sub(lost.get()));
+        drop(lost);
         let clock = now();
         let mut sum = Windows::default();
         for lane in locked(&self.0.lanes).iter() {

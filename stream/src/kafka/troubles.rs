@@ -1,0 +1,644 @@
+//! What goes wrong between us and the brokers: said when it begins, once a minute while it stands, and when it is over.
+//!
+//! Every client of the library meets the same outage, each several times a second. People need one line of it, with what to do.
+
+use crate::config::Config;
+use crate::kafka::topics::{Role, needed};
+use crate::words::visible;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    /// The brokers know us not: name or password.
+    Refused,
+    /// No connection with TLS.
+    Untrusted,
+    /// No broker answers.
+    Unreachable,
+    /// A broker (`host:port`) of several does not answer.
+    Broker(String),
+    /// A topic is not there.
+    Missing(String),
+    /// Something is not allowed.
+    Forbidden(String),
+    /// What a stage does is taken back again and again.
+    TakenBack(&'static str),
+    /// What the library has a name for.
+    Other(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Error,
+    Warn,
+    Info,
+}
+
+/// A line of the log.
+#[derive(Debug, PartialEq, Eq)]
+struct Line(Level, String);
+
+/// A trouble that stands.
+#[derive(Debug)]
+struct Standing {
+    began: Instant,
+    last: Instant,
+    said: Option<Instant>,
+    reason: String,
+}
+
+/// Who loses a connection has it again at once, mostly.
+const GRACE: Duration = Duration::from_secs(2);
+/// What stands is said again so often.
+const AGAIN: Duration = Duration::from_secs(60);
+/// What nobody met for so long is over.
+const FORGOTTEN: Duration = Duration::from_secs(90);
+/// More are not told apart: reasons come from outside.
+const MAX_TROUBLES: usize = 200;
+
+/// What stands, and the words for it.
+#[derive(Debug)]
+struct Ledger {
+    standing: BTreeMap<Trouble, Standing>,
+    servers: String,
+    /// Topics that others make.
+    sources: BTreeSet<String>,
+    /// The brokers know us by what these properties say.
+    mechanism: String,
+}
+
+/// How long, as people say it.
+fn lasted(time: Duration) -> String {
+    match time.as_secs() {
+        0 => format!("{} ms", time.as_millis()),
+        seconds @ 1..120 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+impl Ledger {
+    fn new(config: &Config) -> Self {
+        let sources = needed(config).into_iter().filter(|topic| topic.role == Role::Source);
+        let properties = &config.kafka.properties;
+        let mechanism =
+            ["sasl.mechanism", "sasl.mechanisms"].iter().find_map(|n| properties.get(n));
+        Self {
+            standing: BTreeMap::new(),
+            servers: config.kafka.bootstrap_servers.join(","),
+            sources: sources.map(|topic| topic.name).collect(),
+            mechanism: mechanism.unwrap_or_default().to_ascii_uppercase(),
+        }
+    }
+
+    /// What happened and what to do.
+    fn text(&self, trouble: &Trouble, reason: &str) -> String {
+        let because = |reason: &str| match reason {
+            "" => String::new(),
+            reason => format!(": {reason}"),
+        };
+        let servers = &self.servers;
+        match trouble {
+            Trouble::Refused => {
+                let what = match self.mechanism.as_str() {
+                    "OAUTHBEARER" => "the `sasl.oauthbearer.` properties",
+                    _ => "`sasl.username`, `sasl.password` and `sasl.mechanism`",
+                };
+                format!(
+                    "the brokers `{servers}` refuse us{}; correct {what} in `kafka.properties`",
+                    because(reason)
+                )
+            }
+            Trouble::Untrusted => format!(
+                "there is no connection with TLS to `{servers}`{}; {}",
+                because(reason),
+                tls_help(reason)
+            ),
+            Trouble::Unreachable => format!(
+                "no broker of `{servers}` answers{}; it is tried until one does, and nothing is lost meanwhile: start it, or correct `kafka.bootstrap_servers` or `security.protocol` in `kafka.properties`",
+                because(reason)
+            ),
+            Trouble::Broker(broker) => format!(
+                "broker `{broker}` does not answer{}; the others are used, and it is tried again",
+                because(reason)
+            ),
+            Trouble::Missing(topic) if self.sources.contains(topic) => format!(
+                "topic `{topic}` is not there: nothing is read from it until it is; make it, or take it out of `sources`"
+            ),
+            Trouble::Missing(topic) => format!(
+                "topic `{topic}` is not there: work that needs it waits until it is; make it by `sigmund topics create`"
+            ),
+            Trouble::Forbidden(what) => format!(
+                "{what}; it is tried again, and `sigmund topics check` gives the command that allows it"
+            ),
+            Trouble::TakenBack(stage) => {
+                format!("work of stage `{stage}` is taken back and done again{}", because(reason))
+            }
+            Trouble::Other(_) => format!("Kafka: {reason}; it is tried again"),
+        }
+    }
+
+    fn met(&mut self, trouble: Trouble, reason: &str, now: Instant) -> Option<Line> {
+        let is_full = self.standing.len() >= MAX_TROUBLES;
+        if is_full && !self.standing.contains_key(&trouble) {
+            return None;
+        }
+        let standing = self.standing.entry(trouble.clone()).or_insert_with(|| Standing {
+            began: now,
+            last: now,
+            said: None,
+            reason: String::new(),
+        });
+        standing.last = now;
+        if !reason.is_empty() {
+            standing.reason = visible(reason, false).into_owned();
+        }
+        let waits = matches!(trouble, Trouble::Unreachable | Trouble::Broker(_));
+        if waits || standing.said.is_some() {
+            return None;
+        }
+        standing.said = Some(now);
+        let reason = standing.reason.clone();
+        let level = match trouble {
+            Trouble::TakenBack(_) | Trouble::Other(_) => Level::Warn,
+            _ => Level::Error,
+        };
+        Some(Line(level, self.text(&trouble, &reason)))
+    }
+
+    /// It is over.
+    fn over(&mut self, trouble: &Trouble, now: Instant) -> Option<Line> {
+        let standing = self.standing.remove(trouble)?;
+        let (_, time) = (standing.said?, now.duration_since(standing.began));
+        let lasted = lasted(time);
+        let servers = &self.servers;
+        let text = match trouble {
+            Trouble::Refused => format!("the brokers let us in again after {lasted}"),
+            Trouble::Untrusted => format!("there is a connection with TLS again after {lasted}"),
+            Trouble::Unreachable => format!("the brokers `{servers}` answer after {lasted}"),
+            Trouble::Broker(broker) => format!("broker `{broker}` answers after {lasted}"),
+            Trouble::Missing(topic) => format!("topic `{topic}` is there again after {lasted}"),
+            // Between two transactions: that is as it should be.
+            Trouble::TakenBack(_) if time < Duration::from_secs(1) => return None,
+            Trouble::TakenBack(stage) => format!("work of stage `{stage}` is done after {lasted}"),
+            Trouble::Forbidden(_) | Trouble::Other(_) => return None,
+        };
+        Some(Line(Level::Info, text))
+    }
+
+    fn is_standing(&self, trouble: &Trouble) -> bool {
+        self.standing.contains_key(trouble)
+    }
+
+    /// A broker answered.
+    fn reached(&mut self, now: Instant) -> Vec<Line> {
+        let wide = [Trouble::Refused, Trouble::Untrusted, Trouble::Unreachable];
+        wide.iter().filter_map(|trouble| self.over(trouble, now)).collect()
+    }
+
+    /// What is to be said as time goes by.
+    fn tick(&mut self, now: Instant) -> Vec<Line> {
+        let mut lines = Vec::new();
+        let forgotten: Vec<Trouble> = self
+            .standing
+            .iter()
+            .filter(|(trouble, standing)| {
+                let stays = matches!(
+                    trouble,
+                    Trouble::Missing(_) | Trouble::Unreachable | Trouble::TakenBack(_)
+                );
+                !stays && now.duration_since(standing.last) > FORGOTTEN
+            })
+            .map(|(trouble, _)| trouble.clone())
+            .collect();
+        for trouble in &forgotten {
+            // A broker that is not asked any more, or what happened but once.
+            self.standing.remove(trouble);
+        }
+        let is_refused =
+            self.is_standing(&Trouble::Refused) || self.is_standing(&Trouble::Untrusted);
+        let is_unreachable = is_refused || self.is_standing(&Trouble::Unreachable);
+        let due: Vec<Trouble> = self
+            .standing
+            .iter()
+            .filter(|(trouble, standing)| {
+                let is_known = match trouble {
+                    Trouble::Unreachable | Trouble::TakenBack(_) => is_refused,
+                    Trouble::Broker(_) => is_unreachable,
+                    _ => false,
+                };
+                let is_due = match standing.said {
+                    None => now.duration_since(standing.began) >= GRACE,
+                    Some(said) => now.duration_since(said) >= AGAIN,
+                };
+                is_due && !is_known
+            })
+            .map(|(trouble, _)| trouble.clone())
+            .collect();
+        // Why there is no connection says more than that there is none.
+        let why = self.standing.iter().find_map(|(trouble, standing)| {
+            matches!(trouble, Trouble::Broker(_)).then(|| standing.reason.clone())
+        });
+        for trouble in due {
+            let Some(standing) = self.standing.get_mut(&trouble) else { continue };
+            let for_long = standing.said.replace(now).map(|_| now.duration_since(standing.began));
+            let reason = match &trouble {
+                Trouble::Unreachable => why.clone().unwrap_or_default(),
+                _ => standing.reason.clone(),
+            };
+            let text = self.text(&trouble, &reason);
+            let text = match for_long {
+                Some(time) => format!("for {}: {text}", lasted(time)),
+                None => text,
+            };
+            lines.push(Line(Level::Error, text));
+        }
+        lines
+    }
+}
+
+fn tls_help(reason: &str) -> &'static str {
+    if reason.contains("expired") {
+        "a certificate has expired: renew it; the brokers' own, or that of `ssl.certificate.location`"
+    } else if reason.contains("could not be verified") || reason.contains("verify failed") {
+        "`ssl.ca.location` in `kafka.properties` must name the certificate of who signed that of the brokers, and their host must be in theirs"
+    } else if reason.contains("alert") || reason.contains("client") {
+        "the brokers do not take our certificate: correct `ssl.certificate.location` and `ssl.key.location` in `kafka.properties`"
+    } else {
+        "correct the `ssl.` properties or `security.protocol` in `kafka.properties`"
+    }
+}
+
+/// The troubles of a process.
+#[derive(Clone)]
+pub struct Troubles {
+    ledger: Arc<Mutex<Ledger>>,
+    /// Who waits for brokers gives up when it is set.
+    stop: Arc<AtomicBool>,
+}
+
+impl fmt::Debug for Troubles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Troubles")
+            .field("standing", &self.ledger().standing)
+            .finish_non_exhaustive()
+    }
+}
+
+fn say(lines: impl IntoIterator<Item = Line>) {
+    for Line(level, text) in lines {
+        match level {
+            Level::Error => tracing::error!("{text}"),
+            Level::Warn => tracing::warn!("{text}"),
+            Level::Info => tracing::info!("{text}"),
+        }
+    }
+}
+
+impl Troubles {
+    /// None yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        Self { ledger: Arc::new(Mutex::new(Ledger::new(config))), stop: Arc::default() }
+    }
+
+    /// Who waits gives up when `stop` is set.
+    #[must_use]
+    pub fn until(self, stop: &Arc<AtomicBool>) -> Self {
+        Self { stop: Arc::clone(stop), ..self }
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing is waited for any more.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// What a client of the library says.
+    pub(super) fn hear(&self, error: &KafkaError, reason: &str) {
+        if let Some(trouble) = trouble(error.rdkafka_error_code(), reason) {
+            self.met(trouble, plain(reason));
+        }
+    }
+
+    /// It happened.
+    pub fn met(&self, trouble: Trouble, reason: &str) {
+        let line = self.ledger().met(trouble, reason, Instant::now());
+        say(line);
+    }
+
+    /// It is over.
+    pub fn over(&self, trouble: &Trouble) {
+        let line = self.ledger().over(trouble, Instant::now());
+        say(line);
+    }
+
+    /// A broker answered.
+    pub fn reached(&self) {
+        let lines = self.ledger().reached(Instant::now());
+        say(lines);
+    }
+
+    /// These brokers (`host:port`) are connected.
+    pub(super) fn up(&self, brokers: &BTreeSet<String>) {
+        if brokers.is_empty() {
+            return;
+        }
+        self.reached();
+        let mut lines = Vec::new();
+        {
+            let mut ledger = self.ledger();
+            for broker in brokers {
+                lines.extend(ledger.over(&Trouble::Broker(broker.clone()), Instant::now()));
+            }
+        }
+        say(lines);
+    }
+
+    /// Topics that are not there.
+    #[must_use]
+    pub fn missing(&self) -> Vec<String> {
+        let ledger = self.ledger();
+        let missing = ledger.standing.keys().filter_map(|trouble| match trouble {
+            Trouble::Missing(topic) => Some(topic.clone()),
+            _ => None,
+        });
+        missing.collect()
+    }
+
+    /// Why nobody lets us in, if that is for longer than a moment.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let ledger = self.ledger();
+        [Trouble::Refused, Trouble::Untrusted].iter().find_map(|trouble| {
+            let standing = ledger.standing.get(trouble)?;
+            // One that is just starting may not know its users yet.
+            (standing.began.elapsed() >= GRACE).then(|| ledger.text(trouble, &standing.reason))
+        })
+    }
+
+    /// What is said of an error because of which nobody lets us in, if it is one.
+    pub(super) fn words_for_refusal(&self, error: &KafkaError, reason: &str) -> Option<String> {
+        let trouble = trouble(error.rdkafka_error_code(), reason)?;
+        let is_refusal = matches!(trouble, Trouble::Refused | Trouble::Untrusted);
+        is_refusal.then(|| self.ledger().text(&trouble, &visible(plain(reason), false)))
+    }
+
+    /// Whether there is nothing to be expected of the brokers now, or of a topic.
+    #[must_use]
+    pub fn hinder(&self, topic: Option<&str>) -> bool {
+        let ledger = self.ledger();
+        [Trouble::Refused, Trouble::Untrusted, Trouble::Unreachable]
+            .iter()
+            .any(|trouble| ledger.is_standing(trouble))
+            || topic.is_some_and(|topic| ledger.is_standing(&Trouble::Missing(topic.to_owned())))
+    }
+
+    /// Asks the brokers until they answer: for so long, and while they are away or the topic is, until all is to stop.
+    ///
+    /// # Errors
+    ///
+    /// The last answer.
+    pub(super) fn insist<T>(
+        &self,
+        patience: Duration,
+        topic: &str,
+        call: &mut dyn FnMut() -> Result<T, KafkaError>,
+    ) -> Result<T, KafkaError> {
+        let mut deadline = Instant::now() + patience;
+        loop {
+            let error = match call() {
+                Ok(answer) => {
+                    self.reached();
+                    self.over(&Trouble::Missing(topic.to_owned()));
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            if is_missing(error.rdkafka_error_code()) {
+                self.met(Trouble::Missing(topic.to_owned()), "");
+            }
+            if self.is_stopped() {
+                return Err(error);
+            }
+            let now = Instant::now();
+            if self.hinder(Some(topic)) {
+                deadline = now + patience;
+            } else if now > deadline {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+
+    /// Says what is to be said as time goes by, until the answer is dropped.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for it.
+    pub fn tell(&self) -> std::io::Result<Telling> {
+        let (over, of_thread) = (Arc::new(AtomicBool::new(false)), self.clone());
+        let is_over = Arc::clone(&over);
+        std::thread::Builder::new().name("troubles".to_owned()).spawn(move || {
+            while !is_over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(200));
+                let lines = of_thread.ledger().tick(Instant::now());
+                say(lines);
+            }
+        })?;
+        Ok(Telling(over))
+    }
+}
+
+/// Troubles are told until this is dropped.
+#[derive(Debug)]
+pub struct Telling(Arc<AtomicBool>);
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+pub(super) fn is_missing(code: Option<RDKafkaErrorCode>) -> bool {
+    use RDKafkaErrorCode as Code;
+    matches!(
+        code,
+        Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition)
+    )
+}
+
+/// What an error of the library is about; nothing if that is no trouble.
+fn trouble(code: Option<RDKafkaErrorCode>, reason: &str) -> Option<Trouble> {
+    use RDKafkaErrorCode as Code;
+    let code = code?;
+    Some(match code {
+        Code::PartitionEOF | Code::NoError => return None,
+        Code::AllBrokersDown => Trouble::Unreachable,
+        Code::Authentication | Code::SaslAuthenticationFailed => Trouble::Refused,
+        Code::SSL => Trouble::Untrusted,
+        Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut => {
+            match broker_in(reason) {
+                Some(broker) => Trouble::Broker(broker),
+                None => return None,
+            }
+        }
+        code if is_missing(Some(code)) => Trouble::Missing(topic_in(reason)?.to_owned()),
+        Code::TopicAuthorizationFailed => match topic_in(reason) {
+            Some(topic) => Trouble::Forbidden(format!("topic `{topic}` may not be used")),
+            None => Trouble::Forbidden("a topic may not be used".to_owned()),
+        },
+        Code::GroupAuthorizationFailed => {
+            Trouble::Forbidden("the consumer group may not be used".to_owned())
+        }
+        Code::TransactionalIdAuthorizationFailed => {
+            Trouble::Forbidden("transactions may not be opened".to_owned())
+        }
+        Code::ClusterAuthorizationFailed => {
+            Trouble::Forbidden("something about the cluster is not allowed".to_owned())
+        }
+        code => Trouble::Other(code.to_string()),
+    })
+}
+
+/// Without how often and how long, which says nothing more and is new each time.
+fn plain(reason: &str) -> &str {
+    let reason = reason.split(" (after ").next().unwrap_or_default();
+    // `sasl_plaintext://127.0.0.1:9092/bootstrap: ` and the like: who it was is said otherwise.
+    let mut rest = reason;
+    while let Some((who, after)) = rest.split_once(": ") {
+        if broker_in(who).is_none() && !who.ends_with("Coordinator") {
+            break;
+        }
+        rest = after;
+    }
+    rest
+}
+
+/// `127.0.0.1:9092` in `GroupCoordinator: 127.0.0.1:9092: Connect to …` or `sasl_ssl://127.0.0.1:9092/1: Connect to …`.
+fn broker_in(reason: &str) -> Option<String> {
+    reason.split(": ").take(2).find_map(|part| {
+        let name = part.rsplit("://").next()?;
+        let name = name.split('/').next()?;
+        let (host, port) = name.rsplit_once(':')?;
+        let is_address = !host.is_empty() && !host.contains(' ') && port.parse::<u16>().is_ok();
+        is_address.then(|| name.to_owned())
+    })
+}
+
+/// `logs` in `Subscribed topic not available: logs: …` or `logs [0]: topic does not exist …`.
+fn topic_in(reason: &str) -> Option<&str> {
+    let rest = reason.split_once(" not available: ").map_or(reason, |(_, rest)| rest);
+    let name = rest.split(": ").next()?.split(" [").next()?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    (!name.is_empty() && name.bytes().all(is_name)).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+
+    fn ledger() -> Ledger {
+        let logs = Source { topics: vec!["logs".to_owned()], ..Source::default() };
+        Ledger::new(&Config { sources: vec![logs], ..Config::default() })
+    }
+
+    fn texts(lines: impl IntoIterator<Item = Line>) -> Vec<String> {
+        lines.into_iter().map(|Line(_, text)| text).collect()
+    }
+
+    #[test]
+    fn an_outage_is_two_lines() {
+        let (mut ledger, begin) = (ledger(), Instant::now());
+        let at = |ms| begin + Duration::from_millis(ms);
+        let mut lines = Vec::new();
+        for ms in (0..50_000).step_by(100) {
+            let broker = Trouble::Broker("127.0.0.1:9092".to_owned());
+            lines.extend(ledger.met(broker, "Connection refused", at(ms)));
+            lines.extend(ledger.met(Trouble::Unreachable, "2/2 brokers are down", at(ms)));
+            lines.extend(ledger.tick(at(ms)));
+        }
+        lines.extend(ledger.reached(at(50_000)));
+        assert!(ledger.reached(at(50_100)).is_empty());
+        let lines = texts(lines);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("answers: Connection refused; it is tried"), "{lines:?}");
+        assert!(lines[1].ends_with("answer after 50 s"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_moment_is_not_told_and_hours_are() {
+        let (mut ledger, begin) = (ledger(), Instant::now());
+        let at = |s| begin + Duration::from_secs(s);
+        assert_eq!(ledger.met(Trouble::Unreachable, "", at(0)), None);
+        assert!(ledger.tick(at(1)).is_empty() && ledger.reached(at(1)).is_empty());
+        ledger.met(Trouble::Unreachable, "", at(10));
+        assert_eq!(ledger.tick(at(12)).len(), 1);
+        assert!(ledger.tick(at(71)).is_empty());
+        let again = texts(ledger.tick(at(130)));
+        assert!(again.len() == 1 && again[0].starts_with("for 2 min 0 s: no broker"), "{again:?}");
+    }
+
+    #[test]
+    fn a_password_that_is_wrong_is_no_outage() {
+        let (mut ledger, now) = (ledger(), Instant::now());
+        let line = ledger.met(Trouble::Refused, "invalid credentials", now);
+        assert!(texts(line)[0].contains("invalid credentials; correct `sasl.username`"));
+        ledger.met(Trouble::Unreachable, "1/1 brokers are down", now);
+        assert!(ledger.tick(now + Duration::from_secs(10)).is_empty());
+    }
+
+    #[test]
+    fn topics_are_made_by_those_who_own_them() {
+        let mut ledger = ledger();
+        let mut say = |topic: &str| {
+            texts(ledger.met(Trouble::Missing(topic.to_owned()), "", Instant::now())).concat()
+        };
+        assert!(say("logs").contains("take it out of `sources`"));
+        assert!(say("sigmund.state").contains("`sigmund topics create`"));
+        assert_eq!(say("logs"), "");
+        let over = ledger.over(&Trouble::Missing("logs".to_owned()), Instant::now());
+        assert!(texts(over)[0].starts_with("topic `logs` is there again after"));
+    }
+
+    #[test]
+    fn what_the_library_says_is_understood() {
+        let refused = "sasl_plaintext://127.0.0.1:9094/bootstrap: SASL authentication error: no (after 5ms in state AUTH_REQ)";
+        assert_eq!(plain(refused), "SASL authentication error: no");
+        assert_eq!(broker_in(refused).as_deref(), Some("127.0.0.1:9094"));
+        let coordinator = "GroupCoordinator: kafka-1:9092: Connect to ipv4#10.0.0.1:9092 failed";
+        assert_eq!(plain(coordinator), "Connect to ipv4#10.0.0.1:9092 failed");
+        assert_eq!(broker_in(coordinator).as_deref(), Some("kafka-1:9092"));
+        assert_eq!(broker_in("2/2 brokers are down"), None);
+        let code = Some(RDKafkaErrorCode::UnknownTopicOrPartition);
+        for reason in [
+            "a.raw [0]: topic does not exist (Broker: Unknown topic or partition)",
+            "Subscribed topic not available: a.raw: Broker: Unknown topic or partition",
+        ] {
+            assert_eq!(trouble(code, reason), Some(Trouble::Missing("a.raw".to_owned())));
+        }
+        assert_eq!(trouble(Some(RDKafkaErrorCode::PartitionEOF), ""), None);
+    }
+
+    #[test]
+    fn what_comes_from_outside_is_bounded() {
+        let (mut ledger, now) = (ledger(), Instant::now());
+        for number in 0..10 * MAX_TROUBLES {
+            ledger.met(Trouble::Other(number.to_string()), "\u{1b}[2J", now);
+        }
+        assert!(ledger.standing.len() <= MAX_TROUBLES);
+        assert!(ledger.standing.values().all(|one| !one.reason.contains('\u{1b}')));
+        ledger.tick(now + FORGOTTEN * 2);
+        assert!(ledger.standing.is_empty());
+    }
+}

@@ -1,0 +1,265 @@
+//! What operators do wrong and what fails around the service: it says so once, in words that help, and nothing is lost or doubled.
+
+use super::running::{Application, PATIENCE, Running};
+use crate::kafka::broker::Broker;
+use crate::kafka::client::Record;
+use crate::kafka::honesty::honest_broker;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// A rule for each event, and a correlation for each tenth of a user.
+const RULES: &str = "title: Fail\nname: fail\nstatus: test\nlogsource: {product: app}\n\
+    detection:\n  selection:\n    kind: fail\n  condition: selection\nlevel: low\n---\n\
+    title: Each\nstatus: test\nlogsource: {product: app}\n\
+    detection:\n  selection:\n    kind: fail\n    number|exists: true\n  condition: selection\nlevel: low\n---\n\
+    title: Many\nstatus: test\ncorrelation:\n  type: event_count\n  rules: fail\n  group-by: [user]\n  \
+    timespan: 1h\n  condition: {gte: 10}\nlevel: high\n";
+
+/// An application with one topic of events and one process.
+struct Case {
+    application: Application,
+    config: PathBuf,
+}
+
+impl Case {
+    fn new(broker: &Broker, name: &str, more: &str) -> Self {
+        let application = Application::new(broker, name, &[("raw", 2)]);
+        let rules = application.folder.join("rules.yml");
+        std::fs::write(&rules, RULES).expect("a file");
+        let config = application.config(
+            broker,
+            "one",
+            &format!(
+                "kafka: {{bootstrap_servers: ['{{BOOTSTRAP}}']}}\n\
+                 sources: [{{topics: [{}], log_sources: [product=app]}}]\nrules: {{paths: [{}]}}\n\
+                 correlation: {{emit: early, partitions: 4}}\ntransaction: {{timeout: 2s, max_records: 100}}\n{more}",
+                application.topic("raw"),
+                rules.display()
+            ),
+        );
+        Self { application, config }
+    }
+
+    fn topic(&self, what: &str) -> String {
+        self.application.topic(what)
+    }
+
+    /// Ten events of a user in a second of each.
+    fn produce(&self, broker: &Broker, numbers: Range<usize>) {
+        let event = |number: usize| {
+            let (minute, second) = (number / 600 % 60, number / 10 % 60);
+            let text = format!(
+                "{{\"@timestamp\":\"2025-06-01T10:{minute:02}:{second:02}Z\",\"kind\":\"fail\",\"user\":\"u{}\",\"number\":{number}}}",
+                number / 10
+            );
+            Record::new(text).partition(i32::from(number / 10 % 2 == 1))
+        };
+        broker.produce(&self.topic("raw"), numbers.map(event));
+    }
+
+    /// How often each event was detected by its number, and each user.
+    fn detected(&self, broker: &Broker) -> (BTreeMap<u64, usize>, BTreeMap<String, usize>) {
+        let (mut events, mut users) = (BTreeMap::new(), BTreeMap::new());
+        for record in broker.consume_committed(&self.topic("detections")) {
+            let detection: Value = serde_json::from_str(record.text()).expect("JSON");
+            if detection["rule"]["title"] == "Many" {
+                let user = detection["correlation"]["group"].to_string();
+                *users.entry(user).or_default() += 1;
+            } else {
+                let number = detection["event"]["number"].as_u64().expect("a number");
+                *events.entry(number).or_default() += 1;
+            }
+        }
+        (events, users)
+    }
+
+    /// Waits until each of these events was detected, and each user, and none of them twice.
+    fn expect(&self, broker: &Broker, numbers: Range<usize>, process: &mut Running) {
+        let users = numbers.len() / 10;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let (events, alerts) = self.detected(broker);
+            if events.len() >= numbers.len() && alerts.len() >= users || Instant::now() > end {
+                let log = process.log();
+                assert_eq!((events.len(), alerts.len()), (numbers.len(), users), "{log}");
+                let expected = events.keys().all(|number| numbers.contains(&(*number as usize)));
+                assert!(expected, "others than {numbers:?}: {log}");
+                let twice = |times: &usize| *times != 1;
+                assert!(!events.values().any(twice) && !alerts.values().any(twice), "{log}");
+                return;
+            }
+            if let Some(status) = process.ended() {
+                panic!("it ended with {status}: {}", process.log());
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+/// How many lines of a log have these words.
+fn lines(log: &str, words: &str) -> usize {
+    log.lines().filter(|line| line.contains(words)).count()
+}
+
+#[test]
+fn a_broker_that_is_down_at_start_is_waited_for() {
+    let Some(broker) = Broker::start() else { return };
+    let case = Case::new(&broker, "absent", "");
+    case.produce(&broker, 0..200);
+    broker.kill(1);
+    let mut process = Running::start(&case.config);
+    process.wait_for(&["no broker of", "Connection refused", "kafka.bootstrap_servers"]);
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(process.log().lines().count(), 1, "{}", process.log());
+    broker.restart(1);
+    process.wait_for(&["INFO", "answer after"]);
+    case.expect(&broker, 0..200, &mut process);
+    process.stop();
+    case.application.remove();
+}
+
+/// With an outage that is longer than a transaction may take.
+#[test]
+fn an_outage_ends_no_process() {
+    let Some(broker) = Broker::start() else { return };
+    let case = Case::new(&broker, "outage", "");
+    let mut process = Running::start(&case.config);
+    process.wait_until_assigned();
+    case.produce(&broker, 0..3_000);
+    // In the middle of it.
+    let detections = case.topic("detections");
+    broker.await_committed(&detections, 100, PATIENCE);
+    broker.kill(1);
+    process.wait_for(&["no broker of", "nothing is lost"]);
+    broker.restart(1);
+    process.wait_for(&["INFO", "answer after"]);
+    case.expect(&broker, 0..3_000, &mut process);
+    let log = process.log();
+    assert!(lines(&log, "no broker of") == 1 && log.lines().count() < 60, "{log}");
+    process.stop();
+    case.application.remove();
+}
+
+#[test]
+fn topics_that_are_deleted_are_waited_for() {
+    let Some(broker) = honest_broker() else { return };
+    let case = Case::new(broker, "deleted", "");
+    let mut process = Running::start(&case.config);
+    process.wait_until_assigned();
+    case.produce(broker, 0..100);
+    case.expect(broker, 0..100, &mut process);
+
+    let (raw, detections) = (case.topic("raw"), case.topic("detections"));
+    broker.delete_topic(&detections);
+    case.produce(broker, 100..200);
+    process.wait_for(&["ERROR", &format!("`{detections}` is not there"), "sigmund topics create"]);
+    broker.create_topics(&[(&detections, 2, &[])]);
+    process.wait_for(&["INFO", &format!("`{detections}` is there again")]);
+    case.expect(broker, 100..200, &mut process);
+
+    broker.delete_topic(&raw);
+    process.wait_for(&["ERROR", &format!("`{raw}` is not there"), "`sources`"]);
+    broker.create_topics(&[(&raw, 2, &[])]);
+    process.wait_for(&["INFO", &format!("`{raw}` is there again")]);
+    case.produce(broker, 200..300);
+    case.expect(broker, 100..300, &mut process);
+    let log = process.log();
+    assert!(lines(&log, "is not there") == 2 && log.lines().count() < 60, "{log}");
+    process.stop();
+    case.application.remove();
+}
+
+#[test]
+fn a_log_that_cannot_be_written_stops_nothing() {
+    let Some(broker) = honest_broker() else { return };
+    let full = OpenOptions::new().write(true).open("/dev/full");
+    let Ok(full) = full else { return };
+    let case = Case::new(broker, "full", "log: {level: debug}\n");
+    let mut process = Running::start_logging_to(&case.config, &[], full);
+    case.produce(broker, 0..200);
+    case.expect(broker, 0..200, &mut process);
+    process.stop();
+    case.application.remove();
+}
+
+/// Brokers that hang hold up the end that was asked for.
+#[test]
+fn the_second_sigterm_ends_it_at_once() {
+    let Some(broker) = Broker::start() else { return };
+    let case = Case::new(&broker, "twice", "");
+    let mut process = Running::start(&case.config);
+    process.wait_until_assigned();
+    case.produce(&broker, 0..3_000);
+    broker.await_committed(&case.topic("detections"), 100, PATIENCE);
+    broker.pause(1);
+    process.terminate();
+    process.wait_for(&["asked to stop"]);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(process.ended(), None, "{}", process.log());
+    process.terminate();
+    let end = Instant::now() + Duration::from_secs(3);
+    let status = loop {
+        if let Some(status) = process.ended() {
+            break status;
+        }
+        assert!(Instant::now() < end, "it does not end: {}", process.log());
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let log = process.log();
+    assert!(status.code() == Some(2) && log.contains("ended at once, as asked twice"), "{log}");
+    broker.resume(1);
+    process.restart();
+    case.expect(&broker, 0..3_000, &mut process);
+    process.stop();
+    case.application.remove();
+}
+
+#[test]
+fn who_is_asked_to_stop_while_brokers_are_away_stops() {
+    let Some(broker) = Broker::start() else { return };
+    let case = Case::new(&broker, "away", "");
+    let mut process = Running::start(&case.config);
+    process.wait_until_assigned();
+    case.produce(&broker, 0..3_000);
+    broker.await_committed(&case.topic("detections"), 100, PATIENCE);
+    broker.kill(1);
+    // In order, with exit code 0, and soon.
+    let begun = Instant::now();
+    process.stop();
+    assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+    broker.restart(1);
+    process.restart();
+    case.expect(&broker, 0..3_000, &mut process);
+    process.stop();
+    case.application.remove();
+}
+
+/// The older of two processes of one name ends, and says why.
+#[test]
+fn a_name_is_of_one_process() {
+    let Some(broker) = honest_broker() else { return };
+    let case = Case::new(broker, "name", "");
+    let mut older = Running::start(&case.config);
+    older.wait_until_assigned();
+    let config = case.application.folder.join("two.yaml");
+    std::fs::copy(&case.config, &config).expect("a copy");
+    let mut newer = Running::start(&config);
+    newer.wait_until_started();
+    case.produce(broker, 0..100);
+    let end = Instant::now() + PATIENCE;
+    while older.ended().is_none() {
+        assert!(Instant::now() < end, "it does not end: {}", older.log());
+        std::thread::sleep(Duration::from_millis(50));
+        case.produce(broker, 0..0);
+    }
+    assert_eq!(older.ended().and_then(|status| status.code()), Some(2));
+    let log = older.log();
+    assert!(log.contains("same `instance`") && log.contains("give each process its own"), "{log}");
+    case.expect(broker, 0..100, &mut newer);
+    newer.stop();
+    case.application.remove();
+}
