@@ -34,7 +34,7 @@ impl Case {
             broker,
             "one",
             &format!(
-                "kafka: {{bootstrap_servers: ['{{BOOTSTRAP}}']}}\n\
+                "kafka:\n  bootstrap_servers: ['{{BOOTSTRAP}}']\n  properties: {{session.timeout.ms: 6000}}\n\
                  sources: [{{topics: [{}], log_sources: [product=app]}}]\nrules: {{paths: [{}]}}\n\
                  correlation: {{emit: early, partitions: 4}}\ntransaction: {{timeout: 2s, max_records: 100}}\n{more}",
                 application.topic("raw"),
