@@ -124,7 +124,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// What a broker needs to answer, or a partition to be moved.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-impl<S: Stage> Lane<S> {
+impl<S: Stage + Send + 'static> Lane<S> {
     /// Joins the group of a stage over topics.
     ///
     /// # Errors
@@ -190,9 +190,29 @@ impl<S: Stage> Lane<S> {
             }
             if stops {
                 self.metrics.ended();
-                return Ok(());
+                return self.leave();
             }
         }
+    }
+
+    /// Leaves the group. Whoever cannot is missed by it after a while.
+    fn leave(self) -> anyhow::Result<()> {
+        let stage = self.metrics.stage();
+        let (left, leaves) = std::sync::mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new().name("leave".to_owned());
+        thread
+            .spawn(move || {
+                drop(self);
+                // Nobody waits any more if it took too long.
+                let _ = left.send(());
+            })
+            .context("cannot start a thread")?;
+        if leaves.recv_timeout(PATIENCE).is_err() {
+            tracing::warn!(
+                "the group of stage `{stage}` does not answer: it gives away what this process had after `session.timeout.ms`"
+            );
+        }
+        Ok(())
     }
 
     fn troubles(&self) -> &Troubles {

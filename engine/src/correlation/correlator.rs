@@ -253,6 +253,12 @@ impl Correlator {
         }
     }
 
+    /// The caller's clock as it was told last.
+    #[must_use]
+    pub fn clock(&self) -> Option<i64> {
+        self.watermark.clock
+    }
+
     /// Nothing could be heard of the sources for a while: those that were not idle are not idle for that.
     pub fn stood_still(&mut self) {
         self.watermark.stood_still();

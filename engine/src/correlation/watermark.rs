@@ -124,12 +124,12 @@ impl Watermark {
         self.settle()
     }
 
-    /// Moves it past a time without waiting.
     /// The silence until the next tick does not count.
     pub(crate) fn stood_still(&mut self) {
         self.sources.values_mut().for_each(|known| known.heard = None);
     }
 
+    /// Moves it past a time without waiting.
     pub(crate) fn force(&mut self, time: i64) {
         self.time = self.time.max(time);
     }

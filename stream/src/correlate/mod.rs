@@ -2,6 +2,7 @@
 
 mod bodies;
 mod changelog;
+mod clock;
 mod record;
 mod stage;
 mod strangers;

@@ -5,6 +5,7 @@
 
 use super::bodies::{Bodies, Seen};
 use super::changelog::{self, Ended, Head, Kept, Marks};
+use super::clock::Clock;
 use super::record::{Crossing, Origin};
 use super::strangers::{Fate, Strangers};
 use crate::encode::{AlertView, Buffer, Contribution, EventView, Hit, no_event};
@@ -69,6 +70,7 @@ pub struct Correlate {
     routes: HashMap<Vec<LogSource>, Arc<Route>>,
     exactly_once: bool,
     strangers: Strangers,
+    clock: Clock,
     /// When the raw partitions were last looked for.
     looked: Option<Instant>,
     raw: Vec<Origin>,
@@ -113,6 +115,7 @@ impl Correlate {
             buffer: Buffer::default(),
             routes: HashMap::new(),
             exactly_once,
+            clock: Clock::new(now(), Instant::now()),
             looked: None,
             raw: Vec::new(),
             bounds: None,
@@ -221,8 +224,17 @@ impl Correlate {
         );
         self.metrics.restored(begun.elapsed());
         self.raw.iter().for_each(|origin| partition.register(origin));
-        partition.correlator.tick(now(), &mut partition.output);
+        // Nobody listened meanwhile.
+        partition.correlator.stood_still();
         Ok(partition)
+    }
+
+    /// The clock of a partition that was just restored.
+    fn begin(&mut self, partition: &mut Partition) {
+        if let Some(time) = partition.correlator.clock() {
+            self.clock.reach(time);
+        }
+        partition.correlator.tick(self.clock.time(), &mut partition.output);
     }
 
     /// Looks for raw partitions: windows wait for all of them.
@@ -351,7 +363,8 @@ impl Stage for Correlate {
         self.looked = None;
         self.look(member);
         for place in partitions {
-            let partition = self.restore(member, place)?;
+            let mut partition = self.restore(member, place)?;
+            self.begin(&mut partition);
             self.partitions.insert(place.partition, partition);
         }
         Ok(())
@@ -483,9 +496,19 @@ impl Stage for Correlate {
 
     fn finish(&mut self) -> anyhow::Result<Batch> {
         let mut batch = Batch::default();
-        let clock = now();
+        let (clock, jump) = self.clock.look(now(), Instant::now());
+        if let Some(jump) = jump {
+            let (seconds, way) =
+                (jump.unsigned_abs() / 1_000_000_000, if jump > 0 { "forward" } else { "back" });
+            tracing::warn!(
+                "the clock of this machine was set {way} by {seconds} s, or it slept; windows are in event time and go on, and no source is taken for silent because of it"
+            );
+        }
         let Self { plan, snapshot, reader, partitions, metrics, buffer, routes, .. } = self;
         for partition in partitions.values_mut() {
+            if jump.is_some() {
+                partition.correlator.stood_still();
+            }
             // While hits wait, sources that are not heard are not idle.
             if partition.waits_for.is_empty() {
                 partition.correlator.tick(clock, &mut partition.output);
@@ -600,7 +623,8 @@ impl Stage for Correlate {
             .collect();
         for place in touched {
             self.partitions.remove(&place.partition);
-            let partition = self.restore(member, &place)?;
+            let mut partition = self.restore(member, &place)?;
+            self.begin(&mut partition);
             self.partitions.insert(place.partition, partition);
         }
         Ok(())
