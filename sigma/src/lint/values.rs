@@ -42,7 +42,7 @@ fn foreign(key: &Node, found: &mut Vec<Diagnostic>) {
                 .with_help(format!("write `{modifier}`, which is Sigma's name of it"));
             if span != key.span {
                 let message = format!("use `{modifier}`");
-                finding = finding.with_fix(fix(&message, span, &modifier.to_string(), true));
+                finding = finding.with_fix(fix(&message, span, modifier.to_string(), true));
             }
             found.push(finding);
         }
