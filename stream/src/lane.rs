@@ -77,6 +77,8 @@ pub struct Batch {
     /// Partitions whose state goes with it without a record: their offsets are committed too, so that a lane that lost them
     /// is refused.
     pub touched: BTreeMap<TopicPartition, i64>,
+    /// There is more to be sent than fits: what comes next needs no records.
+    pub more: bool,
 }
 
 /// More bytes are not gathered for one transaction.
@@ -87,6 +89,9 @@ const POLL: Duration = Duration::from_millis(10);
 
 /// After a silence of this length the group may have gone on without us.
 const SILENCE: Duration = Duration::from_secs(3);
+
+/// While there is much to send, the group is heard so often.
+const UNHEARD: Duration = Duration::from_secs(2);
 
 /// The clock is looked at once in so many records.
 const CLOCK: usize = 16;
@@ -109,6 +114,9 @@ pub struct Lane<S> {
     /// When the time was last looked at, and whether it stood still since the last commit.
     heard: Instant,
     stood_still: bool,
+    /// There is more to be sent, and when records were last asked for.
+    more: bool,
+    gathered: Instant,
     /// Producers that were given up since the last commit.
     broken: usize,
     /// When it was last looked for topics that are missing.
@@ -160,6 +168,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
             held,
             heard,
             stood_still,
+            more: false,
+            gathered: heard,
             broken: 0,
             looked,
         })
@@ -176,6 +186,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
             let stops = self.stop.load(Ordering::Relaxed);
             let worked = match stops {
                 true => Ok(()),
+                // The group must be heard all the same.
+                false if self.more && self.gathered.elapsed() < UNHEARD => Ok(()),
                 false => self.let_go().and_then(|()| self.gather()),
             };
             let worked = worked.and_then(|()| self.commit());
@@ -226,6 +238,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let mut deadline = Instant::now() + interval;
         let (mut records, mut bytes) = (0, 0);
         let mut now = Instant::now();
+        self.gathered = now;
         // Records come in runs of a partition: its name is made once for each.
         let mut run: Option<TopicPartition> = None;
         while records < self.transaction.max_records && bytes < MAX_BYTES {
@@ -366,6 +379,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
 
     /// Makes the work visible, or takes it back.
     fn commit(&mut self) -> anyhow::Result<()> {
+        self.more = false;
         let batch = self.stage.finish()?;
         let mut offsets: BTreeMap<TopicPartition, i64> = batch.touched;
         offsets
@@ -390,6 +404,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
                 self.metrics.transaction(begun.elapsed(), batch.outgoing.len());
                 self.metrics.positions(&offsets);
                 self.offsets.clear();
+                self.more = batch.more;
                 self.stage.committed(&self.member);
                 self.troubles().over(&Trouble::TakenBack(self.metrics.stage()));
                 self.broken = 0;

@@ -137,7 +137,14 @@ impl Plan {
 
 /// What all windows may take. Each partition has its part of it, so that nothing depends on which process has it.
 fn limits(config: &Config) -> Limits {
-    let all = Limits::default();
+    let records = config.transaction.max_records.max(1);
+    let partitions = usize::try_from(config.correlation.partitions).unwrap_or(1).max(1);
+    let all = Limits {
+        // Also if all partitions have much to tell at once and are in one lane.
+        alerts_at_once: records.div_ceil(partitions),
+        steps_at_once: records,
+        ..Limits::default()
+    };
     let Some(bytes) = config.correlation.max_state.map(|size| size.bytes()) else { return all };
     Limits {
         bytes,

@@ -327,6 +327,7 @@ impl Correlator {
             marks.touched();
         }
         following.forced.0 = correlator.watermark.time;
+        correlator.reached = correlator.watermark.time;
         following.progress = correlator.progress(&following, None);
         following.counters = correlator.counters();
         correlator.following = Some(following);

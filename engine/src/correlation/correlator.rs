@@ -14,7 +14,7 @@ use super::limits::{Limits, Usage};
 use super::rule::Correlations;
 use super::sighting::Sighting;
 use super::watermark::{Patience, Watermark};
-use super::windows::{Windows, rule_identity};
+use super::windows::{Room, Windows, rule_identity};
 use crate::DetectionId;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -87,6 +87,9 @@ pub struct Correlator {
     pub(crate) pending: BinaryHeap<Reverse<Sighting>>,
     pub(crate) pending_bytes: usize,
     pub(crate) early: Option<Early>,
+    /// Not all was decided that the watermark allows: it waits at what is left. It was never further back than `reached`.
+    behind: bool,
+    pub(crate) reached: i64,
     emit: Emit,
     limits: Limits,
     patience: Patience,
@@ -127,6 +130,8 @@ impl Correlator {
         let mut correlator = Self {
             windows,
             early: None,
+            behind: false,
+            reached: i64::MIN,
             emit: options.emit,
             watermark: Watermark::new(options.patience),
             pending: BinaryHeap::new(),
@@ -248,7 +253,7 @@ impl Correlator {
 
     /// The caller's clock, in nanoseconds since 1970: which sources are idle, which stamps are ahead of it.
     pub fn tick(&mut self, now: i64, out: &mut Output) {
-        if self.watermark.tick(now) {
+        if self.watermark.tick(now) || self.behind {
             self.pass(out);
         }
     }
@@ -257,6 +262,37 @@ impl Correlator {
     #[must_use]
     pub fn clock(&self) -> Option<i64> {
         self.watermark.clock
+    }
+
+    /// Whether there is more to decide than was to be done at once: the next tick does it.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.behind
+    }
+
+    /// [`Correlator::finish`] as far as it may be done at once. Whether all is done; if not it is to be called again, and nothing else.
+    pub fn close(&mut self, end: i64, out: &mut Output) -> bool {
+        self.watermark.force(end);
+        self.pass(out);
+        if self.behind {
+            return false;
+        }
+        while let Some(sighting) = self.next() {
+            // What was decided must not be taken back if somebody goes on from here.
+            self.watermark.force(sighting.time.saturating_add(1));
+            self.windows.process(&sighting, &mut out.alerts);
+        }
+        if let Some(early) = &mut self.early {
+            early.clear();
+        }
+        let mut room = Room::new(&self.limits);
+        if !self.windows.finish_some(end, &mut room, &mut out.alerts) {
+            return false;
+        }
+        if self.untold > 0 {
+            self.tell(self.watermark.time, out);
+        }
+        true
     }
 
     /// Nothing could be heard of the sources for a while: those that were not idle are not idle for that.
@@ -286,16 +322,38 @@ impl Correlator {
         self.windows.is_settled()
     }
 
-    /// The watermark has moved.
+    /// The watermark has moved, or there was more to decide than could be at once.
     fn pass(&mut self, out: &mut Output) {
         let watermark = self.watermark.time;
-        while self.pending.peek().is_some_and(|Reverse(first)| first.time < watermark) {
-            let Some(sighting) = self.next() else { break };
+        let mut room = Room::new(&self.limits);
+        let left = loop {
+            let next = self.pending.peek().map(|Reverse(first)| first.time);
+            let next = next.filter(|time| *time < watermark);
+            let until = next.unwrap_or(watermark);
+            let left = self.windows.decide_some_before(until, &mut room, &mut out.alerts);
+            if left.is_some() || next.is_none() {
+                break left;
+            }
+            if !room.is_left(&out.alerts) {
+                break next;
+            }
+            room.take(1);
+            let Some(sighting) = self.next() else { break None };
+            if self.limits.steps_at_once < usize::MAX
+                && let Some(following) = &mut self.following
+            {
+                // The watermark may stay at its very time.
+                following.forced(&sighting);
+            }
             self.windows.process(&sighting, &mut out.alerts);
+        };
+        self.behind = left.is_some();
+        if let Some(left) = left {
+            self.watermark.time = left.max(self.reached).min(watermark);
         }
-        self.windows.decide_before(watermark, &mut out.alerts);
+        self.reached = self.watermark.time;
         if let Some(early) = &mut self.early {
-            early.expire(watermark);
+            early.expire(self.watermark.time);
         }
     }
 

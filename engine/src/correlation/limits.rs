@@ -26,6 +26,10 @@ pub struct Limits {
     pub pending_bytes: usize,
     /// About how much memory the search for early alerts may take. Groups beyond it wait for the watermark.
     pub early_bytes: usize,
+    /// Alerts that a [correlator](super::Correlator) gives at once. What more there is comes with the next tick: until then its watermark goes no further.
+    pub alerts_at_once: usize,
+    /// Hits and groups that it decides at once.
+    pub steps_at_once: usize,
 }
 
 impl Default for Limits {
@@ -39,6 +43,8 @@ impl Default for Limits {
             bytes: 2 << 30,
             pending_bytes: 512 << 20,
             early_bytes: 512 << 20,
+            alerts_at_once: usize::MAX,
+            steps_at_once: usize::MAX,
         }
     }
 }

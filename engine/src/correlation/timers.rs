@@ -78,6 +78,11 @@ impl Timers {
         }
     }
 
+    /// The first time of all.
+    pub(crate) fn first(&self) -> Option<i64> {
+        self.head().map(|(due, _)| due)
+    }
+
     /// The first time of all and, of the correlations that have it, the innermost.
     fn head(&self) -> Option<(i64, u32)> {
         let due = self.first[1];

@@ -87,6 +87,33 @@ struct Event<'a> {
     values: &'a [(u32, Box<str>)],
 }
 
+/// How much more may be done at once.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    alerts: usize,
+    steps: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self { alerts: usize::MAX, steps: usize::MAX }
+    }
+}
+
+impl Room {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self { alerts: limits.alerts_at_once.max(1), steps: limits.steps_at_once.max(1) }
+    }
+
+    pub(crate) fn is_left(&self, out: &[Alert]) -> bool {
+        self.steps > 0 && out.len() < self.alerts
+    }
+
+    pub(crate) fn take(&mut self, steps: usize) {
+        self.steps = self.steps.saturating_sub(steps);
+    }
+}
+
 impl Windows {
     /// Without any state.
     #[must_use]
@@ -225,10 +252,45 @@ impl Windows {
         self.tell_overflows(true, out);
     }
 
+    /// The same as far as there is room. Gives the time of what is left, if something is.
+    pub(crate) fn decide_some_before(
+        &mut self,
+        time: i64,
+        room: &mut Room,
+        out: &mut Vec<Alert>,
+    ) -> Option<i64> {
+        self.look_some_before(Some(time), time, room, out);
+        self.timers.first().filter(|due| *due < time)
+    }
+
+    /// [`Windows::finish`] as far as there is room. Whether all windows are decided.
+    pub(crate) fn finish_some(&mut self, end: i64, room: &mut Room, out: &mut Vec<Alert>) -> bool {
+        let end = end.max(self.now);
+        self.look_some_before(None, end, room, out);
+        let all = self.timers.first().is_none();
+        if all {
+            self.tell_overflows(true, out);
+        }
+        all
+    }
+
     /// Looks at the groups whose time comes before `time`; without one at all, because the input is over.
     fn look_before(&mut self, time: Option<i64>, until: i64, out: &mut Vec<Alert>) {
+        self.look_some_before(time, until, &mut Room::default(), out);
+    }
+
+    fn look_some_before(
+        &mut self,
+        time: Option<i64>,
+        until: i64,
+        room: &mut Room,
+        out: &mut Vec<Alert>,
+    ) {
         let mut slots = std::mem::take(&mut self.scratch.slots);
-        while let Some((due, at)) = self.timers.pop_before(time, &mut slots) {
+        while room.is_left(out)
+            && let Some((due, at)) = self.timers.pop_before(time, &mut slots)
+        {
+            room.take(slots.len());
             if slots.len() > 1 && self.set.nodes[at as usize].decided != Decided::AtHit {
                 // Their alerts come in the order of their keys.
                 let groups = &self.groups[at as usize];

@@ -50,6 +50,8 @@ struct Partition {
     /// Without transactions: the last hits of raw partitions, and whether the changelog knows.
     marks: Marks,
     marks_written: bool,
+    /// All raw partitions of a replay have ended: windows are being decided.
+    closes: bool,
     /// Of a replay, and whether the changelog knows.
     ended: Ended,
     ended_written: bool,
@@ -198,6 +200,7 @@ impl Correlate {
             known,
             marks,
             marks_written: true,
+            closes: false,
             ended,
             ended_written: true,
             tally: Tally::default(),
@@ -297,11 +300,27 @@ impl Partition {
         let mut all = bounds.origins().map(|origin| self.numbers.get(&origin));
         let has_ended =
             |number: Option<&u32>| number.is_some_and(|number| self.ended.sources.contains(number));
-        if all.all(has_ended) {
+        self.closes = all.all(has_ended);
+    }
+
+    /// Decides what time has passed, as much of it as may be told at once. Whether there is more.
+    fn decide(&mut self, clock: i64) -> bool {
+        if self.closes && !self.ended.closed {
             let end = self.correlator.largest().unwrap_or(i64::MIN);
-            self.correlator.finish(end, &mut self.output);
-            (self.ended.closed, self.ended_written) = (true, false);
+            let closed = self.correlator.close(end, &mut self.output);
+            self.ended.closed = closed;
+            self.ended_written &= !closed;
+            return !closed;
         }
+        // While hits wait, sources that are not heard are not idle.
+        if self.closes || !self.waits_for.is_empty() {
+            return false;
+        }
+        // What records decided is to be told first.
+        if !self.correlator.is_behind() || self.output.alerts.is_empty() {
+            self.correlator.tick(clock, &mut self.output);
+        }
+        self.correlator.is_behind()
     }
 
     /// How the windows are, for metrics.
@@ -413,6 +432,11 @@ impl Stage for Correlate {
                 }
             }
         }
+        if !partition.waits_for.is_empty() {
+            // It came again because work was taken back.
+            partition.waits_for.clear();
+            partition.correlator.stood_still();
+        }
         partition.next = offset + 1;
         partition.touched = true;
         partition.tally.records += 1;
@@ -447,6 +471,11 @@ impl Stage for Correlate {
                     if let Some(bounds) = self.bounds.as_ref().filter(|_| progress.ended) {
                         partition.end(number, bounds);
                     }
+                }
+                if partition.closes {
+                    // It is done with when all was told.
+                    partition.next = offset;
+                    return Ok(Taken::Held);
                 }
             }
             Crossing::Sighting(record) => {
@@ -485,6 +514,9 @@ impl Stage for Correlate {
 
     fn goes_on(&mut self, place: &TopicPartition) -> bool {
         let Some(partition) = self.partitions.get_mut(&place.partition) else { return true };
+        if partition.closes && !partition.ended.closed {
+            return false;
+        }
         let may = self.strangers.may_go(&partition.waits_for, &self.snapshot, Instant::now());
         if may && !partition.waits_for.is_empty() {
             tracing::info!(partition = %place, "goes on");
@@ -509,10 +541,7 @@ impl Stage for Correlate {
             if jump.is_some() {
                 partition.correlator.stood_still();
             }
-            // While hits wait, sources that are not heard are not idle.
-            if partition.waits_for.is_empty() {
-                partition.correlator.tick(clock, &mut partition.output);
-            }
+            batch.more |= partition.decide(clock);
             let mut output = std::mem::take(&mut partition.output);
             let mut fetched = 0;
             for at in 0..output.alerts.len() {

@@ -289,6 +289,79 @@ fn after_crashes_the_alerts_are_the_same() {
     assert!(seen.added > 200 && seen.ahead > 200 && seen.handed_back > 50, "{seen:?}");
 }
 
+/// A watermark may jump over much; what is decided then is decided in parts, each of which is kept with what was told of it.
+#[test]
+fn what_is_decided_in_parts_is_the_same_after_crashes() {
+    let mut sets = Sets::new(0xB175);
+    let (mut streams, mut alerts, mut behind, mut crashes, mut closings) = (0, 0, 0, 0, 0);
+    for seed in 0..STREAMS {
+        let (mut stream, mut dice) = Stream::new(&mut sets, seed);
+        let clocks: Vec<i64> = stream
+            .topic
+            .iter()
+            .filter_map(|message| match message {
+                Message::Tick(now) => Some(*now),
+                Message::Arrival(_) => None,
+            })
+            .collect();
+        stream.limits = Limits::default();
+        let (expected, _) = stream.undisturbed();
+        // What is late depends on how far the watermark is; a clock that goes on may find sources idle.
+        let [clock] = clocks[..] else { continue };
+        if !expected.late.is_empty() || stream.options.emit == Emit::Early {
+            continue;
+        }
+        streams += 1;
+        alerts += expected.alerts.len();
+        let limit = 1 + dice.below(3) as usize;
+        stream.limits.alerts_at_once = limit;
+        stream.limits.steps_at_once = 1 + dice.below(5) as usize;
+        let mut kept = Kept::default();
+        let mut correlator = stream.correlator();
+        correlator.follow_changes();
+        correlator.follow_in_parts_of(stream.part);
+        let mut out = Output::default();
+        kept.commit(&mut correlator, 0, &mut out);
+        let mut offset = 0;
+        while offset < stream.topic.len() {
+            stream.take(&mut correlator, offset, &mut out);
+            offset += 1;
+            // Sometimes more comes before all is told.
+            while correlator.is_behind() && dice.below(3) > 0 {
+                behind += 1;
+                kept.commit(&mut correlator, offset, &mut out);
+                if dice.below(4) == 0 {
+                    crashes += 1;
+                    correlator = kept.restore(&stream);
+                }
+                correlator.tick(clock, &mut out);
+            }
+            if dice.below(stream.transaction) == 0 {
+                kept.commit(&mut correlator, offset, &mut out);
+            }
+            if dice.below(10) == 0 {
+                crashes += 1;
+                correlator = kept.restore(&stream);
+                offset = kept.committed;
+                out = Output::default();
+            }
+        }
+        let end = correlator.largest().map_or(stream.end(), |largest| largest.max(stream.end()));
+        while !correlator.close(end, &mut out) {
+            closings += 1;
+            kept.commit(&mut correlator, offset, &mut out);
+            if dice.below(3) == 0 {
+                crashes += 1;
+                correlator = kept.restore(&stream);
+            }
+        }
+        kept.commit(&mut correlator, offset, &mut out);
+        assert_eq!(kept.out, expected, "limit {limit}\n{}", stream.told());
+    }
+    assert!(streams > 100 && alerts > 500, "{streams} {alerts}");
+    assert!(behind > 300 && crashes > 500 && closings > 100, "{behind} {crashes} {closings}");
+}
+
 /// The same sighting for another set.
 fn moved(sighting: &Sighting, from: &Correlations, to: &Correlations) -> Option<Sighting> {
     let mut bytes = Vec::new();

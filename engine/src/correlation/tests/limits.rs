@@ -15,6 +15,8 @@ const WIDE: Limits = Limits {
     bytes: usize::MAX,
     pending_bytes: usize::MAX,
     early_bytes: usize::MAX,
+    alerts_at_once: usize::MAX,
+    steps_at_once: usize::MAX,
 };
 
 /// A correlation by user over one minute.
