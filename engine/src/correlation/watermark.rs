@@ -271,8 +271,8 @@ mod tests {
         assert_eq!(watermark.time, 15);
         watermark.stood_still();
         assert!(!watermark.tick(5000));
-        watermark.observe(1, 60);
         assert!(!watermark.tick(5009));
+        watermark.observe(1, 60);
         assert!(watermark.tick(5010));
         assert_eq!(watermark.time, 55);
     }
