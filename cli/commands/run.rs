@@ -41,6 +41,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         config = config.replayed_as(&name).map_err(anyhow::Error::msg)?;
     }
     begin_log(&config.log)?;
+    let format = config.log.format;
     let stop = Arc::new(AtomicBool::new(false));
     listen_to_signals(Arc::clone(&stop)).context("cannot listen to signals")?;
     // What is read for a reload is what was read for the start.
@@ -58,11 +59,20 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         tracing::error!("{problem}");
     }
     let ran = service.run(&stop);
-    if ran.is_ok() {
-        tracing::info!("stopped");
-    }
+    let status = match ran {
+        Ok(()) => {
+            tracing::info!("stopped");
+            Ok(Status::Success)
+        }
+        // Who reads JSON reads nothing else.
+        Err(error) if format == LogFormat::Json => {
+            tracing::error!("{error:#}");
+            Ok(Status::Failure)
+        }
+        Err(error) => Err(error),
+    };
     log::flush();
-    ran.map(|()| Status::Success)
+    status
 }
 
 /// The first signal ends the service in order, the second at once.

@@ -27,6 +27,8 @@ pub(crate) struct Broker {
     bootstrap: String,
     /// Where clients need a password, on a broker with access control.
     with_passwords: Option<String>,
+    /// Where clients need a certificate, on the same.
+    with_certificates: Option<String>,
     /// Its folder, unless it was there before us.
     folder: Option<tempfile::TempDir>,
 }
@@ -59,9 +61,12 @@ impl Broker {
         // Nothing drops it: its script ends it when this process has ended.
         SHARED
             .get_or_init(|| match std::env::var("KAFKA_BOOTSTRAP") {
-                Ok(bootstrap) if !bootstrap.is_empty() => {
-                    Some(Self { bootstrap, with_passwords: None, folder: None })
-                }
+                Ok(bootstrap) if !bootstrap.is_empty() => Some(Self {
+                    bootstrap,
+                    with_passwords: None,
+                    with_certificates: None,
+                    folder: None,
+                }),
                 _ => Self::launch(&[]),
             })
             .as_ref()
@@ -93,6 +98,7 @@ impl Broker {
             return Some(Self {
                 bootstrap: address("KAFKA_BOOTSTRAP=").expect("the address of the broker"),
                 with_passwords: address("KAFKA_BOOTSTRAP_SASL="),
+                with_certificates: address("KAFKA_BOOTSTRAP_TLS="),
                 folder: Some(folder),
             });
         }
@@ -107,6 +113,11 @@ impl Broker {
     /// Where clients with a password connect, on a broker with access control.
     pub(crate) fn bootstrap_with_passwords(&self) -> &str {
         self.with_passwords.as_deref().expect("a broker with access control")
+    }
+
+    /// Where clients with a certificate connect, on a broker with access control.
+    pub(crate) fn bootstrap_with_certificates(&self) -> &str {
+        self.with_certificates.as_deref().expect("a broker with access control")
     }
 
     /// Ends a node (they count from 1) as a power failure would.
@@ -302,7 +313,7 @@ pub(super) fn script(command: &str, folder: &Path, args: &[&str]) -> Output {
         .expect("the script runs")
 }
 
-/// The first of ports of which the script takes some, up to 202 above it. Below those that systems give to clients,
+/// The first of ports of which the script takes some, up to 203 above it. Below those that systems give to clients,
 /// so that a node that is down finds its port free again.
 pub(super) fn free_ports() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -311,7 +322,7 @@ pub(super) fn free_ports() -> u16 {
         let slot = (std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed)) % 40;
         let first = u16::try_from(20_000 + slot * 300).expect("a port");
         let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-        if (0..3).all(|node| (0..3).all(|port| free(first + node * 100 + port))) {
+        if (0..3).all(|node| (0..4).all(|port| free(first + node * 100 + port))) {
             return first;
         }
     }

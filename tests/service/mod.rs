@@ -11,3 +11,4 @@ mod replay;
 mod rolling;
 mod rules;
 mod running;
+mod security;

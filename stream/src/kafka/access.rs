@@ -189,6 +189,8 @@ fn producer(cluster: &Cluster<'_>) -> Result<BaseProducer, Finding> {
         .set("linger.ms", HELD_BACK)
         .create()
         .map_err(|error| wrong(&error))?;
+    // Tokens are made while polling.
+    producer.poll(Duration::ZERO);
     match producer.init_transactions(PATIENCE) {
         Ok(()) => Ok(producer),
         Err(error)

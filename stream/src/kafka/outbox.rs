@@ -169,6 +169,8 @@ impl Outbox {
         if delivery == Delivery::ExactlyOnce {
             // A coordinator that has just been elected needs a while.
             let patient = timeout * 6;
+            // Tokens are made while polling.
+            producer.poll(Duration::ZERO);
             let mut deadline = Instant::now() + patient;
             loop {
                 beat();

@@ -158,7 +158,10 @@ impl Ledger {
         if !reason.is_empty() {
             standing.reason = visible(reason, false).into_owned();
         }
-        let waits = matches!(trouble, Trouble::Unreachable | Trouble::Broker(_));
+        let waits = matches!(
+            trouble,
+            Trouble::Unreachable | Trouble::Broker(_) | Trouble::Refused | Trouble::Untrusted
+        );
         if waits || standing.said.is_some() {
             return None;
         }
@@ -268,7 +271,7 @@ fn tls_help(reason: &str) -> &'static str {
     } else if reason.contains("could not be verified") || reason.contains("verify failed") {
         "`ssl.ca.location` in `kafka.properties` must name the certificate of who signed that of the brokers, and their host must be in theirs"
     } else if reason.contains("alert") || reason.contains("client") {
-        "the brokers do not take our certificate: correct `ssl.certificate.location` and `ssl.key.location` in `kafka.properties`"
+        "the brokers do not take our certificate: `ssl.certificate.location` and `ssl.key.location` in `kafka.properties` must be of one that holds today, signed by whom they trust"
     } else {
         "correct the `ssl.` properties or `security.protocol` in `kafka.properties`"
     }
@@ -382,7 +385,8 @@ impl Troubles {
         [Trouble::Refused, Trouble::Untrusted].iter().find_map(|trouble| {
             let standing = ledger.standing.get(trouble)?;
             // One that is just starting may not know its users yet.
-            (standing.began.elapsed() >= GRACE).then(|| ledger.text(trouble, &standing.reason))
+            (standing.began.elapsed() >= GRACE * 3 / 4)
+                .then(|| ledger.text(trouble, &standing.reason))
         })
     }
 
@@ -486,6 +490,8 @@ fn trouble(code: Option<RDKafkaErrorCode>, reason: &str) -> Option<Trouble> {
         Code::AllBrokersDown => Trouble::Unreachable,
         Code::Authentication | Code::SaslAuthenticationFailed => Trouble::Refused,
         Code::SSL => Trouble::Untrusted,
+        // Certificates of clients are refused after the handshake.
+        Code::BrokerTransportFailure if reason.contains("SSL routines") => Trouble::Untrusted,
         Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut => {
             match broker_in(reason) {
                 Some(broker) => Trouble::Broker(broker),
@@ -592,10 +598,11 @@ mod tests {
     #[test]
     fn a_password_that_is_wrong_is_no_outage() {
         let (mut ledger, now) = (ledger(), Instant::now());
-        let line = ledger.met(Trouble::Refused, "invalid credentials", now);
-        assert!(texts(line)[0].contains("invalid credentials; correct `sasl.username`"));
+        ledger.met(Trouble::Refused, "invalid credentials", now);
         ledger.met(Trouble::Unreachable, "1/1 brokers are down", now);
-        assert!(ledger.tick(now + Duration::from_secs(10)).is_empty());
+        let lines = texts(ledger.tick(now + Duration::from_secs(10)));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        assert!(lines[0].contains("invalid credentials; correct `sasl.username`"), "{lines:?}");
     }
 
     #[test]
@@ -628,6 +635,10 @@ mod tests {
             assert_eq!(trouble(code, reason), Some(Trouble::Missing("a.raw".to_owned())));
         }
         assert_eq!(trouble(Some(RDKafkaErrorCode::PartitionEOF), ""), None);
+        let alert = "ssl://127.0.0.1:9095/bootstrap: Receive failed: error:0A000416:SSL routines::sslv3 alert certificate unknown";
+        let code = Some(RDKafkaErrorCode::BrokerTransportFailure);
+        assert_eq!(trouble(code, alert), Some(Trouble::Untrusted));
+        assert!(tls_help(plain(alert)).contains("`ssl.certificate.location`"));
     }
 
     #[test]
