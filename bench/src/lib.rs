@@ -4,5 +4,6 @@
 pub mod agree;
 pub mod cpu_time;
 pub mod files;
+pub mod service;
 pub mod stage;
 pub mod topic;

@@ -9,10 +9,11 @@
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
+use sigmund_bench::service::{Service, ended};
 use sigmund_bench::topic::{self, client};
 use std::error::Error;
 use std::io::Write as _;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 type Failed = Box<dyn Error>;
@@ -40,63 +41,17 @@ struct Spent {
     rate: f64,
 }
 
-/// CPU time of a process so far (user and system, in steps of 10 ms), and whether it has ended but was not waited for yet.
-/// Fields 3, 14 and 15 of `/proc/PID/stat` (proc_pid_stat(5)).
-fn cpu_of(process: &Child) -> Result<(Duration, bool), Failed> {
-    let text = std::fs::read_to_string(format!("/proc/{}/stat", process.id()))?;
-    // The name before may hold blanks.
-    let (_, rest) = text.rsplit_once(')').ok_or("`stat` without a name")?;
-    let words: Vec<&str> = rest.split_whitespace().collect();
-    let ticks = |at: usize| -> Result<u64, Failed> { Ok(words.get(at).ok_or("short")?.parse()?) };
-    Ok((Duration::from_millis((ticks(11)? + ticks(12)?) * 10), words.first() == Some(&"Z")))
-}
-
-/// Waits until a process ends: its CPU time.
-fn ended(mut process: Child) -> Result<Duration, Failed> {
-    let begin = Instant::now();
-    loop {
-        let (cpu, over) = cpu_of(&process)?;
-        if over {
-            let status = process.wait()?;
-            return match status.code() {
-                Some(0 | 1) => Ok(cpu),
-                _ => Err(format!("it ended with {status}").into()),
-            };
-        }
-        if begin.elapsed() > PATIENCE {
-            process.kill()?;
-            return Err("it does not end".into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
 impl Bench {
-    fn command(&self, what: &[&str], application: &str, raw: &str) -> Command {
-        let mut command = Command::new(&self.sigmund);
-        command
-            .args(what)
-            .args(["--no-config", "--bootstrap-servers", &self.bootstrap])
-            .args(["--set", &format!("application={application}")])
-            .args(["--set", &format!("sources=[{{topics: [{raw}]}}]")])
-            .args(["--set", &format!("rules.paths=[{}]", self.rules.join(", "))])
-            .args(["--set", "correlation.partitions=4", "--set", "http.listen=off"]);
-        self.settings.iter().for_each(|setting| {
-            command.args(["--set", setting]);
-        });
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        command
-    }
-
     /// Consumes all events of a topic with an application of its own.
     fn service(&self, raw: &str, lanes: usize) -> Result<Spent, Failed> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
-        let application = format!("cost-{now}");
-        if !self.command(&["topics", "create"], &application, raw).status()?.success() {
-            return Err("cannot make the topics".into());
-        }
+        let mut settings = self.settings.clone();
+        settings.push(format!("lanes={lanes}"));
+        // What the events are, it finds out as `hunt` does.
+        settings.push(format!("sources=[{{topics: [{raw}]}}]"));
+        let service =
+            Service::prepare((&self.bootstrap, &self.sigmund), raw, &self.rules, &settings)?;
         let consumer: BaseConsumer = client(&self.bootstrap)
-            .set("group.id", format!("{application}.detect"))
+            .set("group.id", format!("{}.detect", service.application))
             .set("enable.auto.commit", "false")
             .create()?;
         let mut wanted = 0;
@@ -106,8 +61,7 @@ impl Bench {
             list.add_partition(raw, partition);
         }
         let begin = Instant::now();
-        let mut run = self.command(&["run"], &application, raw);
-        let process = run.args(["--set", &format!("lanes={lanes}")]).spawn()?;
+        let running = service.run()?;
         let mut committed = -1;
         // When the first were consumed, and how many.
         let mut first = None;
@@ -117,7 +71,7 @@ impl Bench {
         } else {
             committed < wanted
         } {
-            if begin.elapsed() > PATIENCE || cpu_of(&process)?.1 {
+            if begin.elapsed() > PATIENCE || running.cpu()?.1 {
                 return Err("the service does not consume the events".into());
             }
             std::thread::sleep(Duration::from_millis(50));
@@ -137,8 +91,7 @@ impl Bench {
         let rate = first.map_or(0.0, |(since, before)| {
             (committed - before) as f64 / since.elapsed().as_secs_f64()
         });
-        Command::new("kill").arg(process.id().to_string()).status()?;
-        Ok(Spent { cpu: ended(process)?, rate })
+        Ok(Spent { cpu: running.stop()?, rate })
     }
 
     fn hunt(&self, log: &std::path::Path, events: usize) -> Result<Spent, Failed> {
@@ -147,9 +100,9 @@ impl Bench {
         self.rules.iter().for_each(|rules| {
             command.args(["-r", rules]);
         });
-        let process = command.arg(log).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+        let mut process = command.arg(log).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let begin = Instant::now();
-        let cpu = ended(process)?;
+        let cpu = ended(&mut process)?;
         Ok(Spent { cpu, rate: events as f64 / begin.elapsed().as_secs_f64() })
     }
 }

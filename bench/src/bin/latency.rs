@@ -10,17 +10,17 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
+use sigmund_bench::service::Service;
 use sigmund_bench::topic::{self, client};
 use std::collections::HashMap;
 use std::error::Error;
-use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const RULES: &str = "title: One
 id: 8e0c6a5e-5b40-4c7a-9a7e-0a5f0c1d0001
 name: one
 level: low
-logsource: {category: latency}
+logsource: {category: bench}
 detection:
   selection: {mark: wanted}
   condition: selection
@@ -53,42 +53,16 @@ fn main() -> Result<(), Failed> {
         Some(text) => Some(text.parse()?),
     };
     let seconds: u64 = arguments.next().map_or(Ok(20), |text| text.parse())?;
-    let application = format!("latency-{}", nanos());
     let folder = tempfile::tempdir()?;
     let rules = folder.path().join("rules.yml");
     std::fs::write(&rules, RULES)?;
-    let raw = format!("{application}.raw");
-    let options = |command: &mut Command| {
-        command
-            .args(["--no-config", "--bootstrap-servers", &bootstrap])
-            .args(["--set", &format!("application={application}")])
-            .args([
-                "--set",
-                &format!("sources=[{{topics: [{raw}], log_sources: ['category=latency']}}]"),
-            ])
-            .args(["--set", &format!("rules.paths=[{}]", rules.display())])
-            .args(["--set", "correlation.partitions=4", "--set", "http.listen=off"]);
-    };
-    let settings: Vec<String> = arguments.collect();
-    // The topic of events is the user's to make.
-    let admin: BaseProducer =
-        client(&bootstrap).set("allow.auto.create.topics", "true").create()?;
+    let raw = format!("latency-{}.raw", nanos());
     topic::make(&bootstrap, &raw, 2)?;
-    let mut make = Command::new(&sigmund);
-    options(make.args(["topics", "create"]));
-    if !make.output()?.status.success() {
-        return Err("cannot make the topics".into());
-    }
-    let mut run = Command::new(&sigmund);
-    options(run.arg("run"));
-    settings.iter().for_each(|setting| {
-        run.args(["--set", setting]);
-    });
-    let mut service = run.spawn()?;
-    let measured = measure(&bootstrap, &application, &raw, &admin, rate, seconds);
-    let _ = service.kill();
-    let _ = service.wait();
-    let (events, alerts, rate) = measured?;
+    let (rules, settings) = ([rules.display().to_string()], Vec::from_iter(arguments));
+    let service = Service::prepare((&bootstrap, &sigmund), &raw, &rules, &settings)?;
+    let running = service.run()?;
+    let (events, alerts, rate) = measure(&service, rate, seconds)?;
+    drop(running);
     for (what, mut times) in [("detections", events), ("alerts", alerts)] {
         times.sort_unstable();
         let at = |part: usize| times.get(times.len() * part / 1000).map_or(0, Duration::as_millis);
@@ -210,13 +184,12 @@ const WARM: Duration = Duration::from_secs(8);
 
 /// From sending to reading, of detections and of alerts, and the rate.
 fn measure(
-    bootstrap: &str,
-    application: &str,
-    raw: &str,
-    producer: &BaseProducer,
+    service: &Service,
     rate: Option<u64>,
     seconds: u64,
 ) -> Result<(Vec<Duration>, Vec<Duration>, u64), Failed> {
+    let Service { bootstrap, application, raw, .. } = service;
+    let producer: &BaseProducer = &client(bootstrap).create()?;
     let consumer: BaseConsumer = client(bootstrap)
         .set("group.id", format!("{application}-reader"))
         .set("isolation.level", "read_committed")
