@@ -29,7 +29,10 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     let reading = plan::reading(&args.log_options)?;
     let loaded = Loaded::new(&args.rules, &args.filter, &reading.routing)?;
     loaded.report(printer)?;
-    let Loaded { mut rules, files } = loaded;
+    let Loaded { mut rules, mut files } = loaded;
+    // Nobody reads the texts any more: what is compiled now may have their place.
+    files.texts = Vec::new();
+    rules.set.warm();
     if rules.cards.is_empty() {
         match rules.left_out {
             0 => bail!("no rule is left to hunt with"),

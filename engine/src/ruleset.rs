@@ -2,9 +2,9 @@
 
 use crate::alias::{AliasTable, Source};
 use crate::compile::bucket::{Bucket, bound_values};
-use crate::compile::expr::{Expr, Lowering, group_literals};
+use crate::compile::expr::{Expr, lower};
 use crate::compile::expression;
-use crate::compile::predicate::{Predicates, Test};
+use crate::compile::predicate::{Interner, Predicates, Test};
 use crate::oracle::Oracle;
 use crate::{FieldTable, Route, Slot};
 use sigmund_sigma::{Diagnostic, LogSource, Rule};
@@ -70,21 +70,21 @@ impl RuleSet {
             })
         };
         let event_id = slot(EVENT_ID);
-        let mut predicates = Predicates::default();
+        let mut interner = Interner::default();
         let (mut kept, mut exprs, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
         for rule in rules {
-            let mut lowering = Lowering { predicates: &mut predicates, slot: &mut slot };
-            let expr = lowering.rule(&rule);
+            let expr = lower(&rule, &mut interner, &mut slot);
             if let Some(diagnostic) = check_regexes(&rule) {
                 diagnostics.push(diagnostic);
                 continue;
             }
-            exprs.push(group_literals(expr, &mut predicates));
+            exprs.push(expr);
             kept.push(Arc::new(rule));
         }
         for name in read {
             slot(name);
         }
+        let predicates = interner.finish();
         let mut groups: BTreeMap<LogSource, Group> = BTreeMap::new();
         for (number, (rule, expr)) in kept.iter().zip(&exprs).enumerate() {
             let number = number as u32;
@@ -105,7 +105,6 @@ impl RuleSet {
                 None => group.unbound.0.push(number),
             }
         }
-        predicates.freeze();
         let table = Arc::new(field_table(&names, aliases, extra));
         let oracles = kept.iter().map(|_| OnceLock::new()).collect();
         let groups = groups.into_values().collect();

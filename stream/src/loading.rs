@@ -333,6 +333,7 @@ impl Loading {
                 && !elsewhere.contains(&(Arc::clone(&metadata.source), metadata.span))
         };
         let rules = Rules::of(collection, &files.texts, &wants, &self.routing);
+        rules.set.warm();
         let answers = answers(&files.texts, &records, &rules.diagnostics, &whole);
         for (metadata, extension) in rules.extensions() {
             let warning = |problem| format!("rule `{}`: {problem}", metadata.title);

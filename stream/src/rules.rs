@@ -89,7 +89,6 @@ impl Rules {
             extra.push(name);
         }
         let (set, refused) = RuleSet::compile(kept, &aliases, &extra, &read);
-        set.warm();
         diagnostics.extend(refused);
         let cards: Vec<RuleCard> =
             set.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();

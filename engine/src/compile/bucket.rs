@@ -78,9 +78,9 @@ impl FieldTriggers {
 }
 
 #[derive(Default)]
-struct Building {
-    literals: Vec<Literal>,
-    index: HashMap<Literal, u32, ahash::RandomState>,
+struct Building<'p> {
+    literals: Vec<&'p Literal>,
+    index: HashMap<&'p Literal, u32, ahash::RandomState>,
     by_literal: Vec<Vec<u32>>,
     triggers: Vec<Trigger>,
     always: Vec<u32>,
@@ -98,7 +98,7 @@ impl Bucket {
     ) -> Self {
         let mut out = Vec::with_capacity(rules.len());
         let mut always = Vec::new();
-        let mut fields: Vec<(Slot, Building)> = Vec::new();
+        let mut fields: Vec<(Slot, Building<'_>)> = Vec::new();
         let mut keywords: Vec<(Box<[u8]>, Vec<u32>)> = Vec::new();
         for (rule, expr) in rules {
             let folded;
@@ -131,7 +131,7 @@ impl Bucket {
                         match keywords.iter_mut().find(|(text, _)| *text == literal.text) {
                             Some((_, rules)) if rules.last() != Some(&index) => rules.push(index),
                             Some(_) => {}
-                            None => keywords.push((literal.text, vec![index])),
+                            None => keywords.push((literal.text.clone(), vec![index])),
                         }
                     }
                     continue;
@@ -157,8 +157,8 @@ impl Bucket {
     }
 }
 
-impl Building {
-    fn add(&mut self, rule: u32, local: &Expr, predicates: &Predicates) {
+impl<'p> Building<'p> {
+    fn add(&mut self, rule: u32, local: &Expr, predicates: &'p Predicates) {
         let trigger = self.triggers.len() as u32;
         let literals = necessary(local, predicates);
         let is_certain = literals.is_some() && holds_by_any_literal(local, predicates);
@@ -168,7 +168,7 @@ impl Building {
             Some(literals) => {
                 for literal in literals {
                     let next = self.literals.len() as u32;
-                    let id = *self.index.entry(literal.clone()).or_insert(next);
+                    let id = *self.index.entry(literal).or_insert(next);
                     if id == next {
                         self.literals.push(literal);
                         self.by_literal.push(Vec::new());
@@ -194,7 +194,7 @@ impl Building {
     fn finish(self, field: Slot) -> FieldTriggers {
         FieldTriggers {
             field,
-            literals: LiteralSet::new(&self.literals),
+            literals: LiteralSet::new(self.literals.iter().copied()),
             as_written: OnceLock::new(),
             by_literal: self.by_literal.into_iter().map(Into::into).collect(),
             triggers: self.triggers.into(),

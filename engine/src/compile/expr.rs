@@ -1,6 +1,6 @@
 //! From a checked rule to a boolean expression over predicates.
 
-use super::predicate::{Predicate, Predicates, Test, test_of};
+use super::predicate::{Interner, Literal, Predicate, Test, test_of};
 use crate::Slot;
 use sigmund_sigma::condition::Condition;
 use sigmund_sigma::rule::{Item, Rule, Search, Selection};
@@ -23,16 +23,27 @@ pub(crate) enum Expr {
 /// The pseudo field of keyword predicates.
 pub(crate) const KEYWORD: Slot = Slot(u32::MAX);
 
-/// Lowers rules; owns nothing but the interner.
-pub(crate) struct Lowering<'a> {
-    pub(crate) predicates: &'a mut Predicates,
-    /// Numbers the fields that rules name.
-    pub(crate) slot: &'a mut dyn FnMut(&str) -> Slot,
+/// The condition of a rule. `slot` numbers the fields that it names.
+pub(crate) fn lower(
+    rule: &Rule,
+    interner: &mut Interner,
+    slot: &mut dyn FnMut(&str) -> Slot,
+) -> Expr {
+    let mut lowering = Lowering { tests: Vec::new(), slot };
+    let expr = lowering.rule(rule);
+    let mut tests = lowering.tests;
+    group_literals(expr, &mut tests, interner)
+}
+
+/// Lowers one rule. Its tests are numbered by themselves at first: literals that become one list are not predicates of their own.
+struct Lowering<'a> {
+    tests: Vec<Option<Predicate>>,
+    slot: &'a mut dyn FnMut(&str) -> Slot,
 }
 
 impl Lowering<'_> {
     /// The whole rule: any condition, all filters, all added searches.
-    pub(crate) fn rule(&mut self, rule: &Rule) -> Expr {
+    fn rule(&mut self, rule: &Rule) -> Expr {
         let mut all = vec![Expr::Or(
             rule.conditions.iter().map(|c| self.condition(c, &rule.selections)).collect(),
         )];
@@ -89,7 +100,8 @@ impl Lowering<'_> {
         if field == KEYWORD {
             test = keyword_test(test);
         }
-        let id = self.predicates.intern(Predicate { field, test });
+        let id = self.tests.len() as u32;
+        self.tests.push(Some(Predicate { field, test }));
         if field == KEYWORD { Expr::Keyword(id) } else { Expr::Test(id) }
     }
 }
@@ -169,49 +181,57 @@ pub(crate) fn without_keywords(expr: &Expr, wanted: bool) -> Expr {
     }
 }
 
-/// Joins the literals of one field in an OR to one [`Test::AnyLiteral`], so that long lists are one predicate.
-pub(crate) fn group_literals(expr: Expr, predicates: &mut Predicates) -> Expr {
+/// Joins the literals of one field in an OR to one [`Test::AnyLiteral`], so that long lists are one predicate, and interns the tests. Each
+/// occurs once.
+fn group_literals(expr: Expr, tests: &mut [Option<Predicate>], interner: &mut Interner) -> Expr {
     match expr {
         Expr::And(parts) => {
-            Expr::And(parts.into_iter().map(|part| group_literals(part, predicates)).collect())
+            Expr::And(parts.into_iter().map(|part| group_literals(part, tests, interner)).collect())
         }
-        Expr::Not(part) => Expr::Not(Box::new(group_literals(*part, predicates))),
+        Expr::Not(part) => Expr::Not(Box::new(group_literals(*part, tests, interner))),
         Expr::Or(parts) => {
-            let mut by_field: Vec<(Slot, Vec<u32>)> = Vec::new();
+            let mut by_field: Vec<(Slot, Vec<Literal>)> = Vec::new();
             let mut others = Vec::new();
             for part in parts {
-                match part {
-                    Expr::Test(id) if matches!(predicates.get(id).test, Test::Literal(_)) => {
-                        let field = predicates.get(id).field;
+                let literal = match &part {
+                    Expr::Test(id) => tests[*id as usize]
+                        .take_if(|predicate| matches!(predicate.test, Test::Literal(_))),
+                    _ => None,
+                };
+                match literal {
+                    Some(Predicate { field, test: Test::Literal(literal) }) => {
                         match by_field.iter_mut().find(|(known, _)| *known == field) {
-                            Some((_, ids)) => ids.push(id),
-                            None => by_field.push((field, vec![id])),
+                            Some((_, literals)) => literals.push(literal),
+                            None => by_field.push((field, vec![literal])),
                         }
                     }
-                    other => others.push(group_literals(other, predicates)),
+                    _ => others.push(group_literals(part, tests, interner)),
                 }
             }
             let mut out = Vec::new();
-            for (field, ids) in by_field {
-                if ids.len() < 3 {
-                    out.extend(ids.into_iter().map(Expr::Test));
+            let mut intern = |field, test| Expr::Test(interner.intern(Predicate { field, test }));
+            for (field, mut literals) in by_field {
+                if literals.len() < 3 {
+                    let each = literals.into_iter().map(Test::Literal);
+                    out.extend(each.map(|test| intern(field, test)));
                     continue;
                 }
-                let mut literals: Vec<_> = ids
-                    .iter()
-                    .filter_map(|id| match &predicates.get(*id).test {
-                        Test::Literal(literal) => Some(literal.clone()),
-                        _ => None,
-                    })
-                    .collect();
                 literals.sort();
                 literals.dedup();
-                let test = Test::AnyLiteral(literals.into());
-                out.push(Expr::Test(predicates.intern(Predicate { field, test })));
+                out.push(intern(field, Test::AnyLiteral(literals.into())));
             }
             out.extend(others);
             if out.len() == 1 { out.swap_remove(0) } else { Expr::Or(out) }
         }
-        other => other,
+        Expr::Test(id) | Expr::Keyword(id) => {
+            let predicate = tests[id as usize].take().expect("each test occurs once");
+            let interned = interner.intern(predicate);
+            if matches!(expr, Expr::Test(_)) {
+                Expr::Test(interned)
+            } else {
+                Expr::Keyword(interned)
+            }
+        }
+        Expr::True | Expr::False => expr,
     }
 }

@@ -27,12 +27,11 @@ pub(crate) struct LiteralSet {
 }
 
 impl LiteralSet {
-    pub(crate) fn new(literals: &[Literal]) -> Self {
+    pub(crate) fn new<'a>(literals: impl Iterator<Item = &'a Literal>) -> Self {
         let (mut front, mut back) = (Vec::new(), Vec::new());
         let mut inner: Vec<Vec<(&[u8], u32)>> = vec![Vec::new(); STRIDES.len()];
         let (mut few, mut tiny): (Vec<(&[u8], u32)>, Vec<_>) = (Vec::new(), Vec::new());
-        for (id, literal) in literals.iter().enumerate() {
-            let id = id as u32;
+        for (id, literal) in (0u32..).zip(literals) {
             let text = &literal.text;
             match (literal.place, text.len()) {
                 (Place::Whole | Place::Start, _) => {
@@ -255,7 +254,7 @@ mod tests {
                 let literal = planted.get(&literals);
                 text.insert_str(text.len() / 2, std::str::from_utf8(&literal.text).unwrap());
             }
-            let set = LiteralSet::new(&literals);
+            let set = LiteralSet::new(literals.iter());
             let mut hits = vec![];
             set.scan(text.as_bytes(), |id| { hits.push(id); true });
             hits.sort_unstable();

@@ -9,6 +9,8 @@ use crate::fold::fold_char;
 use ipnet::IpNet;
 use sigmund_sigma::value::{Anchor, Comparison, DatePart, Matcher, Pattern, Regex, Token};
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 
 /// Where a literal must stand in the value.
@@ -71,6 +73,17 @@ pub(crate) enum Test {
     DatePart(DatePart, Option<Comparison>, i64),
 }
 
+impl Test {
+    /// The literals of which a value must have one, if that is all that is asked.
+    pub(crate) fn literals(&self) -> Option<&[Literal]> {
+        match self {
+            Self::Literal(literal) => Some(std::slice::from_ref(literal)),
+            Self::AnyLiteral(literals) => Some(literals),
+            _ => None,
+        }
+    }
+}
+
 /// A test on a field.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Predicate {
@@ -78,43 +91,63 @@ pub(crate) struct Predicate {
     pub(crate) test: Test,
 }
 
-/// All predicates of a rule set.
+/// Numbers predicates while rules are compiled.
 #[derive(Debug, Default)]
-pub(crate) struct Predicates {
-    all: Vec<Predicate>,
-    index: HashMap<Predicate, u32, ahash::RandomState>,
-    regexes: Vec<OnceLock<Option<Arc<Expression>>>>,
-    sets: Vec<OnceLock<LiteralSet>>,
-    witnesses: Vec<OnceLock<Option<Witness>>>,
+pub(crate) struct Interner(HashMap<Predicate, u32, ahash::RandomState>);
+
+impl Interner {
+    /// The number of a predicate.
+    pub(crate) fn intern(&mut self, predicate: Predicate) -> u32 {
+        let next = self.0.len() as u32;
+        *self.0.entry(predicate).or_insert(next)
+    }
+
+    /// All of them, by number.
+    pub(crate) fn finish(self) -> Predicates {
+        let mut numbered: Vec<(Predicate, u32)> = self.0.into_iter().collect();
+        numbered.sort_unstable_by_key(|(_, id)| *id);
+        let all: Box<[Predicate]> = numbered.into_iter().map(|(predicate, _)| predicate).collect();
+        Predicates {
+            regexes: all.iter().map(|_| OnceLock::new()).collect(),
+            sets: all.iter().map(|_| LazySet::default()).collect(),
+            witnesses: all.iter().map(|_| OnceLock::new()).collect(),
+            all,
+        }
+    }
 }
 
+/// All predicates of a rule set.
+#[derive(Debug)]
+pub(crate) struct Predicates {
+    all: Box<[Predicate]>,
+    regexes: Box<[OnceLock<Option<Arc<Expression>>>]>,
+    sets: Box<[LazySet]>,
+    witnesses: Box<[OnceLock<Option<Witness>>]>,
+}
+
+/// The index over a list of literals, once it is worth making.
+#[derive(Debug, Default)]
+struct LazySet {
+    /// How often it would have been used.
+    asked: AtomicU32,
+    made: OnceLock<Box<LiteralSet>>,
+}
+
+/// Shorter lists are faster tried one by one.
+const LONG_LIST: usize = 8;
+
+/// Making an index takes as long as trying its literals about so many times.
+const WORTH_AN_INDEX: u32 = 16;
+
 /// Literals of which every value that passes a test has one, and a guess of how often any of them is there.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Witness {
     pub(crate) chance: f64,
-    pub(crate) literals: Box<[Literal]>,
+    /// `None` if they are those of the test itself.
+    pub(crate) derived: Option<Box<[Literal]>>,
 }
 
 impl Predicates {
-    pub(crate) fn intern(&mut self, predicate: Predicate) -> u32 {
-        if let Some(&known) = self.index.get(&predicate) {
-            return known;
-        }
-        let id = self.all.len() as u32;
-        self.all.push(predicate.clone());
-        self.regexes.push(OnceLock::new());
-        self.sets.push(OnceLock::new());
-        self.witnesses.push(OnceLock::new());
-        self.index.insert(predicate, id);
-        id
-    }
-
-    /// Drops the interning index; nothing is added afterwards.
-    pub(crate) fn freeze(&mut self) {
-        self.index = HashMap::default();
-        self.all.shrink_to_fit();
-    }
-
     #[inline]
     pub(crate) fn get(&self, id: u32) -> &Predicate {
         &self.all[id as usize]
@@ -124,19 +157,35 @@ impl Predicates {
         self.all.len()
     }
 
-    /// The witness of a predicate, worked out once.
-    pub(crate) fn witness(&self, id: u32) -> Option<&Witness> {
+    /// How likely the witness of a predicate is, worked out once; `None` if there is no witness.
+    pub(crate) fn chance(&self, id: u32) -> Option<f64> {
+        Some(self.witness(id)?.chance)
+    }
+
+    /// The literals of the witness of a predicate; `None` if there is no witness.
+    pub(crate) fn necessary(&self, id: u32) -> Option<&[Literal]> {
+        match &self.witness(id)?.derived {
+            Some(literals) => Some(literals),
+            None => self.get(id).test.literals(),
+        }
+    }
+
+    fn witness(&self, id: u32) -> Option<&Witness> {
         self.witnesses[id as usize]
             .get_or_init(|| super::trigger::witness(&self.get(id).test))
             .as_ref()
     }
 
-    /// The index over a long list of literals, made at its first use; short lists are faster tried one by one.
+    /// The index over a long list of literals, if it was asked for often enough: else they are tried one by one.
     #[inline]
     pub(crate) fn set(&self, id: u32) -> Option<&LiteralSet> {
         match &self.get(id).test {
-            Test::AnyLiteral(literals) if literals.len() > 8 => {
-                Some(self.sets[id as usize].get_or_init(|| LiteralSet::new(literals)))
+            Test::AnyLiteral(literals) if literals.len() > LONG_LIST => {
+                let LazySet { asked, made } = &self.sets[id as usize];
+                if made.get().is_none() && asked.fetch_add(1, Relaxed) < WORTH_AN_INDEX {
+                    return None;
+                }
+                Some(made.get_or_init(|| Box::new(LiteralSet::new(literals.iter()))))
             }
             _ => None,
         }

@@ -176,29 +176,29 @@ fn penalty(field: Slot, local: &Expr, predicates: &Predicates) -> f64 {
     keywords + no_literals
 }
 
-/// Works out the witness of a test; see [`Predicates::witness`].
+/// Works out the witness of a test.
 pub(crate) fn witness(test: &Test) -> Option<Witness> {
-    let literals: Box<[Literal]> = match test {
-        Test::Literal(literal) => [literal.clone()].into(),
-        Test::AnyLiteral(literals) => literals.clone(),
+    let derived: Option<Box<[Literal]>> = match test {
         Test::Wildcard(wildcard) => {
-            [Literal { place: Place::Anywhere, text: wildcard.longest_literal()? }].into()
+            Some([Literal { place: Place::Anywhere, text: wildcard.longest_literal()? }].into())
         }
-        Test::Regex(regex) => required_literals(regex)?
-            .into_iter()
-            .map(|text| Literal { place: Place::Anywhere, text })
-            .collect(),
-        _ => return None,
+        Test::Regex(regex) => {
+            let anywhere = |text| Literal { place: Place::Anywhere, text };
+            Some(required_literals(regex)?.into_iter().map(anywhere).collect())
+        }
+        _ => None,
     };
+    let literals = derived.as_deref().or_else(|| test.literals())?;
     let usable =
         literals.iter().all(|literal| !literal.text.is_empty() || literal.place == Place::Whole);
-    usable.then(|| Witness { chance: literals.iter().map(rarity).sum(), literals })
+    let chance = literals.iter().map(rarity).sum();
+    usable.then_some(Witness { chance, derived })
 }
 
 /// The chance of the rarest necessary set of literals of an expression over one field; `None` if there is none.
 fn necessary_chance(expr: &Expr, predicates: &Predicates) -> Option<f64> {
     match expr {
-        Expr::Test(id) | Expr::Keyword(id) => Some(predicates.witness(*id)?.chance),
+        Expr::Test(id) | Expr::Keyword(id) => predicates.chance(*id),
         Expr::And(parts) => parts
             .iter()
             .filter_map(|part| necessary_chance(part, predicates))
@@ -209,14 +209,10 @@ fn necessary_chance(expr: &Expr, predicates: &Predicates) -> Option<f64> {
 }
 
 /// The rarest necessary set of literals of an expression over one field.
-pub(crate) fn necessary(expr: &Expr, predicates: &Predicates) -> Option<Vec<Literal>> {
+pub(crate) fn necessary<'p>(expr: &Expr, predicates: &'p Predicates) -> Option<Vec<&'p Literal>> {
     match expr {
-        Expr::Test(id) | Expr::Keyword(id) => Some(predicates.witness(*id)?.literals.to_vec()),
-        Expr::And(parts) => {
-            let chances =
-                parts.iter().filter_map(|part| Some((necessary_chance(part, predicates)?, part)));
-            necessary(chances.min_by(|a, b| a.0.total_cmp(&b.0))?.1, predicates)
-        }
+        Expr::Test(id) | Expr::Keyword(id) => Some(predicates.necessary(*id)?.iter().collect()),
+        Expr::And(parts) => necessary(rarest(parts, predicates)?, predicates),
         Expr::Or(parts) => {
             let mut all = Vec::new();
             for part in parts {
@@ -226,6 +222,12 @@ pub(crate) fn necessary(expr: &Expr, predicates: &Predicates) -> Option<Vec<Lite
         }
         Expr::Not(_) | Expr::True | Expr::False => None,
     }
+}
+
+/// The part whose necessary literals are the rarest.
+fn rarest<'e>(parts: &'e [Expr], predicates: &Predicates) -> Option<&'e Expr> {
+    let chances = parts.iter().filter_map(|part| Some((necessary_chance(part, predicates)?, part)));
+    Some(chances.min_by(|a, b| a.0.total_cmp(&b.0))?.1)
 }
 
 /// A guess of how often an expression is true.

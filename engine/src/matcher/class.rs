@@ -53,7 +53,7 @@ impl Keywords {
             })
             .map(|(_, id)| id)
             .collect();
-        Self { folded: LiteralSet::new(&whole), plain, numeric, rules }
+        Self { folded: LiteralSet::new(whole.iter()), plain, numeric, rules }
     }
 }
 

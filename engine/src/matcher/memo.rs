@@ -27,7 +27,9 @@ pub(super) struct Memo {
 
 impl Default for Memo {
     fn default() -> Self {
-        Self { entries: vec![Entry::default(); 1 << ENTRIES_LOG].into(), keys: Vec::new(), turn: 0 }
+        // Room for all keys from the start: pages that are not written yet cost nothing, and nothing is copied as it fills.
+        let keys = Vec::with_capacity(KEY_BYTES);
+        Self { entries: vec![Entry::default(); 1 << ENTRIES_LOG].into(), keys, turn: 0 }
     }
 }
 
