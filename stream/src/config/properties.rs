@@ -46,7 +46,7 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["group.id"], "it is made of `application`, one for each stage"),
     (
         &["group.instance.id"],
-        "each lane is a member of its own; a shared name would throw the others out",
+        "each lane is a member of its own, named after `instance`; a shared name would throw the others out",
     ),
     (&["group.protocol"], "it is `kafka.group_protocol`"),
     (&["client.id"], "each client has its own, made of `application` and `instance`"),

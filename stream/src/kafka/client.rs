@@ -15,6 +15,8 @@ pub struct Clients {
     application: String,
     prefix: Option<String>,
     instance: String,
+    /// Processes keep the name over restarts.
+    is_named: bool,
     protocol: GroupProtocol,
     delivery: Delivery,
     timeout: Duration,
@@ -51,6 +53,7 @@ impl Clients {
             application: config.application.clone(),
             prefix: config.prefix.clone(),
             instance: instance.to_owned(),
+            is_named: config.instance.is_some(),
             protocol: config.kafka.group_protocol,
             delivery: config.delivery,
             timeout: config.transaction.timeout.duration(),
@@ -112,6 +115,10 @@ impl Clients {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed");
+        if self.is_named {
+            // Static membership (KIP-345): one that comes back has its partitions at once, and need not wait until the group has missed it.
+            config.set("group.instance.id", format!("{}-{lane}", self.instance));
+        }
         let mut default = |name: &str, value: &str| {
             if config.get(name).is_none() {
                 config.set(name, value);
