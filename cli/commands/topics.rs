@@ -3,8 +3,10 @@
 use super::{Status, config};
 use crate::args::TopicsCommand;
 use crate::printer::Printer;
+use crate::sources;
 use sigmund_stream::config::Config;
 use sigmund_stream::kafka::topics::{self, Finding};
+use sigmund_stream::loading::Loading;
 use sigmund_stream::words::plural;
 use std::io::Write as _;
 
@@ -48,7 +50,14 @@ fn create(config: &Config, copies: Option<u8>, printer: &Printer) -> anyhow::Res
 }
 
 fn check(config: &Config, printer: &Printer) -> anyhow::Result<Status> {
-    let findings = topics::check(config)?;
+    // Mistakes in rules are told by `check` and `run`.
+    let rules = Loading::new(&config.rules, &sources::starter_pack().texts);
+    let rules = rules.map(|loading| loading.load(None).rules);
+    if let Err(error) = &rules {
+        printer.warn(&format!("timespans of rules are not looked at: {error:#}"));
+    }
+    let longest = rules.as_ref().ok().and_then(|rules| rules.longest());
+    let findings = topics::check(config, longest)?;
     report(&findings, printer);
     if findings.iter().any(|finding| finding.is_error) {
         return Ok(Status::Findings);

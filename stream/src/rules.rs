@@ -132,6 +132,14 @@ impl Rules {
         self.len() == 0
     }
 
+    /// The correlation with the longest timespan, in nanoseconds.
+    #[must_use]
+    pub fn longest(&self) -> Option<(&str, i64)> {
+        let all = self.correlations.rules();
+        let spans = all.filter_map(|rule| Some((&*rule.metadata.title, rule.timespan?)));
+        spans.max_by_key(|(_, span)| *span)
+    }
+
     /// The topics that rules name for their detections.
     #[must_use]
     pub fn output_topics(&self) -> BTreeSet<String> {

@@ -328,7 +328,9 @@ impl Service {
 
     /// Topics that are missing or made otherwise than needed would lose or confuse state.
     fn refuse_wrong_topics(&self) -> anyhow::Result<()> {
-        let findings = topics::check(&self.config).context("cannot check the topics")?;
+        let snapshot = self.snapshots.newest();
+        let findings = topics::check(&self.config, snapshot.rules.longest());
+        let findings = findings.context("cannot check the topics")?;
         let mut wrong = 0;
         for finding in findings {
             if finding.is_error {

@@ -157,6 +157,15 @@ pub(super) fn mistake(config: &Config, name: &str, value: &str) -> Option<Mistak
             help: Some("remove it, or write `group_protocol: classic`".to_owned()),
         });
     }
+    let least = crate::kafka::topics::STATE_RECORD_LIMIT;
+    if name == "message.max.bytes" && value.parse::<usize>().is_ok_and(|bytes| bytes < least) {
+        return Some(Mistake {
+            message: format!(
+                "`{name}: {value}` is less than records of windows may have ({least}): a large one would be in the way of all others"
+            ),
+            help: Some(format!("remove it: it is {least}")),
+        });
+    }
     if name == "partition.assignment.strategy" && value != "cooperative-sticky" {
         return Some(Mistake {
             message: format!(

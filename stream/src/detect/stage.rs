@@ -82,6 +82,11 @@ pub struct Detect {
 /// A stream is opened anew when the times of its records are so far from its beginning, in nanoseconds.
 const DAY: i64 = 86_400_000_000_000;
 
+/// What is around the event and the values in a hit: names of topics and log sources, and what the correlations mean.
+const ROUND_ABOUT: usize = 4_000;
+
+const TOO_LARGE: &str =
+    "its values that correlations need are larger than records may be: it is in no window";
 const TOO_LONG: &str = "longer than the limit: its end was not looked at";
 
 impl Detect {
@@ -305,17 +310,21 @@ impl Stage for Detect {
                 let correlations = &snapshot.rules.correlations;
                 partitions.clear();
                 correlations.partitions(&evidence.sighting, plan.partitions, partitions);
-                let value = sighting(snapshot, &evidence, origin, (offset, events));
-                out.extend(
-                    partitions
-                        .iter()
-                        .map(|partition| outgoing::sighting(plan, *partition, value.clone())),
-                );
+                match sighting(snapshot, &evidence, origin, (offset, events)) {
+                    Some(value) => {
+                        let to = partitions.iter();
+                        out.extend(to.map(|at| outgoing::sighting(plan, *at, value.clone())));
+                    }
+                    None => {
+                        problem.get_or_insert(TOO_LARGE);
+                    }
+                }
             }
         });
         if let Some(reason) = problem {
             // `problem` has no other words.
-            raw.tally.dead_letter(if reason == TOO_LONG { "oversize" } else { "format" });
+            let is_size = reason == TOO_LONG || reason == TOO_LARGE;
+            raw.tally.dead_letter(if is_size { "oversize" } else { "format" });
             raw.outgoing.push(outgoing::dead_letter(plan, message, &raw.origin, reason));
         }
         raw.tally.events += events;
@@ -385,21 +394,80 @@ fn now() -> i64 {
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// A hit as it crosses.
+/// A hit as it crosses. Of a large event alerts show the beginning only; nothing if what windows need is larger than records may be.
 fn sighting(
     snapshot: &Snapshot,
     evidence: &Evidence,
     origin: &Origin,
     (offset, event): (u64, u64),
-) -> Vec<u8> {
+) -> Option<Vec<u8>> {
     let mut sighting = Vec::new();
     snapshot.rules.correlations.write_sighting(&evidence.sighting, &mut sighting);
+    let fields = evidence.fields.as_ref().map(|fields| fields.as_bytes());
+    let length = evidence.raw.len() + fields.map_or(0, <[u8]>::len);
+    let room = outgoing::MAX_VALUE.saturating_sub(sighting.len() + ROUND_ABOUT);
+    if room == 0 {
+        return None;
+    }
+    let (raw, fields) = match length <= room {
+        true => (&evidence.raw[..], fields),
+        // As text: what is cut is no JSON.
+        false => (&evidence.raw[..evidence.raw.len().min(room)], Some(&b"{}"[..])),
+    };
     let body = Body {
-        raw: evidence.raw.to_vec(),
-        fields: evidence.fields.as_ref().map(|fields| fields.as_bytes().to_vec()),
+        raw: raw.to_vec(),
+        fields: fields.map(<[u8]>::to_vec),
         log_sources: evidence.route.log_sources.to_vec(),
     };
     let event = u32::try_from(event).unwrap_or(u32::MAX);
     let (origin, correlations) = (origin.clone(), snapshot.over(&evidence.sighting.rules));
-    SightingRecord { origin, offset, event, correlations, sighting, body }.write()
+    Some(SightingRecord { origin, offset, event, correlations, sighting, body }.write())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::Rules;
+    use crate::snapshot::Ingredients;
+    use sigmund_engine::Routing;
+    use sigmund_engine::correlation::Sighting;
+    use sigmund_sigma::{Loader, Source};
+
+    const RULES: &str = "title: T\nname: t\nlogsource:\n    category: c\ndetection:\n    s:\n        f: 1\n    condition: s\n---\ntitle: C\ncorrelation:\n    type: event_count\n    rules: [t]\n    group-by: [g]\n    timespan: 1h\n    condition:\n        gte: 2\n";
+
+    #[test]
+    fn hits_in_large_events_fit_into_records() {
+        let texts = [Source { name: "r.yml".into(), text: RULES.into() }];
+        let rules = Rules::compile(&Loader::default(), &texts, &|_| true, &Routing::default());
+        let ingredients = Ingredients { rules, readings: Vec::new(), mappings: String::new() };
+        let snapshot = Snapshots::new(ingredients).newest();
+        let origin = Origin { topic: "raw".to_owned(), partition: 0 };
+        let made = |value: usize, raw: usize, fields: usize| {
+            let evidence = Evidence {
+                sighting: Sighting {
+                    time: 0,
+                    event: EventRef { source: 0, record: 1 },
+                    rules: [0].into(),
+                    values: [(0, "x".repeat(value).into())].into(),
+                },
+                path: "raw/0".into(),
+                route: Routing::default().route("k", Vec::new(), None, &Arc::default(), &|_| None),
+                raw: vec![b'x'; raw].into(),
+                fields: (fields > 0).then(|| "y".repeat(fields).into()),
+            };
+            let value = sighting(&snapshot, &evidence, &origin, (1, 1))?;
+            assert!(value.len() <= outgoing::MAX_VALUE, "{}", value.len());
+            let Ok(Crossing::Sighting(record)) = Crossing::read(&value) else { panic!("no hit") };
+            let fields = record.body.fields.map(|fields| fields.len());
+            Some((record.body.raw.len(), fields))
+        };
+        assert_eq!(made(10, 1_000, 0), Some((1_000, None)));
+        assert_eq!(made(10, 1_000, 2_000), Some((1_000, Some(2_000))));
+        assert_eq!(made(10, 600_000, 600_000), Some((600_000, Some(2))));
+        let (raw, fields) = made(10, 5_000_000, 0).expect("a hit");
+        assert!(raw > 890_000 && fields == Some(2), "{raw}");
+        let (raw, _) = made(800_000, 500_000, 0).expect("a hit");
+        assert!(raw > 90_000, "{raw}");
+        assert_eq!(made(2_000_000, 10, 0), None);
+    }
 }

@@ -165,6 +165,8 @@ impl Clients {
         };
         default("linger.ms", "2");
         default("compression.type", "lz4");
+        // What the topics take; the library's own limit is lower.
+        default("message.max.bytes", &super::topics::STATE_RECORD_LIMIT.to_string());
         let timeout = self.timeout.as_millis();
         // A record must not outlive its transaction.
         let message_timeout = self.timeout.saturating_sub(MARGIN).as_millis().max(1000);

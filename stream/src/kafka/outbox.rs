@@ -394,13 +394,13 @@ impl Outbox {
                 self.hear();
                 if Instant::now() > deadline {
                     let why = "the brokers do not say whether they have what was sent";
-                    return Err(Failure::Fatal(why.to_owned()));
+                    return Err(Failure::Broken(why.to_owned()));
                 }
             }
             self.context.take();
             return match self.producer.client().fatal_error() {
                 Some((error, why)) => {
-                    Err(Failure::Fatal(format!("the producer fails: {error}: {why}")))
+                    Err(Failure::Broken(format!("the producer fails: {error}: {why}")))
                 }
                 None => Ok(()),
             };

@@ -401,11 +401,11 @@ pub fn create(config: &Config, replication: Option<u8>) -> Result<Created, Error
     Ok(created)
 }
 
-/// Compares the topics that are there with those that are needed.
+/// Compares the topics that are there with those that are needed. `longest` is the rule with the longest timespan, in nanoseconds.
 ///
 /// # Errors
 /// If the brokers cannot be asked at all.
-pub fn check(config: &Config) -> Result<Vec<Finding>, Error> {
+pub fn check(config: &Config, longest: Option<(&str, i64)>) -> Result<Vec<Finding>, Error> {
     let cluster = Cluster::connect(config)?;
     let specs = needed(config);
     let mut findings = Vec::new();
@@ -457,20 +457,22 @@ pub fn check(config: &Config) -> Result<Vec<Finding>, Error> {
         match settings.get(&spec.name) {
             Some(Ok(settings)) => {
                 let copies = copies.get(spec.name.as_str()).copied().unwrap_or(0);
-                findings.extend(wrong_settings(spec, settings, copies).into_iter().map(
-                    |(is_error, message, setting)| Finding {
-                        is_error,
-                        subject: spec.name.clone(),
-                        message,
-                        command: Some(cluster.tool(
-                            "configs",
-                            &format!(
-                                "--alter --entity-type topics --entity-name {} --add-config {setting}",
-                                spec.name
-                            ),
-                        )),
-                    },
-                ));
+                let mut wrong = wrong_settings(spec, settings, copies);
+                if spec.role == Role::Sightings {
+                    wrong.extend(longest.and_then(|rule| too_short(config, settings, rule)));
+                }
+                findings.extend(wrong.into_iter().map(|(is_error, message, setting)| Finding {
+                    is_error,
+                    subject: spec.name.clone(),
+                    message,
+                    command: Some(cluster.tool(
+                        "configs",
+                        &format!(
+                            "--alter --entity-type topics --entity-name {} --add-config {setting}",
+                            spec.name
+                        ),
+                    )),
+                }));
             }
             // Sources are as others made them.
             _ if spec.role == Role::Source => {}
@@ -528,6 +530,28 @@ fn other_partitions(cluster: &Cluster<'_>, spec: &TopicSpec, found: u32, wanted:
         ),
         command: Some(format!("{delete} && sigmund topics create")),
     }
+}
+
+/// Hits that are not kept as long as windows reach back, though as long as they are configured to be.
+fn too_short(
+    config: &Config,
+    settings: &BTreeMap<String, String>,
+    (title, timespan): (&str, i64),
+) -> Option<(bool, String, String)> {
+    let correlation = &config.correlation;
+    let least = timespan.saturating_add(correlation.max_lateness.nanos()).max(0) as u64;
+    let least = Span::milliseconds(least / 1_000_000);
+    let found = settings.get("retention.ms")?.parse::<i64>().ok();
+    let found = Span::milliseconds(u64::try_from(found?).ok()?);
+    // What is less than the configuration says is told as that.
+    (found < least && found >= correlation.retention).then(|| {
+        let timespan = Span::milliseconds(timespan.unsigned_abs() / 1_000_000);
+        let message = format!(
+            "keeps records for {found}, less than the timespan of the rule `{title}` ({timespan}) and `correlation.max_lateness` ({}): its alerts would not show their oldest events; write also `correlation.retention: {least}`",
+            correlation.max_lateness
+        );
+        (false, message, format!("retention.ms={}", least.duration().as_millis()))
+    })
 }
 
 /// What is wrong with the settings of a topic: whether it is an error, what it is, and the setting that mends it.
@@ -639,6 +663,22 @@ mod tests {
                 .collect();
             assert_eq!(wrong_settings(&spec, &settings, 3), vec![], "{spec:?}");
         }
+    }
+
+    #[test]
+    fn hits_are_kept_as_long_as_windows_reach_back() {
+        let day = 86_400_000_000_000;
+        let told = |retention: &str, days: i64| {
+            let settings = [("retention.ms".to_owned(), retention.to_owned())].into();
+            too_short(&config(), &settings, ("Slow", days * day))
+        };
+        let week = "604800000";
+        assert_eq!((told(week, 6), told("-1", 30)), (None, None));
+        // Less than is configured: that is told already.
+        assert_eq!(told("1000", 30), None);
+        let (is_error, message, setting) = told(week, 30).expect("a finding");
+        assert!(!is_error && message.contains("`Slow` (30d)"), "{message}");
+        assert_eq!(setting, "retention.ms=2592060000");
     }
 
     #[test]
