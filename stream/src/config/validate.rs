@@ -492,7 +492,7 @@ mod tests {
             ),
             (
                 "rules: {log_sources: [zeek]}",
-                "F:2:22: rules.log_sources[0]: `zeek` is not a log source; write for example",
+                "F:2:23: rules.log_sources[0]: `zeek` is not a log source; write for example",
             ),
             (
                 "http: {listen: '0.0.0.0:9464'}",
