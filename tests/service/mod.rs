@@ -1,5 +1,6 @@
 //! `sigmund run` on Apache Kafka: what it detects is what `sigmund hunt` detects, whatever happens to its processes and brokers.
 
+mod again;
 mod backlog;
 mod chaos;
 mod confluent;

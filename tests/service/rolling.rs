@@ -59,7 +59,7 @@ fn hits_wait_for_their_rules() {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
     produce(&events[1_500..]);
-    produce(&[end.clone()]);
+    produce(std::slice::from_ref(&end));
     second.wait_for(&["hits of rules that are not here are dropped"]);
 
     std::fs::remove_file(folder.join("rules-a/most.yml")).expect("a file");

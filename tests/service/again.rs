@@ -1,0 +1,103 @@
+//! Without transactions: hits that are sent again are counted once.
+
+use super::events::{self, Random};
+use super::outline::{Outlines, difference, hunted, outlines};
+use super::running::{Application, PATIENCE, Running};
+use crate::kafka::client::Record;
+use crate::kafka::honesty::honest_broker;
+use rdkafka::TopicPartitionList;
+use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::topic_partition_list::Offset;
+use std::time::{Duration, Instant};
+
+/// Every detection once.
+fn once(outlines: &Outlines) -> Outlines {
+    outlines.keys().map(|key| (key.clone(), 1)).collect()
+}
+
+#[test]
+fn hits_that_are_sent_again_are_counted_once() {
+    let Some(broker) = honest_broker() else { return };
+    let application = Application::new(broker, "again", &[("raw", 2)]);
+    let folder = application.folder.clone();
+    std::fs::write(folder.join("rules.yml"), events::rules()).expect("a file");
+    let count = 3_000;
+    let events = events::events(&mut Random(6), count);
+    let end = events::end(count);
+    std::fs::write(folder.join("events.json"), events.join("\n") + "\n" + &end).expect("a file");
+    let raw = application.topic("raw");
+    let produce = |range: std::ops::Range<usize>| {
+        let record =
+            |number: usize| Record::new(events[number].as_str()).partition((number % 2) as i32);
+        broker.produce(&raw, range.map(record));
+    };
+    // So much waits for later events that it is read again after a start.
+    let more = format!(
+        "kafka: {{bootstrap_servers: ['{{BOOTSTRAP}}'], properties: {{session.timeout.ms: 6000}}}}\n\
+         sources: [{{topics: [{raw}], log_sources: [product=app]}}]\nrules: {{paths: [{}]}}\n\
+         correlation: {{emit: final, max_lateness: 1m, idle_timeout: 0s, partitions: 4}}\n\
+         delivery: at_least_once\n",
+        folder.join("rules.yml").display()
+    );
+    let config = application.config(broker, "one", &more);
+    let mut process = Running::start(&config);
+    process.wait_until_assigned();
+    produce(0..2_000);
+    let topic = application.topic("detections");
+    let grows = || {
+        let end = Instant::now() + PATIENCE;
+        let mut seen = 0;
+        loop {
+            std::thread::sleep(Duration::from_millis(1_500));
+            let now = broker.consume_committed(&topic).len();
+            if now > 0 && now == seen || Instant::now() > end {
+                return;
+            }
+            seen = now;
+        }
+    };
+    grows();
+    process.stop();
+
+    // As if it had died before it committed most of this.
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .set("group.id", application.topic("detect"))
+        .create()
+        .expect("a consumer");
+    let mut back = TopicPartitionList::new();
+    for partition in 0..2 {
+        back.add_partition_offset(&raw, partition, Offset::Offset(100)).expect("a partition");
+    }
+    consumer.commit(&back, CommitMode::Sync).expect("offsets are committed");
+    drop(consumer);
+    process.restart();
+    process.wait_until_assigned();
+    grows();
+    produce(2_000..count);
+    broker.produce(&raw, (0..2).map(|partition| Record::new(end.as_str()).partition(partition)));
+
+    let rules = folder.join("rules.yml");
+    let rules = rules.to_str().expect("a path that is text");
+    let expected = hunted(&folder, &["-r", rules, "--logsource", "product=app", "events.json"]);
+    let patience = Instant::now() + PATIENCE;
+    let found = loop {
+        let records = broker.consume_committed(&topic);
+        let found = outlines(records.iter().map(Record::text));
+        if expected.keys().all(|outline| found.contains_key(outline)) || Instant::now() > patience {
+            break found;
+        }
+        std::thread::sleep(Duration::from_millis(300));
+    };
+    process.stop();
+    if let Some(difference) = difference(&once(&found), &once(&expected)) {
+        panic!("{difference}\nlogs are in {}", folder.display());
+    }
+    let again = |outline: &&String| found[*outline] > 1;
+    let (alerts, singles): (Vec<_>, Vec<_>) =
+        found.keys().filter(again).partition(|outline| outline.contains("\"correlation\":{"));
+    // Events were matched again, and told again; windows were not.
+    assert!(singles.len() > 10 && alerts.is_empty(), "{} and {}", singles.len(), alerts.len());
+    application.remove();
+}
