@@ -82,6 +82,8 @@ pub(crate) struct Framer {
     broken: usize,
     /// The first byte of the stream has been looked at.
     begun: bool,
+    /// How an object began whose first key says nothing: the next ones mostly begin alike.
+    ordinary: Vec<u8>,
 }
 
 impl Framer {
@@ -106,6 +108,7 @@ impl Framer {
             refused: false,
             broken: 0,
             begun: false,
+            ordinary: Vec::new(),
         }
     }
 
@@ -282,7 +285,7 @@ impl Framer {
     fn object(&mut self, block: &[u8], last: bool, around: Around) -> Step {
         let window = &block[..block.len().min(self.limit)];
         let full = last || block.len() >= self.limit;
-        let special = special_key(window);
+        let special = self.special_key(window);
         if around == Around::Nothing && !self.refused && self.broken == 0 && special == Special::No
         {
             // The usual case: a line that is one object. The parser will say if it is not.
@@ -347,6 +350,19 @@ impl Framer {
                 self.line(block, last, Piece::Stray)
             }
         }
+    }
+
+    fn special_key(&mut self, window: &[u8]) -> Special {
+        let known = &self.ordinary;
+        if !known.is_empty() && window.len() > known.len() && window.starts_with(known) {
+            return Special::No;
+        }
+        let (special, length) = special_key(window);
+        if special == Special::No && length <= LONGEST_BEGINNING {
+            self.ordinary.clear();
+            self.ordinary.extend_from_slice(&window[..length]);
+        }
+        special
     }
 
     /// The members after the list of records.
@@ -502,18 +518,23 @@ fn is_beside(name: &[u8]) -> bool {
         || name.starts_with(b"odata.")
 }
 
-fn special_key(window: &[u8]) -> Special {
+/// Longer beginnings of objects are not remembered.
+const LONGEST_BEGINNING: usize = 64;
+
+/// What the first key tells, and how much of the object was looked at for it if it was an ordinary one.
+fn special_key(window: &[u8]) -> (Special, usize) {
     let mut members = Members::new(window, 0);
-    match members.next() {
+    let special = match members.next() {
         NextMember::Incomplete => Special::Unknown,
         NextMember::Member(member) => match member.name {
             b"_index" | b"_source" | b"_id" => Special::Hit,
             b"hits" => Special::Wrapper,
             name if is_list(name) || is_beside(name) => Special::Wrapper,
-            _ => Special::No,
+            _ => return (Special::No, member.value),
         },
         NextMember::End(_) | NextMember::Broken => Special::No,
-    }
+    };
+    (special, usize::MAX)
 }
 
 #[derive(Clone, Copy)]
@@ -617,7 +638,7 @@ fn source(hit: &[u8]) -> Option<Range<usize>> {
 
 /// Whether a line is one object and no wrapper; with `open`, whether it may be the beginning of one.
 pub(crate) fn is_plain_object_line(line: &[u8], open: bool) -> bool {
-    if !line.starts_with(b"{") || special_key(line) == Special::Wrapper {
+    if !line.starts_with(b"{") || special_key(line).0 == Special::Wrapper {
         return false;
     }
     match scan(line) {

@@ -63,30 +63,74 @@ impl Ends {
     }
 }
 
+/// A key of up to [`Name::LONGEST`] bytes, all of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Name {
+    words: [u64; 3],
+    len: usize,
+}
+
+/// Which bits of its words belong to a name of this length.
+static MASKS: [[u64; 3]; Name::LONGEST + 1] = {
+    let mut masks = [[0; 3]; Name::LONGEST + 1];
+    let mut at = 0;
+    while at < Name::LONGEST * (Name::LONGEST + 1) {
+        let (len, byte) = (at / Name::LONGEST + 1, at % Name::LONGEST);
+        if len <= Name::LONGEST && byte < len {
+            masks[len][byte / 8] |= 0xff << (byte % 8 * 8);
+        }
+        at += 1;
+    }
+    masks
+};
+
+impl Name {
+    pub(super) const LONGEST: usize = 24;
+
+    /// The bytes from `start` to `end` of a text; `None` if they are too many. What comes after them in the text is read with them, so
+    /// that names of all lengths take the same way.
+    #[inline(always)]
+    pub(super) fn of(text: &[u8], start: usize, end: usize) -> Option<Self> {
+        let len = end.wrapping_sub(start);
+        let masks = MASKS.get(len)?;
+        let bytes: [u8; Self::LONGEST] = match text.get(start..).and_then(<[u8]>::first_chunk) {
+            Some(bytes) => *bytes,
+            None => {
+                let mut bytes = [0; Self::LONGEST];
+                bytes[..len].copy_from_slice(text.get(start..end)?);
+                bytes
+            }
+        };
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |at: usize| u64::from_le_bytes(words[at]) & masks[at];
+        Some(Self { words: [word(0), word(1), word(2)], len })
+    }
+}
+
 /// Which key of the outermost object came after which: programs write their members in the same order again and again.
-/// Only keys that [`Ends`] tell apart.
 #[derive(Debug)]
 pub(super) struct Order {
     keys: Vec<Member>,
-    known: HashMap<Ends, u32, RandomState>,
+    known: HashMap<Name, u32, RandomState>,
     /// The key before.
     last: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Member {
-    ends: Ends,
+    name: Name,
     found: Found,
     /// Those that came after it the last times; the likelier first.
     next: [u32; 2],
 }
 
-/// Stands before the first key, and for keys that are not kept.
+/// Stands before the first key, and for keys that are not kept; no key has its name.
 const BEGINNING: u32 = 0;
 
 impl Default for Order {
     fn default() -> Self {
-        let beginning = Member { ends: Ends::of(b""), found: Found::Odd, next: [BEGINNING; 2] };
+        let name = Name { words: [0; 3], len: usize::MAX };
+        let beginning = Member { name, found: Found::Odd, next: [BEGINNING; 2] };
         Self { keys: vec![beginning], known: HashMap::default(), last: BEGINNING }
     }
 }
@@ -98,39 +142,43 @@ impl Order {
         self.last = BEGINNING;
     }
 
-    /// What the key is, if it is one of those that came here before.
+    /// What the key is, if it is known: probably one of those that came here before.
     #[inline(always)]
-    pub(super) fn guess(&mut self, ends: Ends) -> Option<Found> {
+    pub(super) fn find(&mut self, name: Name) -> Option<Found> {
         let [first, second] = self.keys.get(self.last as usize)?.next;
         let likely = self.keys.get(first as usize)?;
-        if likely.ends == ends && first != BEGINNING {
+        if likely.name == name {
             self.last = first;
             return Some(likely.found);
         }
         let other = self.keys.get(second as usize)?;
-        if other.ends == ends && second != BEGINNING {
+        if other.name == name {
             let found = other.found;
             self.keys[self.last as usize].next = [second, first];
             self.last = second;
             return Some(found);
         }
-        None
+        let known = *self.known.get(&name)?;
+        self.comes(known);
+        Some(self.keys.get(known as usize)?.found)
     }
 
-    /// Remembers what a key is that came here for the first time.
-    pub(super) fn learn(&mut self, ends: Ends, found: Found) {
-        let next = match self.known.get(&ends) {
-            Some(known) => *known,
-            None if self.keys.len() < MOST_KEYS => {
-                let new = self.keys.len() as u32;
-                self.keys.push(Member { ends, found, next: [BEGINNING; 2] });
-                self.known.insert(ends, new);
-                new
-            }
-            None => BEGINNING,
+    /// Remembers what a key is that was not known.
+    pub(super) fn learn(&mut self, name: Name, found: Found) {
+        let new = if self.keys.len() < MOST_KEYS {
+            self.keys.push(Member { name, found, next: [BEGINNING; 2] });
+            self.known.insert(name, self.keys.len() as u32 - 1);
+            self.keys.len() as u32 - 1
+        } else {
+            BEGINNING
         };
-        let last = &mut self.keys[self.last as usize].next;
-        *last = [next, last[0]];
-        self.last = next;
+        self.comes(new);
+    }
+
+    /// This is the next key.
+    fn comes(&mut self, key: u32) {
+        let next = &mut self.keys[self.last as usize].next;
+        *next = [key, next[0]];
+        self.last = key;
     }
 }

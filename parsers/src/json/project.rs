@@ -5,7 +5,7 @@
 //! the slow and general way.
 
 use super::index::Index;
-use super::order::{Ends, Found, Order};
+use super::order::{Found, Name, Order};
 use super::ways::{Claim, Entry, NONE, Projection, ROOT};
 use sigmund_engine::{Fields, Kind, Store};
 
@@ -182,12 +182,11 @@ impl Walk<'_> {
     /// A key of the outermost object: probably one that came after the key before it in an earlier record.
     #[inline(always)]
     fn outermost(&mut self, start: usize, end: usize) -> Found {
-        if end - start > Ends::WHOLE {
+        let Some(name) = Name::of(self.text, start, end) else {
             self.entered.order.begin();
             return self.key(start, end, ROOT);
-        }
-        let ends = Ends::of(&self.text[start..end]);
-        if let Some(found) = self.entered.order.guess(ends) {
+        };
+        if let Some(found) = self.entered.order.find(name) {
             return found;
         }
         let mut found = self.key(start, end, ROOT);
@@ -197,7 +196,7 @@ impl Walk<'_> {
         {
             found = Found::Field(index, claim);
         }
-        self.entered.order.learn(ends, found);
+        self.entered.order.learn(name, found);
         found
     }
 
