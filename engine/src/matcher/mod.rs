@@ -364,8 +364,9 @@ impl State {
                 return result;
             }
         }
-        // Long texts are decoded and folded only if something may be in them.
-        if !remember && view.is_written && triggers.pulls_nothing(key) {
+        // Long texts are decoded and folded only if something may be in them. Numbers may be written otherwise than they are compared.
+        let is_text = matches!(kind, Kind::Text | Kind::JsonText);
+        if !remember && is_text && view.is_written && triggers.pulls_nothing(key) {
             return 0;
         }
         self.next_round(triggers.triggers.len());

@@ -66,6 +66,14 @@ fn number(text: &str) -> Value {
 }
 
 #[test]
+fn long_numbers_are_compared_as_they_are_not_as_they_are_written() {
+    let long = format!("1.23456{}e5", "0".repeat(5000));
+    let bytes = format!("{{\"n\":{long}}}");
+    let found = both("  sel:\n    n|contains: '123456'", None, &bytes, &[("n", number(&long))]);
+    assert_eq!(found, (true, true));
+}
+
+#[test]
 fn the_event_id_of_a_route_need_not_be_that_of_the_event() {
     let rule = "  sel:\n    EventID: 4688";
     for (value, matches) in [
