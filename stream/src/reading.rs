@@ -108,11 +108,17 @@ pub fn time_zone(name: &str) -> anyhow::Result<TimeZone> {
             _ => return None,
         };
         let digits: String = rest.chars().filter(|&c| c != ':').collect();
+        if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
         let (hours, minutes) = match digits.len() {
             1 | 2 => (digits.parse::<i32>().ok()?, 0),
             4 => (digits[..2].parse::<i32>().ok()?, digits[2..].parse::<i32>().ok()?),
             _ => return None,
         };
+        if minutes > 59 {
+            return None;
+        }
         jiff::tz::Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()
     })();
     match offset {
@@ -146,5 +152,15 @@ mod tests {
         }
         assert!(time_zone("Mars/Olympus").is_err());
         assert!(time_zone("+é").is_err());
+    }
+
+    #[test]
+    fn offsets_are_zones() {
+        for zone in ["UTC", "Europe/Berlin", "+02:00", "-0530", "+1"] {
+            assert!(time_zone(zone).is_ok(), "{zone}");
+        }
+        for zone in ["Mars/Olympus", "+é", "+aé1", "+-1", "+99", "+0260", ""] {
+            assert!(!time_zone(zone).is_ok(), "{zone}");
+        }
     }
 }
