@@ -121,6 +121,8 @@ pub struct Lane<S> {
     broken: usize,
     /// When it was last looked for topics that are missing.
     looked: Instant,
+    /// Topics that were deleted and made again, as far as that was heeded.
+    returned: BTreeMap<String, u64>,
 }
 
 /// After so many producers without a commit another one would not help.
@@ -154,6 +156,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let (offsets, held) = (BTreeMap::new(), BTreeMap::new());
         metrics.joined();
         let (heard, stood_still) = (Instant::now(), false);
+        let returned = clients.troubles().returned();
         let (clients, looked) = (clients.clone(), Instant::now());
         Ok(Self {
             clients,
@@ -172,6 +175,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
             gathered: heard,
             broken: 0,
             looked,
+            returned,
         })
     }
 
@@ -188,7 +192,9 @@ impl<S: Stage + Send + 'static> Lane<S> {
                 true => Ok(()),
                 // The group must be heard all the same.
                 false if self.more && self.gathered.elapsed() < UNHEARD => Ok(()),
-                false => self.let_go().and_then(|()| self.gather()),
+                false => {
+                    self.start_over().and_then(|()| self.let_go()).and_then(|()| self.gather())
+                }
             };
             let worked = worked.and_then(|()| self.commit());
             // Who is told to stop while brokers are away does not wait for them.
@@ -322,6 +328,37 @@ impl<S: Stage + Send + 'static> Lane<S> {
             self.member.missing(missing.iter().map(String::as_str));
         }
         self.metrics.reached(&self.member.reaches());
+        Ok(())
+    }
+
+    /// Reads topics that were deleted and made again from their beginning: the library would go on where it was in the one before.
+    fn start_over(&mut self) -> anyhow::Result<()> {
+        let returned = self.troubles().returned();
+        if returned == self.returned {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.returned, returned);
+        for (topic, times) in &self.returned {
+            if before.get(topic) == Some(times) {
+                continue;
+            }
+            let partitions = self.member.assigned(topic);
+            if partitions.is_empty() {
+                continue;
+            }
+            let mut begins = Vec::new();
+            for partition in &partitions {
+                self.offsets.remove(partition);
+                self.held.remove(partition);
+                // Groups forget the offsets of topics that are deleted.
+                let committed = self.member.committed(partition, PATIENCE)?;
+                begins.push((partition.clone(), committed.unwrap_or(0)));
+            }
+            tracing::info!(partitions = %listed(&partitions), "read from their beginning");
+            self.stage.revoked(&partitions);
+            self.stage.assigned(&self.member, &partitions)?;
+            self.go_on_from(begins)?;
+        }
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 use crate::config::{Config, Delivery};
 use crate::correlate::Correlate;
 use crate::detect::Detect;
-use crate::kafka::{Clients, Hail, Publisher, Reader, topics};
+use crate::kafka::topics::{self, Finding};
+use crate::kafka::{Clients, Hail, Publisher, Reader};
 use crate::lane::Lane;
 use crate::plan::Plan;
 use crate::reload::{Made, ReadRules, Recipe, Reload, fingerprint};
@@ -18,6 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Topics are checked for so long while brokers come and go.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The service, ready to run.
 #[derive(Debug)]
@@ -133,6 +137,9 @@ impl Service {
             self.make_topics()?;
         }
         self.refuse_wrong_topics()?;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         type Work<'a> = Box<dyn FnOnce() -> anyhow::Result<()> + Send + 'a>;
         let mut reload = self.reload.take();
         if let Some(reload) = &mut reload {
@@ -326,11 +333,38 @@ impl Service {
         Ok(())
     }
 
+    /// What is wrong with the topics. Brokers that come and go cannot say so at once.
+    fn findings(&self) -> anyhow::Result<Vec<Finding>> {
+        let end = Instant::now() + PATIENCE;
+        let mut is_said = false;
+        loop {
+            let why = match topics::check(&self.config, self.snapshots.newest().rules.longest()) {
+                Ok(findings) => {
+                    // What has no command that mends it may pass.
+                    let passing = findings.iter().find(|one| one.is_error && one.command.is_none());
+                    match passing {
+                        Some(finding) if Instant::now() < end => finding.to_string(),
+                        _ => return Ok(findings),
+                    }
+                }
+                Err(error @ topics::Error::Refused(_)) => return Err(error.into()),
+                Err(error) if Instant::now() < end => error.to_string(),
+                Err(error) => return Err(error).context("cannot check the topics"),
+            };
+            if self.clients.troubles().is_stopped() {
+                return Ok(Vec::new());
+            }
+            if !is_said {
+                tracing::warn!("the topics cannot be checked yet, and it is tried again: {why}");
+                is_said = true;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
     /// Topics that are missing or made otherwise than needed would lose or confuse state.
     fn refuse_wrong_topics(&self) -> anyhow::Result<()> {
-        let snapshot = self.snapshots.newest();
-        let findings = topics::check(&self.config, snapshot.rules.longest());
-        let findings = findings.context("cannot check the topics")?;
+        let findings = self.findings()?;
         let mut wrong = 0;
         for finding in findings {
             if finding.is_error {

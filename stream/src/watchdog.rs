@@ -3,6 +3,7 @@
 //! Some calls of the Kafka library have hung past their own timeouts. A process that hangs holds its partitions; one that ends gives them
 //! back, and its transaction is taken back by the brokers.
 
+use crate::kafka::Troubles;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,20 +26,23 @@ pub struct Watchdog {
 pub struct Guard<'a>(&'a Watchdog);
 
 impl Watchdog {
-    /// Starts watching: a call may take this long.
+    /// Starts watching: a call may take this long, not counting the time in which no broker answers.
     #[must_use]
-    pub fn start(limit: Duration) -> Self {
+    pub fn start(limit: Duration, troubles: Troubles) -> Self {
         let watched = Arc::new(Mutex::new(Watched { call: None }));
         let over = Arc::new(AtomicBool::new(false));
         let (of_thread, is_over) = (Arc::clone(&watched), Arc::clone(&over));
         std::thread::spawn(move || {
             while !is_over.load(Ordering::Relaxed) {
                 std::thread::sleep(Duration::from_millis(200));
-                let watched = of_thread.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some((what, deadline)) = &watched.call
-                    && Instant::now() > *deadline
-                {
-                    end(what);
+                let is_away = troubles.hinder(None);
+                let mut watched = of_thread.lock().unwrap_or_else(PoisonError::into_inner);
+                let Some((what, deadline)) = &mut watched.call else { continue };
+                let now = Instant::now();
+                if is_away && !troubles.is_stopped() {
+                    *deadline = (*deadline).max(now + limit);
+                } else if now > *deadline {
+                    end(what, is_away);
                 }
             }
         });
@@ -75,7 +79,15 @@ impl Drop for Watchdog {
     }
 }
 
-fn end(what: &str) -> ! {
+fn end(what: &str, is_away: bool) -> ! {
+    if is_away {
+        // Asked to stop: as it would be if the library gave up in time.
+        tracing::warn!(
+            "what was begun is not committed: no broker answers; nothing is lost: the next process does it again"
+        );
+        crate::log::flush();
+        signal_hook::low_level::exit(0);
+    }
     tracing::error!(
         "`{what}` hangs; the process ends, and what it was about is done again by the next one"
     );

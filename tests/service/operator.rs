@@ -173,6 +173,32 @@ fn topics_that_are_deleted_are_waited_for() {
     case.application.remove();
 }
 
+/// What was in them is gone with them; all that comes later is whole.
+#[test]
+fn internal_topics_that_are_deleted_are_waited_for() {
+    let Some(broker) = honest_broker() else { return };
+    let case = Case::new(broker, "internal", "");
+    let mut process = Running::start(&case.config);
+    process.wait_until_assigned();
+    case.produce(broker, 0..100);
+    case.expect(broker, 0..100, &mut process);
+    let (sightings, state) = (case.topic("sightings"), case.topic("state"));
+    let compacted = [("cleanup.policy", "compact")];
+    let mut seen = 100;
+    for (topic, settings) in [(&sightings, &[][..]), (&state, &compacted[..])] {
+        broker.delete_topic(topic);
+        case.produce(broker, seen..seen + 100);
+        seen += 100;
+        process.wait_for(&["ERROR", &format!("`{topic}` is not there"), "sigmund topics create"]);
+        broker.create_topics(&[(topic, 4, settings)]);
+        process.wait_for(&["INFO", &format!("`{topic}` is there again")]);
+        case.expect(broker, 0..seen, &mut process);
+    }
+    assert!(process.log().lines().count() < 80, "{}", process.log());
+    process.stop();
+    case.application.remove();
+}
+
 #[test]
 fn a_log_that_cannot_be_written_stops_nothing() {
     let Some(broker) = honest_broker() else { return };

@@ -287,6 +287,15 @@ impl Member {
         }
     }
 
+    /// The partitions of a topic that are ours.
+    #[must_use]
+    pub fn assigned(&self, topic: &str) -> Vec<TopicPartition> {
+        let Ok(assignment) = self.consumer.assignment() else { return Vec::new() };
+        let mut ours = partitions_of(&assignment);
+        ours.retain(|partition| &*partition.topic == topic);
+        ours
+    }
+
     /// Reads on from these offsets. Partitions that are not ours any more are left alone.
     ///
     /// # Errors

@@ -165,7 +165,7 @@ impl Outbox {
             .create_with_context(context.clone())
             .context("cannot make a Kafka producer")?;
         let (delivery, timeout) = (clients.delivery(), clients.timeout());
-        let watchdog = Watchdog::start(timeout * 2);
+        let watchdog = Watchdog::start(timeout * 2, troubles.clone());
         if delivery == Delivery::ExactlyOnce {
             // A coordinator that has just been elected needs a while.
             let patient = timeout * 6;
@@ -295,11 +295,11 @@ impl Outbox {
             let Some(metadata) = member.metadata() else {
                 return Err(Failure::Aborted("the group does not know this member".to_owned()));
             };
-            self.transact("send offsets to the transaction", || {
-                self.producer.send_offsets_to_transaction(&list, &metadata, self.timeout)
+            self.transact("send offsets to the transaction", |left| {
+                self.producer.send_offsets_to_transaction(&list, &metadata, left)
             })?;
         }
-        self.transact("commit the transaction", || self.producer.commit_transaction(self.timeout))?;
+        self.transact("commit the transaction", |left| self.producer.commit_transaction(left))?;
         self.troubles.reached();
         Ok(())
     }
@@ -362,16 +362,21 @@ impl Outbox {
     fn transact(
         &self,
         what: &str,
-        call: impl Fn() -> Result<(), KafkaError>,
+        call: impl Fn(Duration) -> Result<(), KafkaError>,
     ) -> Result<(), Failure> {
         // The library has hung past its own timeout (librdkafka issues 5456 and 5511).
         let _guard = self.watchdog.guard(what);
         let deadline = Instant::now() + self.timeout;
         loop {
-            match call() {
+            // All calls together have the time of one, or the watchdog would take them for one that hangs.
+            let left = deadline.saturating_duration_since(Instant::now());
+            match call(left.max(Duration::from_millis(200))) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error))
-                    if error.is_retriable() && Instant::now() < deadline => {}
+                    if error.is_retriable() && Instant::now() < deadline =>
+                {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
                     return Err(Failure::Aborted(format!("cannot {what}: {error}")));
                 }
@@ -411,9 +416,8 @@ impl Outbox {
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             self.hear();
         }
-        let aborted = self.transact("take the transaction back", || {
-            self.producer.abort_transaction(self.timeout)
-        });
+        let aborted = self
+            .transact("take the transaction back", |left| self.producer.abort_transaction(left));
         self.context.take();
         match aborted {
             Err(Failure::Aborted(why)) => Err(Failure::Broken(why)),

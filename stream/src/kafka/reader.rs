@@ -2,7 +2,7 @@
 
 use super::TopicPartition;
 use super::client::Clients;
-use super::troubles::Troubles;
+use super::troubles::{Trouble, Troubles};
 use anyhow::{Context as _, bail};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -187,6 +187,9 @@ impl Reader {
             }
             found
         });
+        if looked.is_ok() {
+            self.troubles.over(&Trouble::Missing(at.topic.to_string()));
+        }
         looked.with_context(|| format!("cannot look at `{at}`"))
     }
 

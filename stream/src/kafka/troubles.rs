@@ -66,6 +66,8 @@ const MAX_TROUBLES: usize = 200;
 #[derive(Debug)]
 struct Ledger {
     standing: BTreeMap<Trouble, Standing>,
+    /// Topics that were not there and are there again: how often.
+    returned: BTreeMap<String, u64>,
     servers: String,
     /// Topics that others make.
     sources: BTreeSet<String>,
@@ -90,6 +92,7 @@ impl Ledger {
             ["sasl.mechanism", "sasl.mechanisms"].iter().find_map(|n| properties.get(n));
         Self {
             standing: BTreeMap::new(),
+            returned: BTreeMap::new(),
             servers: config.kafka.bootstrap_servers.join(","),
             sources: sources.map(|topic| topic.name).collect(),
             mechanism: mechanism.unwrap_or_default().to_ascii_uppercase(),
@@ -177,6 +180,9 @@ impl Ledger {
     /// It is over.
     fn over(&mut self, trouble: &Trouble, now: Instant) -> Option<Line> {
         let standing = self.standing.remove(trouble)?;
+        if let Trouble::Missing(topic) = trouble {
+            *self.returned.entry(topic.clone()).or_default() += 1;
+        }
         let (_, time) = (standing.said?, now.duration_since(standing.began));
         let lasted = lasted(time);
         let servers = &self.servers;
@@ -378,6 +384,12 @@ impl Troubles {
         missing.collect()
     }
 
+    /// Topics that were not there and are there again, each with how often that was: what is in them is all new.
+    #[must_use]
+    pub fn returned(&self) -> BTreeMap<String, u64> {
+        self.ledger().returned.clone()
+    }
+
     /// Why nobody lets us in, if that is for longer than a moment.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
@@ -423,7 +435,6 @@ impl Troubles {
             let error = match call() {
                 Ok(answer) => {
                     self.reached();
-                    self.over(&Trouble::Missing(topic.to_owned()));
                     return Ok(answer);
                 }
                 Err(error) => error,
