@@ -70,7 +70,12 @@ fn hits_that_are_sent_again_are_counted_once() {
     for partition in 0..2 {
         back.add_partition_offset(&raw, partition, Offset::Offset(100)).expect("a partition");
     }
-    consumer.commit(&back, CommitMode::Sync).expect("offsets are committed");
+    // Not before the group knows that its members are gone.
+    let patience = Instant::now() + PATIENCE;
+    while let Err(error) = consumer.commit(&back, CommitMode::Sync) {
+        assert!(Instant::now() < patience, "offsets are not committed: {error}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
     drop(consumer);
     process.restart();
     process.wait_until_assigned();
