@@ -337,6 +337,8 @@ impl Service {
     fn findings(&self) -> anyhow::Result<Vec<Finding>> {
         let end = Instant::now() + PATIENCE;
         let mut is_said = false;
+        // Not every broker knows at once of topics that were just made.
+        let made = Instant::now() + Duration::from_secs(if self.replay.is_some() { 10 } else { 0 });
         loop {
             let why = match topics::check(&self.config, self.snapshots.newest().rules.longest()) {
                 Ok(findings) => {
@@ -344,6 +346,10 @@ impl Service {
                     let passing = findings.iter().find(|one| one.is_error && one.command.is_none());
                     match passing {
                         Some(finding) if Instant::now() < end => finding.to_string(),
+                        _ if Instant::now() < made && findings.iter().any(|one| one.is_error) => {
+                            std::thread::sleep(Duration::from_millis(200));
+                            continue;
+                        }
                         _ => return Ok(findings),
                     }
                 }
