@@ -46,8 +46,8 @@ pub struct Config {
     /// of one deployment have the same.
     pub application: String,
     /// The name of this process within the deployment, which it keeps over restarts (`${env:HOSTNAME}` in a StatefulSet). With a stable name a
-    /// process that comes back ends its own open transactions and has its partitions again at once; but when it is stopped for good, others take its
-    /// partitions only after `session.timeout.ms` (10 s). Without one the name is random: partitions are given back at a stop, and after a crash others
+    /// process that comes back ends its own open transactions and, in groups of the `classic` protocol, has its partitions again at once; but when it is
+    /// stopped for good, others take its partitions only after `session.timeout.ms` (10 s). Without one the name is random: partitions are given back at a stop, and after a crash others
     /// wait for `session.timeout.ms` and `transaction.timeout`.
     pub instance: Option<String>,
     /// The brokers and how to reach them.

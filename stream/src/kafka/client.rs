@@ -115,8 +115,9 @@ impl Clients {
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("isolation.level", "read_committed");
-        if self.is_named {
-            // Static membership (KIP-345): one that comes back has its partitions at once, and need not wait until the group has missed it.
+        // Static membership (KIP-345): one that comes back has its partitions at once, and need not wait until the group has missed it. With the protocol
+        // `consumer` it would be refused until then (KIP-848: `UNRELEASED_INSTANCE_ID`).
+        if self.is_named && self.protocol == GroupProtocol::Classic {
             config.set("group.instance.id", format!("{}-{lane}", self.instance));
         }
         let mut default = |name: &str, value: &str| {
