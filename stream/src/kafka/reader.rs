@@ -64,8 +64,11 @@ impl Reader {
                 .set("enable.partition.eof", "true")
                 .set("auto.offset.reset", "earliest")
                 .set("allow.auto.create.topics", "false");
-            if config.get("fetch.wait.max.ms").is_none() {
-                config.set("fetch.wait.max.ms", "20");
+            // What is fetched ahead is bounded; the pause when that is reached is a second by default.
+            for (name, value) in [("fetch.wait.max.ms", "20"), ("fetch.queue.backoff.ms", "5")] {
+                if config.get(name).is_none() {
+                    config.set(name, value);
+                }
             }
             let hearing = Hearing(clients.troubles().clone());
             config
