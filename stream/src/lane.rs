@@ -101,6 +101,12 @@ const CLOCK: usize = 16;
 pub struct Lane<S> {
     clients: Clients,
     number: usize,
+    /// What it reads.
+    topics: Vec<String>,
+    /// The partitions that are ours.
+    owned: BTreeSet<TopicPartition>,
+    /// When the group took us for another one.
+    fenced: Vec<Instant>,
     member: Member,
     outbox: Outbox,
     stage: S,
@@ -127,6 +133,10 @@ pub struct Lane<S> {
 
 /// After so many producers without a commit another one would not help.
 const MAX_BROKEN: usize = 6;
+
+/// A group that takes us for another one so often within this time means it.
+const MAX_FENCED: usize = 3;
+const FENCED_WITHIN: Duration = Duration::from_secs(300);
 
 /// Topics that are missing are looked for so often.
 const LOOK: Duration = Duration::from_secs(2);
@@ -161,6 +171,9 @@ impl<S: Stage + Send + 'static> Lane<S> {
         Ok(Self {
             clients,
             number,
+            topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
+            owned: BTreeSet::new(),
+            fenced: Vec::new(),
             member,
             outbox,
             stage,
@@ -247,6 +260,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
         self.gathered = now;
         // Records come in runs of a partition: its name is made once for each.
         let mut run: Option<TopicPartition> = None;
+        let mut fenced = false;
         while records < self.transaction.max_records && bytes < MAX_BYTES {
             // The clock is dear beside a record.
             if records % CLOCK == 0 {
@@ -269,6 +283,11 @@ impl<S: Stage + Send + 'static> Lane<S> {
                     // What stood still when it was ours before must not stand still now.
                     if let Change::Assigned(partitions) = change {
                         self.member.resume(partitions);
+                        self.owned.extend(partitions.iter().cloned());
+                    } else {
+                        partitions.iter().for_each(|partition| {
+                            self.owned.remove(partition);
+                        });
                     }
                 }
                 apply(&changes, &self.member, &mut self.stage, &mut self.offsets, &self.metrics)?;
@@ -315,12 +334,19 @@ impl<S: Stage + Send + 'static> Lane<S> {
                 Some(Err(error)) => {
                     now = Instant::now();
                     self.say(&error)?;
+                    if is_fenced(&error) {
+                        fenced = true;
+                        break;
+                    }
                 }
                 None => {
                     now = Instant::now();
                     self.metrics.beat();
                 }
             }
+        }
+        if fenced {
+            return self.rejoin();
         }
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
@@ -406,7 +432,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
         self.metrics.error("consumer");
         let is_fatal = matches!(error, KafkaError::MessageConsumptionFatal(_))
             || error.rdkafka_error_code() == Some(RDKafkaErrorCode::Fatal);
-        if is_fatal {
+        if is_fatal && !is_fenced(error) {
             bail!(
                 "the Kafka consumer cannot go on: {error}; nothing is lost: start sigmund again, and it goes on from the last commit"
             );
@@ -495,6 +521,33 @@ impl<S: Stage + Send + 'static> Lane<S> {
         self.go_on_from(going.into_iter().collect())
     }
 
+    /// Joins the group anew, as if it had lost all partitions. After an answer of the brokers that did not arrive, the group may take a member with a name
+    /// for its own double. If there is a double, the younger one's producers end the older; without transactions, or without work, the older is first to
+    /// be thrown out too often.
+    fn rejoin(&mut self) -> anyhow::Result<()> {
+        let now = Instant::now();
+        self.fenced.retain(|at| now.duration_since(*at) < FENCED_WITHIN);
+        if self.fenced.len() >= MAX_FENCED {
+            bail!(
+                "another process with the same `instance` has taken over again and again; give each process its own; nothing is lost: what this one had begun is done again"
+            );
+        }
+        self.fenced.push(now);
+        let stage = self.metrics.stage();
+        tracing::warn!(
+            stage,
+            "the group took this process for another one with its `instance`: it joins anew"
+        );
+        let owned = Change::Revoked(std::mem::take(&mut self.owned).into_iter().collect());
+        apply(&[owned], &self.member, &mut self.stage, &mut self.offsets, &self.metrics)?;
+        self.held.clear();
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        let member = Member::join(&self.clients, stage, self.number, &topics)?;
+        let old = std::mem::replace(&mut self.member, member);
+        std::thread::Builder::new().spawn(move || drop(old)).context("cannot start a thread")?;
+        Ok(())
+    }
+
     /// Takes another producer: its first answer says that the last transaction of the one before is over.
     fn renew(&mut self, why: &str) -> anyhow::Result<()> {
         let is_hindered = self.troubles().hinder(None) || !self.troubles().missing().is_empty();
@@ -523,6 +576,11 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let begins = std::mem::take(&mut self.offsets);
         self.begin_again(begins.into_iter().map(|(at, (first, _))| (at, first)).collect())
     }
+}
+
+/// Whether the group has another member with this name (KIP-345).
+fn is_fenced(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId))
 }
 
 /// Takes over what the group decided.
