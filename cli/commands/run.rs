@@ -16,6 +16,7 @@ use signal_hook::iterator::Signals;
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
 pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
@@ -75,6 +76,9 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     status
 }
 
+/// Signals within this time of the first are the same wish.
+const ONE_WISH: Duration = Duration::from_millis(300);
+
 /// The first signal ends the service in order, the second at once.
 fn listen_to_signals(stop: Arc<AtomicBool>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
@@ -86,8 +90,14 @@ fn listen_to_signals(stop: Arc<AtomicBool>) -> io::Result<()> {
         }
         tracing::info!("asked to stop: what was begun is finished first");
         stop.store(true, Ordering::Relaxed);
-        if signals.next().is_none() {
-            return;
+        // `timeout` and some supervisors signal the process and then its whole group: that is one wish.
+        let asked = Instant::now();
+        loop {
+            match signals.next() {
+                None => return,
+                Some(_) if asked.elapsed() < ONE_WISH => {}
+                Some(_) => break,
+            }
         }
         tracing::error!(
             "ended at once, as asked twice: what was begun is taken back, and done by the next process; nothing is lost"
