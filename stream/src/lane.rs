@@ -300,6 +300,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
                 Some(Ok(message)) => {
                     if records == 0 {
                         deadline = Instant::now() + interval;
+                        tracing::debug!(stage = self.metrics.stage(), "a transaction begins");
                     }
                     records += 1;
                     bytes += message.payload_len() + message.key_len();

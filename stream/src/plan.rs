@@ -110,6 +110,13 @@ impl Plan {
         })
     }
 
+    /// A raw partition that is silent for so long is not waited for.
+    #[must_use]
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        let nanos = self.options.patience.idle_timeout?;
+        Some(Duration::from_nanos(u64::try_from(nanos).unwrap_or(0)))
+    }
+
     /// How a topic is read: by the first source that has it. `readings` are those of the sources.
     #[must_use]
     pub fn inlet(&self, topic: &Arc<str>, readings: &[Arc<Reading>]) -> Inlet {

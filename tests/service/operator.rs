@@ -27,6 +27,10 @@ struct Case {
 
 impl Case {
     fn new(broker: &Broker, name: &str, more: &str) -> Self {
+        Self::with_transaction(broker, name, "{timeout: 2s, max_records: 100}", more)
+    }
+
+    fn with_transaction(broker: &Broker, name: &str, transaction: &str, more: &str) -> Self {
         let application = Application::new(broker, name, &[("raw", 2)]);
         let rules = application.folder.join("rules.yml");
         std::fs::write(&rules, RULES).expect("a file");
@@ -36,7 +40,7 @@ impl Case {
             &format!(
                 "kafka:\n  bootstrap_servers: ['{{BOOTSTRAP}}']\n  properties: {{session.timeout.ms: 6000}}\n\
                  sources: [{{topics: [{}], log_sources: [product=app]}}]\nrules: {{paths: [{}]}}\n\
-                 correlation: {{emit: early, partitions: 4}}\ntransaction: {{timeout: 2s, max_records: 100}}\n{more}",
+                 correlation: {{emit: early, partitions: 4}}\ntransaction: {transaction}\n{more}",
                 application.topic("raw"),
                 rules.display()
             ),
@@ -216,11 +220,13 @@ fn a_log_that_cannot_be_written_stops_nothing() {
 #[test]
 fn the_second_sigterm_ends_it_at_once() {
     let Some(broker) = Broker::start() else { return };
-    let case = Case::new(&broker, "twice", "");
+    let transaction = "{interval: 60s, timeout: 3m}";
+    let case = Case::with_transaction(&broker, "twice", transaction, "log: {level: debug}\n");
     let mut process = Running::start(&case.config);
     process.wait_until_assigned();
     case.produce(&broker, 0..3_000);
-    broker.await_committed(&case.topic("detections"), 100, PATIENCE);
+    // What is begun and cannot be finished without brokers.
+    process.wait_for(&["a transaction begins", "stage=\"detect\""]);
     broker.pause(1);
     process.terminate();
     process.wait_for(&["asked to stop"]);
@@ -240,8 +246,32 @@ fn the_second_sigterm_ends_it_at_once() {
     let log = process.log();
     assert!(status.code() == Some(2) && log.contains("ended at once, as asked twice"), "{log}");
     broker.resume(1);
+    let config = std::fs::read_to_string(&case.config).expect("a file");
+    std::fs::write(&case.config, config.replace("interval: 60s", "interval: 100ms"))
+        .expect("a file");
     process.restart();
     case.expect(&broker, 0..3_000, &mut process);
+    process.stop();
+    case.application.remove();
+}
+
+/// The second of two partitions has been silent, and its hits are read after all those of the first.
+#[test]
+fn who_was_silent_is_not_late_when_it_is_back() {
+    let Some(broker) = honest_broker() else { return };
+    let transaction = "{interval: 6s, timeout: 30s}";
+    let case = Case::with_transaction(broker, "silent", transaction, "");
+    let config = std::fs::read_to_string(&case.config).expect("a file");
+    let config = config.replace("emit: early", "emit: early, idle_timeout: 2s, max_lateness: 10s");
+    std::fs::write(&case.config, config).expect("a file");
+    let mut process = Running::start(&case.config);
+    process.wait_until_assigned();
+    case.produce(broker, 0..300);
+    case.expect(broker, 0..300, &mut process);
+    std::thread::sleep(Duration::from_secs(3));
+    case.produce(broker, 300..3_000);
+    case.expect(broker, 0..3_000, &mut process);
+    assert!(broker.consume_committed(&case.topic("late")).is_empty());
     process.stop();
     case.application.remove();
 }

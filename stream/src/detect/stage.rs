@@ -18,7 +18,7 @@ use sigmund_engine::correlation::EventRef;
 use sigmund_parsers::{Outcome, Stream};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A raw partition.
 struct Raw {
@@ -32,6 +32,8 @@ struct Raw {
     /// The largest event time that is told, and with what is being worked on; `None` until the partition itself was told.
     told: Option<Option<i64>>,
     time: Option<i64>,
+    /// When stage 2 heard of it last.
+    heard: Instant,
     /// Without transactions: where reading begins, until that is told and committed; and the next offset.
     begin: Option<i64>,
     next: Option<i64>,
@@ -50,6 +52,13 @@ impl Raw {
     fn progress(&self) -> Progress {
         let (origin, time) = (self.origin.clone(), self.time);
         Progress { origin, time, ended: self.ended, anew: false }
+    }
+
+    /// Whether stage 2 may take the partition for idle, that has something again.
+    fn is_back(&self, idle: Duration) -> bool {
+        // Half of the time: what is on its way adds to it.
+        let may_be_idle = self.told.is_none() || self.heard.elapsed() >= idle / 2;
+        self.tally.records > 0 && may_be_idle && !self.ended
     }
 
     /// Tells that offsets begin anew.
@@ -142,6 +151,13 @@ impl Detect {
         }
     }
 
+    /// The same to all partitions of stage 2, if there is something to say.
+    fn crossing<'a>(&'a self, progress: &[Progress]) -> impl Iterator<Item = Outgoing> + use<'a> {
+        let value = Crossing::write_progress(progress);
+        let all = if progress.is_empty() { 0..0 } else { 0..self.plan.partitions };
+        all.map(move |partition| outgoing::sighting(&self.plan, partition, value.clone()))
+    }
+
     fn raw(&mut self, partition: TopicPartition) -> &mut Raw {
         let (plan, readings, bounds) = (&self.plan, &self.snapshot.readings, &self.bounds);
         self.raw.entry(partition).or_insert_with_key(|partition| {
@@ -155,6 +171,7 @@ impl Detect {
                 opened: 0,
                 told: None,
                 time: None,
+                heard: Instant::now(),
                 begin: None,
                 next: None,
                 first: None,
@@ -340,6 +357,14 @@ impl Stage for Detect {
 
     fn finish(&mut self) -> anyhow::Result<Batch> {
         let mut batch = Batch::default();
+        let has_windows = !self.snapshot.rules.correlations.is_empty();
+        // Before any hits: those of one partition must not pass by another that is about to be heard.
+        if let Some(idle) = self.plan.idle_timeout().filter(|_| has_windows) {
+            let back = self.raw.values().filter(|raw| raw.is_back(idle));
+            let back: Vec<Progress> =
+                back.map(|raw| Progress { time: None, ..raw.progress() }).collect();
+            batch.outgoing.extend(self.crossing(&back));
+        }
         let mut progress = Vec::new();
         for (partition, raw) in &mut self.raw {
             if let Some(begin) = raw.begin {
@@ -354,19 +379,20 @@ impl Stage for Detect {
             }
         }
         // After the hits: time must not pass them by.
-        if !progress.is_empty() && !self.snapshot.rules.correlations.is_empty() {
-            let value = Crossing::write_progress(&progress);
-            batch.outgoing.extend(
-                (0..self.plan.partitions)
-                    .map(|partition| outgoing::sighting(&self.plan, partition, value.clone())),
-            );
+        if has_windows {
+            batch.outgoing.extend(self.crossing(&progress));
         }
         Ok(batch)
     }
 
     fn committed(&mut self, _: &Member) {
         let mut tally = Tally::default();
+        let idle = self.plan.idle_timeout();
         for raw in self.raw.values_mut() {
+            let is_told = raw.told.is_none_or(|told| told < raw.time);
+            if is_told || idle.is_some_and(|idle| raw.is_back(idle)) {
+                raw.heard = Instant::now();
+            }
             raw.told = Some(raw.time);
             raw.told_end = raw.ended;
             (raw.begin, raw.first) = (None, None);
