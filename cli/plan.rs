@@ -5,14 +5,14 @@ use crate::printer::Printer;
 use crate::render::{self, Texts};
 use crate::sources;
 use anyhow::{Context as _, bail};
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use jiff::tz::TimeZone;
 use sigmund_engine::Routing;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
 use sigmund_sigma::rule::{Level, Metadata, Status};
-use sigmund_sigma::{Diagnostic, Loader, Severity, Source, lint};
+use sigmund_sigma::{Diagnostic, Loader, Severity, lint};
 use sigmund_stream::config::Span;
-use sigmund_stream::loading::pipeline;
+use sigmund_stream::loading::{Table, pipeline};
+use sigmund_stream::metadata_filter::MetadataFilter;
 use sigmund_stream::reading::{self, Reading, added, input_format, time_zone};
 use sigmund_stream::rule_files::RuleFiles;
 use sigmund_stream::rules::Rules;
@@ -45,20 +45,16 @@ fn read_table<T>(
     what: &str,
     parse: fn(&str, &str) -> (T, Vec<Diagnostic>),
 ) -> anyhow::Result<T> {
-    let bytes =
-        std::fs::read(path).with_context(|| format!("cannot read {what} `{}`", path.display()))?;
-    let name = path.to_string_lossy();
-    let text = String::from_utf8_lossy(&bytes);
-    let (table, diagnostics) = parse(&name, &text);
-    if has_errors(&diagnostics) {
-        let source = Source { name: name.as_ref().into(), text: text.as_ref().into() };
-        let texts = Texts::new([&source]);
+    let table = Table::read(path, what, parse)?;
+    if has_errors(&table.found) {
+        let texts = Texts::new([&table.source]);
         let mut shown = Vec::new();
-        let findings = texts.findings(&diagnostics);
+        let findings = texts.findings(&table.found);
         render::write(&mut shown, args::FindingFormat::Concise, &findings, false)?;
-        bail!("{what} `{name}` has errors\n{}", String::from_utf8_lossy(&shown).trim_end());
+        let shown = String::from_utf8_lossy(&shown);
+        bail!("{what} `{}` has errors\n{}", path.display(), shown.trim_end());
     }
-    Ok(table)
+    Ok(table.content)
 }
 
 /// How logs are read.
@@ -165,7 +161,7 @@ impl Loaded {
         } else {
             sources::read(&options.rules)
         };
-        let filter = Wanted::new(filter)?;
+        let filter = metadata_filter(filter)?;
         let wants = |metadata: &Metadata| filter.wants(metadata);
         let rules = Rules::compile(&loader, &files.texts, &wants, routing);
         Ok(Self { rules, files })
@@ -198,37 +194,11 @@ impl Loaded {
 /// More broken rules are not listed one by one unless asked for.
 const MAX_SHOWN: usize = 20;
 
-/// Which rules a [`RuleFilter`] wants.
-struct Wanted {
-    level: Option<Level>,
-    tags: Option<GlobSet>,
-    status: Vec<Status>,
-}
-
-impl Wanted {
-    fn new(filter: &RuleFilter) -> anyhow::Result<Self> {
-        let mut tags = GlobSetBuilder::new();
-        for tag in &filter.tags {
-            let glob = Glob::new(&tag.to_lowercase())
-                .with_context(|| format!("`--tag {tag}` is not a pattern"))?;
-            tags.add(glob);
-        }
-        let tags = if filter.tags.is_empty() { None } else { Some(tags.build()?) };
-        Ok(Self {
-            level: filter.level.map(level),
-            tags,
-            status: filter.status.iter().copied().map(status).collect(),
-        })
-    }
-
-    fn wants(&self, metadata: &Metadata) -> bool {
-        self.level.is_none_or(|least| metadata.level.is_some_and(|level| level >= least))
-            && (self.status.is_empty()
-                || metadata.status.is_some_and(|status| self.status.contains(&status)))
-            && self.tags.as_ref().is_none_or(|tags| {
-                metadata.tags.iter().any(|tag| tags.is_match(tag.to_lowercase()))
-            })
-    }
+/// Which rules are wanted.
+fn metadata_filter(filter: &RuleFilter) -> anyhow::Result<MetadataFilter> {
+    let status = filter.status.iter().copied().map(status).collect();
+    MetadataFilter::new(filter.level.map(level), &filter.tags, status)
+        .map_err(|(tag, error)| anyhow::anyhow!("`--tag {tag}` is not a pattern: {}", error.kind()))
 }
 
 /// The level that was typed.

@@ -1,5 +1,6 @@
 //! A running service with topics of its own.
 
+use crate::topic;
 use std::error::Error;
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -20,7 +21,54 @@ pub struct Service {
     pub settings: Vec<String>,
 }
 
+/// A rule, and a correlation over two hits of it with the same `key`.
+pub const PAIR: &str = "title: One
+id: 8e0c6a5e-5b40-4c7a-9a7e-0a5f0c1d0001
+name: one
+level: low
+logsource: {category: bench}
+detection:
+  selection: {mark: wanted}
+  condition: selection
+---
+title: Two
+id: 8e0c6a5e-5b40-4c7a-9a7e-0a5f0c1d0002
+level: high
+correlation:
+  type: event_count
+  rules: [one]
+  group-by: [key]
+  timespan: 1d
+  condition: {gte: 2}
+";
+
 impl Service {
+    /// An application of its own that reads a new topic of two partitions, with rules that are kept in a folder as long as it is there.
+    ///
+    /// # Errors
+    /// The broker is not there, or the topics cannot be made.
+    pub fn with_rules(
+        (bootstrap, sigmund): (&str, &str),
+        name: &str,
+        rules: &str,
+        settings: &[String],
+    ) -> Result<(Self, tempfile::TempDir), Box<dyn Error>> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("rules.yml");
+        fs::write(&file, rules)?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+        let raw = format!("{name}-{now}.raw");
+        topic::make(bootstrap, &raw, 2)?;
+        let rules = [file.display().to_string()];
+        Ok((Self::prepare((bootstrap, sigmund), &raw, &rules, settings)?, folder))
+    }
+
+    /// The full name of a topic of its own.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}.{name}", self.application)
+    }
+
     /// An application of its own that reads a topic, with these rules.
     ///
     /// # Errors

@@ -15,6 +15,7 @@ pub mod lane;
 pub mod loading;
 pub mod log;
 pub mod meaning;
+pub mod metadata_filter;
 pub mod outgoing;
 pub mod plan;
 pub mod publication;

@@ -4,19 +4,19 @@ use crate::config;
 use crate::destination::level_named;
 use crate::encode::{is_called, status_name};
 use crate::field_mapping::as_pipeline;
+use crate::metadata_filter::MetadataFilter;
 use crate::reading::{self, Reading};
 use crate::rule_files::RuleFiles;
 use crate::rules::Rules;
 use crate::rules_topic::{RuleRecords, source_name};
 use anyhow::{Context as _, anyhow, bail};
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 use sigmund_engine::Routing;
 use sigmund_engine::correlation::used_rules;
 use sigmund_parsers::Format;
 use sigmund_sigma::pipeline::Pipeline;
 use sigmund_sigma::pipeline::logsource_mapping::LogSourceMapping;
-use sigmund_sigma::rule::{Level, Metadata, Status};
+use sigmund_sigma::rule::{Metadata, Status};
 use sigmund_sigma::{Collection, Diagnostic, Loader, LogSource, Rule, Severity, Source, Span};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
@@ -36,39 +36,29 @@ pub struct Loading {
 /// Which rules are wanted.
 #[derive(Debug)]
 struct Wanted {
-    level: Option<Level>,
-    tags: Option<GlobSet>,
-    status: Vec<Status>,
+    metadata: MetadataFilter,
     log_sources: Vec<LogSource>,
     only: Vec<String>,
 }
 
 impl Wanted {
     fn new(rules: &config::Rules) -> anyhow::Result<Self> {
-        let mut tags = GlobSetBuilder::new();
-        for tag in &rules.tags {
-            let glob = Glob::new(&tag.to_lowercase());
-            tags.add(glob.with_context(|| format!("`rules.tags`: `{tag}` is not a pattern"))?);
-        }
         let level = rules.level.as_deref().map(level_named).transpose();
         let log_sources = rules.log_sources.iter().map(|text| reading::log_source(text));
         let status = rules.status.iter().map(|name| status_named(name)).collect::<Result<_, _>>();
+        let level = level.map_err(|problem| anyhow!("`rules.level`: {problem}"))?;
+        let status = status.map_err(|problem| anyhow!("`rules.status`: {problem}"))?;
         Ok(Self {
-            level: level.map_err(|problem| anyhow!("`rules.level`: {problem}"))?,
-            tags: if rules.tags.is_empty() { None } else { Some(tags.build()?) },
-            status: status.map_err(|problem| anyhow!("`rules.status`: {problem}"))?,
+            metadata: MetadataFilter::new(level, &rules.tags, status).map_err(|(tag, error)| {
+                anyhow!("`rules.tags`: `{tag}` is not a pattern: {}", error.kind())
+            })?,
             log_sources: log_sources.collect::<Result<_, _>>().context("`rules.log_sources`")?,
             only: rules.only.clone(),
         })
     }
 
     fn wants(&self, metadata: &Metadata) -> bool {
-        self.level.is_none_or(|least| metadata.level.is_some_and(|level| level >= least))
-            && (self.status.is_empty()
-                || metadata.status.is_some_and(|status| self.status.contains(&status)))
-            && self.tags.as_ref().is_none_or(|tags| {
-                metadata.tags.iter().any(|tag| tags.is_match(tag.to_lowercase()))
-            })
+        self.metadata.wants(metadata)
             && (self.only.is_empty() || self.only.iter().any(|name| is_called(metadata, name)))
     }
 
@@ -413,23 +403,50 @@ pub fn pipeline(name: &str, text: &str) -> (Pipeline, Vec<Diagnostic>) {
     Pipeline::parse(name, mapping.as_deref().unwrap_or(text))
 }
 
+/// A file that configures something, as it was read.
+#[derive(Debug)]
+pub struct Table<T> {
+    /// What it says.
+    pub content: T,
+    /// What is wrong with it.
+    pub found: Vec<Diagnostic>,
+    /// Its text, for what is wrong.
+    pub source: Source,
+}
+
+impl<T> Table<T> {
+    /// Reads one. `what` it is is for messages.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn read(
+        path: &Path,
+        what: &str,
+        parse: fn(&str, &str) -> (T, Vec<Diagnostic>),
+    ) -> anyhow::Result<Self> {
+        let bytes = std::fs::read(path)
+            .with_context(|| format!("cannot read {what} `{}`", path.display()))?;
+        let name = path.to_string_lossy();
+        let text = String::from_utf8_lossy(&bytes);
+        let (content, found) = parse(&name, &text);
+        let source = Source { name: name.as_ref().into(), text: text.as_ref().into() };
+        Ok(Self { content, found, source })
+    }
+}
+
 /// Reads a file that configures something. Any mistake in it is an error: half of a mapping would change detections in silence.
 fn read<T>(
     path: &Path,
     what: &str,
     parse: fn(&str, &str) -> (T, Vec<Diagnostic>),
 ) -> anyhow::Result<T> {
-    let bytes =
-        std::fs::read(path).with_context(|| format!("cannot read {what} `{}`", path.display()))?;
-    let name = path.to_string_lossy();
-    let text = String::from_utf8_lossy(&bytes);
-    let (table, found) = parse(&name, &text);
-    let source = Source { name: name.as_ref().into(), text: text.as_ref().into() };
-    let mut errors = found.iter().filter(|found| found.severity == Severity::Error);
+    let table = Table::read(path, what, parse)?;
+    let mut errors = table.found.iter().filter(|found| found.severity == Severity::Error);
     if let Some(first) = errors.next() {
-        bail!("{what} has errors: {}", described(first, &[source]));
+        bail!("{what} has errors: {}", described(first, &[table.source]));
     }
-    Ok(table)
+    Ok(table.content)
 }
 
 #[cfg(test)]

@@ -12,31 +12,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Offset, TopicPartitionList};
-use sigmund_bench::service::Service;
+use sigmund_bench::service::{PAIR, Service};
 use sigmund_bench::topic::{self, client};
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-const RULES: &str = "title: One
-id: 8e0c6a5e-5b40-4c7a-9a7e-0a5f0c1d0003
-name: one
-level: low
-logsource: {category: bench}
-detection:
-  selection: {mark: wanted}
-  condition: selection
----
-title: Two
-id: 8e0c6a5e-5b40-4c7a-9a7e-0a5f0c1d0004
-level: high
-correlation:
-  type: event_count
-  rules: [one]
-  group-by: [key]
-  timespan: 1d
-  condition: {gte: 2}
-";
+use std::time::{Duration, Instant};
 
 type Failed = Box<dyn Error>;
 
@@ -53,19 +33,12 @@ struct Harness {
 
 impl Harness {
     fn new(bootstrap: &str, sigmund: &str, settings: &[String]) -> Result<Self, Failed> {
-        let folder = tempfile::tempdir()?;
-        let rules = folder.path().join("rules.yml");
-        std::fs::write(&rules, RULES)?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
-        let raw = format!("groups-{now}.raw");
-        topic::make(bootstrap, &raw, 2)?;
         // With a name of its own it takes back at once what it had.
         let mut own = vec!["instance=groups".to_owned(), "correlation.max_lateness=5s".to_owned()];
         own.extend_from_slice(settings);
-        let rules = [rules.display().to_string()];
-        let service = Service::prepare((bootstrap, sigmund), &raw, &rules, &own)?;
+        let (service, rules) = Service::with_rules((bootstrap, sigmund), "groups", PAIR, &own)?;
         let producer = client(bootstrap).set("linger.ms", "20").create()?;
-        Ok(Self { service, producer, _rules: folder })
+        Ok(Self { service, producer, _rules: rules })
     }
 
     /// An event of a group.
@@ -82,39 +55,14 @@ impl Harness {
         Ok(())
     }
 
-    fn topic(&self, name: &str) -> String {
-        format!("{}.{name}", self.service.application)
-    }
-
-    fn reader(&self, topic: &str, from: Offset) -> Result<BaseConsumer, Failed> {
-        let consumer: BaseConsumer = client(&self.service.bootstrap)
-            .set("group.id", format!("{topic}-reader"))
-            .set("isolation.level", "read_committed")
-            .set("fetch.wait.max.ms", "5")
-            .create()?;
-        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10))?;
-        let mut all = TopicPartitionList::new();
-        for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
-            all.add_partition_offset(topic, partition.id(), from)?;
-        }
-        consumer.assign(&all)?;
-        Ok(consumer)
-    }
-
     /// Waits until stage 2 has committed all sightings of these events.
     fn settle(&self, stage: &str, topic: &str, least: i64) -> Result<(), Failed> {
         let begin = Instant::now();
         let consumer: BaseConsumer = client(&self.service.bootstrap)
-            .set("group.id", self.topic(stage))
+            .set("group.id", self.service.topic(stage))
             .set("enable.auto.commit", "false")
             .create()?;
-        let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10))?;
-        let partitions: Vec<i32> = metadata
-            .topics()
-            .iter()
-            .flat_map(|topic| topic.partitions())
-            .map(|partition| partition.id())
-            .collect();
+        let partitions = topic::partitions(&consumer, topic)?;
         loop {
             let (mut end, mut list) = (0, TopicPartitionList::new());
             for partition in &partitions {
@@ -147,7 +95,7 @@ fn restore(harness: &Harness, groups: u64) -> Result<(), Failed> {
     }
     harness.producer.flush(PATIENCE)?;
     harness.settle("detect", &harness.service.raw, groups as i64)?;
-    harness.settle("correlate", &harness.topic("sightings"), groups as i64)?;
+    harness.settle("correlate", &harness.service.topic("sightings"), groups as i64)?;
     println!(
         "{groups} groups made in {:.1} s; {} MiB",
         begin.elapsed().as_secs_f64(),
@@ -156,7 +104,8 @@ fn restore(harness: &Harness, groups: u64) -> Result<(), Failed> {
     // Killed, as by `kill -9`.
     drop(running);
 
-    let reader = harness.reader(&harness.topic("detections"), Offset::End)?;
+    let detections = harness.service.topic("detections");
+    let reader = topic::reader(&harness.service.bootstrap, &detections, Offset::End)?;
     let begin = Instant::now();
     let running = harness.service.run()?;
     let mut waited: BTreeSet<String> = BTreeSet::new();

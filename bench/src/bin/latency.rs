@@ -6,36 +6,15 @@
 //! one machine) can do, which is measured first. `KEY=VALUE` are configuration keys, such as `transaction.interval=20ms`.
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::Offset;
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
-use rdkafka::{Offset, TopicPartitionList};
-use sigmund_bench::service::Service;
+use sigmund_bench::service::{PAIR, Service};
 use sigmund_bench::topic::{self, client};
 use std::collections::HashMap;
 use std::error::Error;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-const RULES: &str = "title: One
-id: 8e0c6a5e-5b40-4c7a-9a7e-0a5f0c1d0001
-name: one
-level: low
-logsource: {category: bench}
-detection:
-  selection: {mark: wanted}
-  condition: selection
----
-title: Two
-id: 8e0c6a5e-5b40-4c7a-9a7e-0a5f0c1d0002
-level: high
-correlation:
-  type: event_count
-  rules: [one]
-  group-by: [key]
-  timespan: 1m
-  condition: {gte: 2}
-  generate: true
-";
 
 type Failed = Box<dyn Error>;
 
@@ -53,13 +32,11 @@ fn main() -> Result<(), Failed> {
         Some(text) => Some(text.parse()?),
     };
     let seconds: u64 = arguments.next().map_or(Ok(20), |text| text.parse())?;
-    let folder = tempfile::tempdir()?;
-    let rules = folder.path().join("rules.yml");
-    std::fs::write(&rules, RULES)?;
-    let raw = format!("latency-{}.raw", nanos());
-    topic::make(&bootstrap, &raw, 2)?;
-    let (rules, settings) = ([rules.display().to_string()], Vec::from_iter(arguments));
-    let service = Service::prepare((&bootstrap, &sigmund), &raw, &rules, &settings)?;
+    let settings = Vec::from_iter(arguments);
+    // The hits themselves are told too.
+    let rules = format!("{}  generate: true\n", PAIR.replace("1d", "1m"));
+    let (service, _rules) =
+        Service::with_rules((&bootstrap, &sigmund), "latency", &rules, &settings)?;
     let running = service.run()?;
     let (events, alerts, rate) = measure(&service, rate, seconds)?;
     drop(running);
@@ -188,20 +165,9 @@ fn measure(
     rate: Option<u64>,
     seconds: u64,
 ) -> Result<(Vec<Duration>, Vec<Duration>, u64), Failed> {
-    let Service { bootstrap, application, raw, .. } = service;
+    let Service { bootstrap, raw, .. } = service;
     let producer: &BaseProducer = &client(bootstrap).create()?;
-    let consumer: BaseConsumer = client(bootstrap)
-        .set("group.id", format!("{application}-reader"))
-        .set("isolation.level", "read_committed")
-        .set("fetch.wait.max.ms", "5")
-        .create()?;
-    let topic = format!("{application}.detections");
-    let metadata = consumer.fetch_metadata(Some(&topic), Duration::from_secs(10))?;
-    let mut all = TopicPartitionList::new();
-    for partition in metadata.topics().iter().flat_map(|topic| topic.partitions()) {
-        all.add_partition_offset(&topic, partition.id(), Offset::Beginning)?;
-    }
-    consumer.assign(&all)?;
+    let consumer = topic::reader(bootstrap, &service.topic("detections"), Offset::Beginning)?;
     let (sent, events, alerts) = (HashMap::new(), Vec::new(), Vec::new());
     let mut harness = Harness { consumer, producer, raw, number: 0, sent, seen: 0, events, alerts };
     harness.steady(1000, WARM)?;

@@ -8,6 +8,7 @@ use super::correlator::{Correlator, Options};
 use super::cover::Position;
 use super::early::KeptGroup;
 use super::encoding::{Broken, Reader, Writer};
+use super::key::key_texts;
 use super::limits::Limits;
 use super::number::{Fixed, Measure, Wide};
 use super::rule::Correlations;
@@ -19,7 +20,7 @@ use super::state::{
 use super::unordered::{GroupHit, HitValue};
 use super::watermark::Source;
 use super::window::{Contributions, Value};
-use super::windows::{Windows, key_texts};
+use super::windows::Windows;
 use crate::DetectionId;
 use ahash::AHashMap;
 use std::cmp::Reverse;

@@ -16,15 +16,17 @@
 
 use super::alert::{Alert, Policy, Reason};
 use super::cover::Position;
+use super::key::{group_key, key_texts, value};
 use super::marks::Marks;
 use super::monotone::{Test, test, which};
+use super::naming::{rule_identity, rules_of};
 use super::number::{Measure, Wide};
 use super::rule::{Correlations, Node};
 use super::share::Share;
 use super::sighting::Sighting;
 use super::unordered::{GroupHit, HitValue, Unordered};
 use super::window::Value;
-use super::windows::{Windows, group_key, key_texts, rule_identity, rules_of, value};
+use super::windows::Windows;
 use crate::DetectionId;
 use ahash::AHashMap;
 use std::cmp::Reverse;

@@ -21,12 +21,16 @@ mod growth;
 mod hash;
 mod hits;
 mod index;
+mod key;
 mod limits;
 mod marks;
 mod monotone;
+mod naming;
 mod number;
 mod order_statistics;
+mod overlay;
 mod passage;
+mod room;
 mod rule;
 mod segments;
 pub(crate) mod semantic;
@@ -60,7 +64,8 @@ pub use windows::Windows;
 /// What the plain model in [`crate::oracle::correlation`] shares with the engine: the compiled rules, and what identifies groups and alerts.
 pub(crate) mod compiled {
     pub(crate) use super::condition::holds as holds_for;
+    pub(crate) use super::key::{group_key, key_texts, value};
+    pub(crate) use super::naming::{alert_id, rules_of};
     pub(crate) use super::rule::{Input, Node};
     pub(crate) use super::window::{Value, rule_bit};
-    pub(crate) use super::windows::{alert_id, group_key, key_texts, rules_of, value};
 }

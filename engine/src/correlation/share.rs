@@ -6,10 +6,10 @@
 //! moves it. Where the tie changes so that this hash does, the owner may be another, which finds no state; so the hash is a part of what
 //! such a correlation is in state, and it starts clean everywhere rather than with the half of its groups.
 
+use super::key::{group_key, value};
 use super::rule::{Correlations, Input, Node};
 use super::semantic::{self, SemanticHash};
 use super::sighting::Sighting;
-use super::windows::{group_key, value};
 
 /// What decides whose the groups of a correlation are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -259,7 +259,7 @@ mod tests {
             let mut owned = vec![0; count as usize];
             for number in 0..count * 1000 {
                 let mut key = Vec::new();
-                crate::correlation::windows::push_text(&format!("user{number}"), &mut key);
+                crate::correlation::key::push_text(&format!("user{number}"), &mut key);
                 owned[Tie::Values.owner(&key, count) as usize] += 1;
             }
             let (least, most) = (owned.iter().min(), owned.iter().max());

@@ -20,9 +20,13 @@ use super::condition::Decided;
 use super::cover::Position;
 use super::groups::{Group, Groups};
 use super::growth::Growths;
+use super::key::{group_key, value};
 use super::limits::{Excess, Limits, Usage};
 use super::marks::{Goes, Marks};
-use super::number::{Fixed, Measure};
+use super::naming::{alert, anchor, rule_identity};
+use super::number::Measure;
+use super::overlay::{Overlay, PLAIN, all_fields, find, overlay};
+use super::room::Room;
 use super::rule::{Correlations, Input, Node};
 use super::share::Share;
 use super::sighting::{EventRef, Sighting};
@@ -71,12 +75,6 @@ struct Scratch {
     slots: Vec<u32>,
 }
 
-/// Fields that an inner alert brings, over those of the event: (the overlay below, fields).
-type Overlay = (u32, Vec<(u32, Box<str>)>);
-
-/// No overlay: the event's own fields.
-const PLAIN: u32 = u32::MAX;
-
 /// A hit on its way through correlations.
 #[derive(Clone, Copy)]
 struct Event<'a> {
@@ -85,33 +83,6 @@ struct Event<'a> {
     /// Which of the event's hits of one correlation: its first reference where all are rules.
     part: u32,
     values: &'a [(u32, Box<str>)],
-}
-
-/// How much more may be done at once.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
-    alerts: usize,
-    steps: usize,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self { alerts: usize::MAX, steps: usize::MAX }
-    }
-}
-
-impl Room {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { alerts: limits.alerts_at_once.max(1), steps: limits.steps_at_once.max(1) }
-    }
-
-    pub(crate) fn is_left(&self, out: &[Alert]) -> bool {
-        self.steps > 0 && out.len() < self.alerts
-    }
-
-    pub(crate) fn take(&mut self, steps: usize) {
-        self.steps = self.steps.saturating_sub(steps);
-    }
 }
 
 impl Windows {
@@ -718,151 +689,4 @@ fn permits(policy: Policy, group: &Group, time: i64) -> bool {
             group.rare().alerted.is_none_or(|last| time.saturating_sub(last) >= quiet)
         }
     }
-}
-
-pub(crate) fn rule_identity(node: &Node) -> &str {
-    let metadata = &node.rule.metadata;
-    metadata.id.as_deref().or(metadata.name.as_deref()).unwrap_or(&metadata.title)
-}
-
-/// The id of the alert of a group: `anchor` is a time, and the how-many-eth of that time.
-pub(crate) fn alert_id(node: &Node, key: &[u8], anchor: (i64, u32)) -> DetectionId {
-    let (time, number) = (anchor.0.to_le_bytes(), anchor.1.to_le_bytes());
-    let parts: [&[u8]; 5] = [rule_identity(node).as_bytes(), &node.hash, key, &time, &number];
-    DetectionId::of("correlation", &parts)
-}
-
-/// Counts an evaluation that is true.
-fn anchor(group: &mut Group, time: i64) -> (i64, u32) {
-    let last = group.rare().anchor;
-    let anchor = if last.0 == time { (time, last.1.saturating_add(1)) } else { (time, 0) };
-    group.rare_mut().anchor = anchor;
-    anchor
-}
-
-fn alert(
-    node: &Node,
-    at: u32,
-    group: &mut Group,
-    time: i64,
-    value: Option<Measure>,
-    events: Contributions,
-    trigger: EventRef,
-) -> Alert {
-    let anchor = anchor(group, time);
-    Alert {
-        correlation: at,
-        id: alert_id(node, &group.key, anchor),
-        reason: Reason::Condition,
-        group: key_texts(&group.key),
-        value,
-        time,
-        trigger,
-        rules: rules_of(&events, node),
-        events,
-    }
-}
-
-pub(crate) fn rules_of(events: &Contributions, node: &Node) -> Vec<u32> {
-    let bits = events.iter().fold(0, |bits, entry| bits | entry.rules);
-    (0..node.references.len() as u32).filter(|at| bits & rule_bit(*at) != 0).collect()
-}
-
-/// Appends one text with its length before it.
-pub(crate) fn push_text(text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    out.extend_from_slice(text.as_bytes());
-}
-
-/// The texts of a key.
-pub(crate) fn key_texts(mut key: &[u8]) -> Vec<Box<str>> {
-    let mut texts = Vec::new();
-    while let Some((length, rest)) = key.split_first_chunk::<4>() {
-        let length = (u32::from_le_bytes(*length) as usize).min(rest.len());
-        texts.push(String::from_utf8_lossy(&rest[..length]).into());
-        key = &rest[length..];
-    }
-    texts
-}
-
-/// The key of a hit's group; `false` if a field is missing.
-pub(crate) fn group_key<'v>(
-    fields: &[u32],
-    value: &dyn Fn(u32) -> Option<&'v str>,
-    key: &mut Vec<u8>,
-) -> bool {
-    key.clear();
-    for field in fields {
-        match value(*field) {
-            Some(text) => push_text(text, key),
-            None => return false,
-        }
-    }
-    true
-}
-
-/// The value of a hit; `None` if it has none and the correlation wants one.
-pub(crate) fn value<'v>(
-    node: &Node,
-    reference: u32,
-    field: &dyn Fn(u32) -> Option<&'v str>,
-) -> Option<Value> {
-    if !node.rule.kind.needs_field() {
-        return Some(Value::None);
-    }
-    let fields = &node.references[reference as usize].values;
-    if node.rule.kind == CorrelationType::ValueCount {
-        let mut text = Vec::new();
-        for at in fields {
-            push_text(field(*at)?, &mut text);
-        }
-        return Some(Value::Text(text.into()));
-    }
-    Fixed::parse(field(*fields.first()?)?).map(Value::Number)
-}
-
-/// The value of a field, by the inner groups first.
-fn find<'v>(
-    overlays: &'v [Overlay],
-    mut overlay: u32,
-    values: &'v [(u32, Box<str>)],
-    field: u32,
-) -> Option<&'v str> {
-    while let Some((below, fields)) = overlays.get(overlay as usize) {
-        if let Some((_, text)) = fields.iter().find(|(have, _)| *have == field) {
-            return Some(text);
-        }
-        overlay = *below;
-    }
-    let at = values.binary_search_by_key(&field, |(have, _)| *have).ok()?;
-    Some(&values[at].1)
-}
-
-/// All fields that [`find`] would find.
-fn all_fields(
-    overlays: &[Overlay],
-    mut overlay: u32,
-    values: &[(u32, Box<str>)],
-) -> Vec<(u32, Box<str>)> {
-    let mut all: Vec<(u32, Box<str>)> = Vec::new();
-    while let Some((below, fields)) = overlays.get(overlay as usize) {
-        for (field, text) in fields {
-            if !all.iter().any(|(have, _)| have == field) {
-                all.push((*field, text.clone()));
-            }
-        }
-        overlay = *below;
-    }
-    for (field, text) in values {
-        if !all.iter().any(|(have, _)| have == field) {
-            all.push((*field, text.clone()));
-        }
-    }
-    all.sort_unstable_by_key(|(field, _)| *field);
-    all
-}
-
-/// The group's values under the names of `group-by`.
-fn overlay(node: &Node, key: &[u8]) -> Vec<(u32, Box<str>)> {
-    node.group.iter().copied().zip(key_texts(key)).collect()
 }
