@@ -6,13 +6,16 @@
 use super::events::{self, Random};
 use super::outline::{Outlines, difference, hunted, outlines};
 use super::running::{Application, PATIENCE, Running};
+use super::windows::{self, Reference};
 use crate::kafka::broker::Broker;
 use crate::kafka::client::Record;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Raw partitions at first, and how many there are in the end.
@@ -79,10 +82,53 @@ fn trials(short: &Trial) -> Vec<Trial> {
 fn compared(outlines: Outlines) -> Outlines {
     let counts = |outline: &str| {
         let detection: Value = serde_json::from_str(outline).expect("JSON");
-        let title = detection["rule"]["title"].as_str().expect("a title").to_lowercase();
-        !title.starts_with("extra")
+        is_compared(detection["rule"]["title"].as_str().expect("a title"))
     };
     outlines.into_iter().filter(|(outline, _)| counts(outline)).collect()
+}
+
+/// Whether a rule is none of those that change.
+pub(super) fn is_compared(title: &str) -> bool {
+    !title.to_lowercase().starts_with("extra")
+}
+
+/// How far production may be: it goes with the actions, so that each of them happens while there is work, and the last events come after all of them.
+struct Pace {
+    /// About how long each action takes, in seconds.
+    lengths: Vec<f64>,
+    /// How many were carried out, and when the last one was.
+    carried_out: Mutex<(usize, Instant)>,
+}
+
+impl Pace {
+    fn new(actions: &[Action]) -> Self {
+        let lengths = actions.iter().map(|action| length(*action)).collect();
+        Self { lengths, carried_out: Mutex::new((0, Instant::now())) }
+    }
+
+    fn carried_out(&self, count: usize) {
+        // Also if whoever held it panicked.
+        *self.carried_out.lock().unwrap_or_else(PoisonError::into_inner) = (count, Instant::now());
+    }
+
+    /// The part of the events that may be written by now.
+    fn part(&self) -> f64 {
+        let (count, since) = *self.carried_out.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(length) = self.lengths.get(count) else { return 1.0 };
+        let before: f64 = self.lengths[..count].iter().sum();
+        // One that takes longer must not be without work: the rest of its share is never used up.
+        let worked = 1.0 - (-1.5 * since.elapsed().as_secs_f64() / length).exp();
+        (before + length * worked) / self.lengths.iter().sum::<f64>()
+    }
+}
+
+/// Lets production end when nothing more is carried out, be it that the test failed.
+struct Over<'a>(&'a Pace);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.carried_out(self.0.lengths.len());
+    }
 }
 
 /// A running trial.
@@ -96,6 +142,8 @@ struct Chaos<'a> {
     version: usize,
     /// Lives that ended by themselves: what they said last.
     ended: Vec<String>,
+    /// What was carried out, and seen to be.
+    carried_out: Vec<Action>,
     /// How many raw partitions there are for producers.
     partitions: &'a AtomicUsize,
 }
@@ -121,8 +169,28 @@ impl Chaos<'_> {
         }
     }
 
+    /// Waits until that is so.
+    fn wait_until(&mut self, what: &str, is_so: &dyn Fn(&Self) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
+            self.wait(Duration::from_millis(100));
+        }
+    }
+
+    /// One of the processes that have work.
+    fn any_at_work(&mut self) -> usize {
+        let works = |process: &Running| !process.partitions().is_empty();
+        self.wait_until("a process has partitions", &|chaos| chaos.processes.iter().any(works));
+        let mut at_work: Vec<usize> = (0..self.processes.len()).collect();
+        at_work.retain(|process| works(&self.processes[*process]));
+        at_work[self.random.below(at_work.len())]
+    }
+
     fn change_rules(&mut self) {
         self.version += 1;
+        let changes = |process: &Running| process.log().matches("rules: +").count();
+        let before: Vec<usize> = self.processes.iter().map(changes).collect();
         let path = self.application.folder.join("rules/extra.yml");
         // At once: a process that starts now must not see half of it.
         let new = self.application.folder.join("extra.new");
@@ -131,7 +199,15 @@ impl Chaos<'_> {
         for process in 0..self.processes.len() {
             self.supervise();
             match self.version % 2 {
-                0 => self.processes[process].reload(),
+                0 => {
+                    let ended = self.ended.len();
+                    self.processes[process].reload();
+                    self.wait_until("the rules change", &|chaos| {
+                        // One that ended meanwhile begins with the new ones.
+                        changes(&chaos.processes[process]) > before[process]
+                            || chaos.ended.len() > ended
+                    });
+                }
                 _ => {
                     self.processes[process].stop();
                     self.processes[process].restart();
@@ -142,17 +218,28 @@ impl Chaos<'_> {
     }
 
     fn act(&mut self, action: Action) {
-        let process = self.random.below(PROCESSES);
         match action {
             Action::Kill => {
-                self.processes[process].kill();
+                let process = self.any_at_work();
+                let status = self.processes[process].kill();
+                assert_eq!(status.signal(), Some(9), "it was not killed but ended by itself");
                 let pause = 50 * self.random.below(30) as u64;
                 std::thread::sleep(Duration::from_millis(pause));
                 self.processes[process].restart();
             }
             Action::Pause => {
+                let process = self.any_at_work();
                 self.processes[process].pause();
-                std::thread::sleep(SESSION + Duration::from_millis(1_500));
+                let own = self.processes[process].partitions();
+                self.wait(SESSION + Duration::from_millis(1_500));
+                self.wait_until("others have what a process had that stands still", &|chaos| {
+                    let others = chaos.processes.iter().enumerate();
+                    let others = others.filter(|(other, _)| *other != process);
+                    let theirs: BTreeSet<String> =
+                        others.flat_map(|(_, other)| other.partitions()).collect();
+                    own.is_subset(&theirs)
+                });
+                assert!(self.processes[process].ended().is_none(), "it did not stand still");
                 self.processes[process].resume();
             }
             Action::Change => self.change_rules(),
@@ -167,26 +254,16 @@ impl Chaos<'_> {
                 let raw = self.application.topic("raw");
                 self.broker.add_partitions(&raw, RAW.1);
                 // Producers use them when all know them; else what they write first may be too late.
-                let end = Instant::now() + PATIENCE;
-                let assigned = |chaos: &mut Self| {
-                    chaos.supervise();
-                    (RAW.0..RAW.1).all(|partition| {
-                        let name = format!("{raw}-{partition}");
-                        chaos.processes.iter().any(|process| {
-                            let log = process.log();
-                            let mut lines = log.lines().filter(|line| line.contains("assigned"));
-                            lines.any(|line| line.split(['=', ' ']).any(|word| word == name))
-                        })
-                    })
-                };
-                while !assigned(self) {
-                    assert!(Instant::now() < end, "nobody reads the new partitions of {raw}");
-                    std::thread::sleep(Duration::from_millis(200));
-                }
+                self.wait_until("somebody reads the new partitions", &|chaos| {
+                    let all: BTreeSet<String> =
+                        chaos.processes.iter().flat_map(Running::partitions).collect();
+                    (RAW.0..RAW.1).all(|partition| all.contains(&format!("{raw}-{partition}")))
+                });
                 self.wait(Duration::from_secs(3));
                 self.partitions.store(RAW.1 as usize, Ordering::Relaxed);
             }
         }
+        self.carried_out.push(action);
     }
 }
 
@@ -208,10 +285,8 @@ fn produce(
     topic: &str,
     events: &[String],
     partitions: &AtomicUsize,
-    begin: Instant,
+    pace: &Pace,
 ) {
-    let seconds: f64 = trial.actions.iter().map(|(action, n)| length(*action) * *n as f64).sum();
-    let pause = Duration::from_secs_f64(seconds / events.len() as f64);
     let mut random = Random(trial.seed ^ 0x5eed);
     let mut next = 0;
     while next < events.len() {
@@ -220,9 +295,8 @@ fn produce(
         let rest = events[next..].iter().take_while(|_| {
             let goes_on = partitions.load(Ordering::Relaxed) == count;
             next += usize::from(goes_on);
-            if next.is_multiple_of(50) {
-                let due = begin + pause * u32::try_from(next).expect("not so many");
-                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            while next as f64 > pace.part() * events.len() as f64 {
+                std::thread::sleep(Duration::from_millis(20));
             }
             goes_on
         });
@@ -305,6 +379,7 @@ fn attempt(trial: &Trial, broker: &Broker, application: &Application) {
         processes: processes.collect(),
         version: 0,
         ended: Vec::new(),
+        carried_out: Vec::new(),
         partitions: &partitions,
     };
     chaos.processes.iter_mut().for_each(Running::wait_until_started);
@@ -315,27 +390,53 @@ fn attempt(trial: &Trial, broker: &Broker, application: &Application) {
         .flat_map(|(action, count)| std::iter::repeat_n(*action, *count))
         .collect();
     chaos.random.shuffle(&mut actions);
-    let written = AtomicBool::new(false);
+    let pace = Pace::new(&actions);
     std::thread::scope(|scope| {
+        let over = Over(&pace);
         let producer = scope.spawn(|| {
-            produce(trial, broker, &raw, &events, &partitions, Instant::now());
-            written.store(true, Ordering::Relaxed);
+            produce(trial, broker, &raw, &events, &partitions, &pace);
         });
-        for action in &actions {
+        for (action, done) in actions.iter().zip(1..) {
             let pause = chaos.random.below(2_000) as u64;
             chaos.wait(Duration::from_millis(pause));
+            assert!(!producer.is_finished(), "there is no more work");
             chaos.act(*action);
+            pace.carried_out(done);
         }
-        while !written.load(Ordering::Relaxed) && !producer.is_finished() {
+        drop(over);
+        while !producer.is_finished() {
             chaos.wait(Duration::from_millis(200));
         }
         producer.join().expect("events are written");
     });
-    let all = partitions.load(Ordering::Relaxed) as i32;
-    broker.produce(&raw, (0..all).map(|partition| Record::new(end.as_str()).partition(partition)));
+    assert_eq!(chaos.carried_out, actions);
 
+    // Before the end, when much is held.
+    let last = events::last(trial.events);
+    let everywhere = |event: &str| {
+        let all = partitions.load(Ordering::Relaxed) as i32;
+        broker.produce(&raw, (0..all).map(|partition| Record::new(event).partition(partition)));
+    };
+    everywhere(&last);
+    let reference = Reference::new(&folder.join("process-0.yaml"));
+    let (watermark, windows, alerts) = reference.alone(&events, &last);
+    assert!(alerts > 100, "only {alerts} alerts");
+    let waiting = windows.iter().filter(|text| text.contains(windows::WAITS)).count();
+    assert!(waiting > 50 && windows.len() - waiting > 100, "{waiting} of {}", windows.len());
+    let found = reference.of_service(broker, application, watermark, PATIENCE * 2, &mut || {
+        chaos.supervise();
+    });
+    if let Some(difference) = windows::difference(&found, &windows) {
+        panic!("{difference}");
+    }
+
+    everywhere(&end);
     let expected = truth(folder, &[]);
     let count: i64 = expected.values().sum();
+    for title in events::correlations() {
+        let text = format!("\"title\":\"{title}\"");
+        assert!(expected.keys().any(|outline| outline.contains(&text)), "no alert of {title}");
+    }
     let stretches = moments(&expected);
     // Early alerts may be fewer than final ones.
     let topic = application.topic("detections");
@@ -370,11 +471,12 @@ fn attempt(trial: &Trial, broker: &Broker, application: &Application) {
         say(&format!("ended by itself: {ended}"));
     }
     say(&format!(
-        "chaos: seed {}, {} events, {protocol}, lateness {lateness}, {}, {} brokers: {total} detections, {count} expected, {} ended by themselves, {} s",
+        "chaos: seed {}, {} events, {protocol}, lateness {lateness}, {}, {} brokers: {total} detections, {count} expected, {} windows and {waiting} waiting hits, {} ended by themselves, {} s",
         chaos.trial.seed,
         trial.events,
         if trial.early { "early" } else { "final" },
         trial.brokers,
+        windows.len() - waiting,
         chaos.ended.len(),
         begin.elapsed().as_secs()
     ));

@@ -70,6 +70,14 @@ pub(super) fn events(random: &mut Random, count: usize) -> Vec<String> {
     all.into_iter().map(|(_, event)| event).collect()
 }
 
+/// An event later than so many, of no rule.
+pub(super) fn last(count: usize) -> String {
+    let at = time(count * STEP);
+    format!(
+        "{{\"@timestamp\":\"{at}\",\"kind\":\"last\",\"user\":\"\",\"host\":\"\",\"amount\":0}}"
+    )
+}
+
 /// An event after which all windows over so many events are over.
 pub(super) fn end(count: usize) -> String {
     let at = time(count * STEP + 2 * 86_400 * 1_000_000);
@@ -107,6 +115,11 @@ const CORRELATIONS: [(&str, &str, &str, &str, &str, &str); 14] = [
     ("in_order", "temporal_ordered", "[alarm, login, transfer]", "user", "1m", ""),
     ("chain", "temporal_ordered", "[most_fails, login]", "user", "2m", ""),
 ];
+
+/// The titles of the correlations.
+pub(super) fn correlations() -> impl Iterator<Item = &'static str> {
+    CORRELATIONS.iter().map(|(title, ..)| *title)
+}
 
 /// The rules that are compared.
 pub(super) fn rules() -> String {

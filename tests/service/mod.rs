@@ -13,3 +13,4 @@ mod rolling;
 mod rules;
 mod running;
 mod security;
+mod windows;

@@ -2,6 +2,7 @@
 
 use crate::command::binary;
 use crate::kafka::broker::Broker;
+use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -144,6 +145,23 @@ impl Running {
         self.wait_for(&["assigned"]);
     }
 
+    /// The partitions that it has by its log.
+    pub(super) fn partitions(&self) -> BTreeSet<String> {
+        let mut own = BTreeSet::new();
+        for line in self.log().lines() {
+            let Some((_, names)) = line.split_once(" partitions=") else { continue };
+            let names = names.split(' ').map(str::to_owned);
+            if line.contains(" assigned ") {
+                own.extend(names);
+            } else if line.contains(" revoked ") {
+                names.for_each(|name| {
+                    own.remove(&name);
+                });
+            }
+        }
+        own
+    }
+
     /// Asks it to read its rules again.
     pub(super) fn reload(&self) {
         self.signal("-HUP");
@@ -160,9 +178,9 @@ impl Running {
     }
 
     /// Ends it at once, as a power failure would.
-    pub(super) fn kill(&mut self) {
+    pub(super) fn kill(&mut self) -> ExitStatus {
         let _ = self.child.kill();
-        self.child.wait().expect("a child");
+        self.child.wait().expect("a child")
     }
 
     /// Lets it stand still.

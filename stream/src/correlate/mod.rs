@@ -3,10 +3,12 @@
 mod bodies;
 mod changelog;
 mod clock;
+mod inspection;
 mod record;
 mod stage;
 mod strangers;
 
 pub use bodies::Seen;
+pub use inspection::windows;
 pub use record::{Body, Crossing, Origin, Progress, SightingRecord, Unreadable};
 pub use stage::Correlate;

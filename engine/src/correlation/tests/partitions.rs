@@ -4,9 +4,10 @@ use super::disorder::{SECOND, reached};
 use super::generate::{Arrival, Dice, Sets, arrivals, base_rules, correlations, load, sightings};
 use super::{difference, ordered, policy, shown, windows};
 use crate::correlation::{
-    Alert, Correlations, Correlator, Emit, EventRef, Limits, Options, Output, Patience, Policy,
-    Sighting, SightingError, Windows,
+    Alert, Correlations, Correlator, Emit, EventRef, Holder, Holding, Limits, Options, Output,
+    Patience, Policy, Sighting, SightingError, Windows,
 };
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What each of so many is sent.
@@ -62,9 +63,21 @@ fn windows_that_get_only_their_sightings_say_what_one_says() {
     assert!(alerts > 4_000 && unsent > 10_000, "{alerts} alerts, {unsent} not sent");
 }
 
+/// What it holds. Of hits that wait others are given only what they need.
+fn held(correlator: &Correlator) -> BTreeSet<Holding> {
+    let waiting = |mut held: Holding| {
+        if let Holder::Rule(_) = held.holder {
+            held.text.truncate(held.text.find(" waits").unwrap());
+        }
+        held
+    };
+    correlator.holdings().into_iter().map(waiting).collect()
+}
+
 #[test]
 fn correlators_that_get_only_their_sightings_say_what_one_says() {
     let (mut alerts, mut late) = (0, 0);
+    let (mut windows, mut expected_windows) = (0, 0);
     let mut sets = Sets::new(0x9A28);
     for seed in 0..2_000 {
         let (text, set, mut dice) = sets.at(seed);
@@ -106,17 +119,30 @@ fn correlators_that_get_only_their_sightings_say_what_one_says() {
                     (Arrival::End(source), _) => correlator.finish_source(*source, &mut out),
                 }
             }
+            let held = held(&correlator);
             correlator.finish(reached(&arrivals, 0), &mut out);
-            out
+            (out, held)
         };
-        let one = run(None);
+        let (one, expected_held) = run(None);
         let count = 1 + (seed / 4) as u32 % 8;
         let mut all = Output::default();
+        let mut all_held = BTreeSet::new();
         for at in 0..count {
-            let part = run(Some((at, count)));
+            let (part, held) = run(Some((at, count)));
             all.alerts.extend(part.alerts);
             all.late.extend(part.late);
+            windows += held.iter().filter(|one| matches!(one.holder, Holder::Window(_))).count();
+            all_held.extend(held);
         }
+        assert_eq!(
+            all_held,
+            expected_held,
+            "seed {seed}, {count}, {emit:?}, {policy:?}\n{}\n{}",
+            text.replace(&base_rules(), ""),
+            shown(&set, &stream)
+        );
+        expected_windows +=
+            all_held.iter().filter(|one| matches!(one.holder, Holder::Window(_))).count();
         alerts += one.alerts.len();
         late += one.late.len();
         let (expected, got) = (ordered(one.alerts), ordered(all.alerts));
@@ -145,6 +171,8 @@ fn correlators_that_get_only_their_sightings_say_what_one_says() {
         assert_eq!(events, expected, "seed {seed}");
     }
     assert!(alerts > 4_000 && late > 100, "{alerts} alerts, {late} late");
+    // Nobody holds what is another one's.
+    assert!(windows == expected_windows && windows > 2_000, "{windows} {expected_windows}");
 }
 
 #[test]
