@@ -30,5 +30,4 @@ pub mod service;
 pub mod sighting;
 pub mod snapshot;
 pub mod telemetry;
-pub mod watchdog;
 pub mod words;

@@ -4,6 +4,7 @@
 //! transactions; the comments say which.
 
 mod access;
+mod calls;
 pub mod client;
 pub mod hail;
 pub mod member;

@@ -1,11 +1,11 @@
 //! What a lane sends: all of it in one transaction with the offsets of what it read, or without transactions before them.
 
 use super::TopicPartition;
+use super::calls::Calls;
 use super::client::Clients;
 use super::member::Member;
 use super::troubles::Troubles;
 use crate::config::Delivery;
-use crate::watchdog::Watchdog;
 use anyhow::{Context as _, bail};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -77,6 +77,15 @@ pub(super) fn record(outgoing: &Outgoing) -> BaseRecord<'_, [u8], [u8]> {
     record
 }
 
+/// Whether a call that should have been back before `limit` is to be given up. The time in which no broker answers does not count, unless all is to stop.
+fn hangs(troubles: &Troubles, limit: &mut Instant, timeout: Duration) -> bool {
+    let is_away = troubles.hinder(None);
+    if is_away && !troubles.is_stopped() {
+        *limit = (*limit).max(Instant::now() + timeout + GRACE);
+    }
+    is_away && troubles.is_stopped() || Instant::now() > *limit
+}
+
 fn listed(offsets: &BTreeMap<TopicPartition, i64>) -> Result<TopicPartitionList, Failure> {
     let mut list = TopicPartitionList::with_capacity(offsets.len());
     for (partition, offset) in offsets {
@@ -128,13 +137,16 @@ impl ProducerContext for Context {
 /// Waited between looks at what was delivered: short beside the brokers' answer, and long beside the look.
 const BREATH: Duration = Duration::from_micros(200);
 
+/// A call that is not back so long after its own timeout hangs.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// The producer of a lane.
 pub struct Outbox {
-    producer: BaseProducer<Context>,
+    producer: Arc<BaseProducer<Context>>,
     context: Context,
     delivery: Delivery,
     timeout: Duration,
-    watchdog: Watchdog,
+    calls: Calls,
     troubles: Troubles,
     /// When the transaction began.
     begun: Cell<Option<Instant>>,
@@ -164,8 +176,9 @@ impl Outbox {
             .producer(stage, lane)
             .create_with_context(context.clone())
             .context("cannot make a Kafka producer")?;
+        let producer = Arc::new(producer);
         let (delivery, timeout) = (clients.delivery(), clients.timeout());
-        let watchdog = Watchdog::start(timeout * 2, troubles.clone());
+        let calls = Calls::start().context("cannot start a thread")?;
         if delivery == Delivery::ExactlyOnce {
             // A coordinator that has just been elected needs a while.
             let patient = timeout * 6;
@@ -177,13 +190,19 @@ impl Outbox {
                 if troubles.is_stopped() && troubles.hinder(None) {
                     bail!("no broker answers");
                 }
-                let guard =
-                    watchdog.guard_for("the first answer of the transaction coordinator", patient);
-                let error = match producer.init_transactions(timeout) {
-                    Ok(()) => break,
-                    Err(error) => error,
+                let of_call = Arc::clone(&producer);
+                let mut limit = Instant::now() + timeout + GRACE;
+                let answer = calls.make(move || of_call.init_transactions(timeout), &mut || {
+                    beat();
+                    hangs(&troubles, &mut limit, timeout)
+                });
+                let error = match answer {
+                    Some(Ok(())) => break,
+                    Some(Err(error)) => error,
+                    None => bail!(
+                        "the Kafka library does not say whether there is a transaction coordinator"
+                    ),
                 };
-                drop(guard);
                 producer.poll(Duration::ZERO);
                 if troubles.hinder(None) {
                     deadline = Instant::now() + patient;
@@ -199,7 +218,7 @@ impl Outbox {
             troubles.reached();
         }
         let begun = Cell::new(None);
-        Ok(Self { producer, context, delivery, timeout, watchdog, troubles, begun })
+        Ok(Self { producer, context, delivery, timeout, calls, troubles, begun })
     }
 
     /// What an error that the producer cannot mend means.
@@ -295,11 +314,13 @@ impl Outbox {
             let Some(metadata) = member.metadata() else {
                 return Err(Failure::Aborted("the group does not know this member".to_owned()));
             };
-            self.transact("send offsets to the transaction", |left| {
-                self.producer.send_offsets_to_transaction(&list, &metadata, left)
+            self.transact("send offsets to the transaction", move |producer, left| {
+                producer.send_offsets_to_transaction(&list, &metadata, left)
             })?;
         }
-        self.transact("commit the transaction", |left| self.producer.commit_transaction(left))?;
+        self.transact("commit the transaction", |producer, left| {
+            producer.commit_transaction(left)
+        })?;
         self.troubles.reached();
         Ok(())
     }
@@ -362,25 +383,34 @@ impl Outbox {
     fn transact(
         &self,
         what: &str,
-        call: impl Fn(Duration) -> Result<(), KafkaError>,
+        call: impl Fn(&BaseProducer<Context>, Duration) -> Result<(), KafkaError> + Send + 'static,
     ) -> Result<(), Failure> {
-        // The library has hung past its own timeout (librdkafka issues 5456 and 5511).
-        let _guard = self.watchdog.guard(what);
-        let deadline = Instant::now() + self.timeout;
-        loop {
-            // All calls together have the time of one, or the watchdog would take them for one that hangs.
-            let left = deadline.saturating_duration_since(Instant::now());
-            match call(left.max(Duration::from_millis(200))) {
-                Ok(()) => return Ok(()),
-                Err(KafkaError::Transaction(error))
-                    if error.is_retriable() && Instant::now() < deadline =>
-                {
-                    std::thread::sleep(Duration::from_millis(5));
+        let (producer, timeout) = (Arc::clone(&self.producer), self.timeout);
+        let deadline = Instant::now() + timeout;
+        let insist = move || {
+            loop {
+                // All calls together have the time of one, or they would be taken for one that hangs.
+                let left = deadline.saturating_duration_since(Instant::now());
+                match call(&producer, left.max(Duration::from_millis(200))) {
+                    Err(KafkaError::Transaction(error))
+                        if error.is_retriable() && Instant::now() < deadline =>
+                    {
+                        std::thread::sleep(Duration::from_millis(5));
+                    }
+                    other => return other,
                 }
-                Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
-                    return Err(Failure::Aborted(format!("cannot {what}: {error}")));
-                }
-                Err(error) => return Err(self.broken(what, &error)),
+            }
+        };
+        let mut limit = deadline + GRACE;
+        match self.calls.make(insist, &mut || hangs(&self.troubles, &mut limit, timeout)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(KafkaError::Transaction(error))) if error.txn_requires_abort() => {
+                Err(Failure::Aborted(format!("cannot {what}: {error}")))
+            }
+            Some(Err(error)) => Err(self.broken(what, &error)),
+            // Another producer of this name fences this one: what the call does after all is refused, and what it did before is known then.
+            None => {
+                Err(Failure::Broken(format!("cannot {what}: the Kafka library does not answer")))
             }
         }
     }
@@ -416,8 +446,9 @@ impl Outbox {
         while self.producer.in_flight_count() > 0 && Instant::now() < deadline {
             self.hear();
         }
-        let aborted = self
-            .transact("take the transaction back", |left| self.producer.abort_transaction(left));
+        let aborted = self.transact("take the transaction back", |producer, left| {
+            producer.abort_transaction(left)
+        });
         self.context.take();
         match aborted {
             Err(Failure::Aborted(why)) => Err(Failure::Broken(why)),

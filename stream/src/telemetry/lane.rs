@@ -113,7 +113,7 @@ pub(super) struct Lane {
     seen: Mutex<Seen>,
 }
 
-/// A lane that nothing was heard of for so long hangs. A transaction that hangs ends the process sooner (`watchdog`); a
+/// A lane that nothing was heard of for so long hangs. A transaction that hangs is given up sooner; a
 /// broker that answers late makes a lane wait up to a minute.
 pub(super) const SILENCE: Duration = Duration::from_secs(120);
 
@@ -143,7 +143,7 @@ impl Lane {
         self.begun.elapsed().saturating_sub(beat)
     }
 
-    /// What a process that runs it should be ended for. Joining is watched by the watchdog.
+    /// What a process that runs it should be ended for. Joining looks after itself.
     pub(super) fn hangs(&self) -> Option<String> {
         let phase = self.seen().phase;
         let is_watched = matches!(phase, Phase::Working | Phase::Restoring);
