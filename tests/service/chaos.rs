@@ -196,7 +196,7 @@ impl Chaos<'_> {
         let new = self.application.folder.join("extra.new");
         std::fs::write(&new, events::extra(self.version)).expect("a file");
         std::fs::rename(&new, &path).expect("a file");
-        for process in 0..self.processes.len() {
+        for (process, before) in before.into_iter().enumerate() {
             self.supervise();
             match self.version % 2 {
                 0 => {
@@ -204,8 +204,7 @@ impl Chaos<'_> {
                     self.processes[process].reload();
                     self.wait_until("the rules change", &|chaos| {
                         // One that ended meanwhile begins with the new ones.
-                        changes(&chaos.processes[process]) > before[process]
-                            || chaos.ended.len() > ended
+                        changes(&chaos.processes[process]) > before || chaos.ended.len() > ended
                     });
                 }
                 _ => {
@@ -423,6 +422,11 @@ fn attempt(trial: &Trial, broker: &Broker, application: &Application) {
     assert!(alerts > 100, "only {alerts} alerts");
     let waiting = windows.iter().filter(|text| text.contains(windows::WAITS)).count();
     assert!(waiting > 50 && windows.len() - waiting > 100, "{waiting} of {}", windows.len());
+    // One hit more or less would be seen.
+    let is_hit = |event: &String| event.contains("\"kind\":\"fail\"");
+    let one = events.iter().rposition(is_hit).expect("a hit");
+    let others = [&events[..one], &events[one + 1..]].concat();
+    assert!(windows::difference(&reference.alone(&others, &last).1, &windows).is_some());
     let found = reference.of_service(broker, application, watermark, PATIENCE * 2, &mut || {
         chaos.supervise();
     });
