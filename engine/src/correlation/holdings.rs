@@ -5,9 +5,9 @@
 
 use super::correlator::Correlator;
 use super::groups::Group;
+use super::key::key_texts;
 use super::rule::Node;
 use super::window::{Aggregate, Entry, Hits, Numbers, Over, Window};
-use super::windows::key_texts;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
