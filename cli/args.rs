@@ -120,6 +120,9 @@ pub(crate) struct Connect {
     /// The token in its `http.token`, if it has one
     #[arg(long, value_name = "TOKEN", env = "SIGMUND_HTTP__TOKEN", hide_env_values = true)]
     pub(crate) token: Option<String>,
+    /// Certificates in PEM that vouch for the one of an `https` address [default: those of the system]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// `sigmund status`

@@ -2,8 +2,13 @@
 
 use crate::args::Connect;
 use anyhow::{Context as _, anyhow, bail};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
 use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, Error};
 
 /// More is not a status.
@@ -24,15 +29,16 @@ pub(crate) struct Service {
 impl Service {
     pub(crate) fn new(connect: &Connect) -> anyhow::Result<Self> {
         let url = connect.url.trim_end_matches('/').to_owned();
-        if url.starts_with("https:") {
-            bail!(
-                "`{url}`: this command speaks HTTP without TLS, on the machine of the service; run it there, or forward its port: `ssh -L 9464:127.0.0.1:9464 HOST`"
-            );
-        }
-        if !url.starts_with("http://") {
+        let is_secret = url.starts_with("https://");
+        if !is_secret && !url.starts_with("http://") {
             bail!("`{url}` is not an address; write for example `http://127.0.0.1:9464`");
         }
+        if !is_secret && connect.ca.is_some() {
+            bail!("`--ca` is for an address that begins with `https://`, and `{url}` does not");
+        }
+        let tls = if is_secret { trusting(connect.ca.as_deref())? } else { TlsConfig::default() };
         let config = Agent::config_builder()
+            .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects(0)
             // It is near.
@@ -121,6 +127,14 @@ impl Service {
             );
         }
         match error {
+            Error::Rustls(error) => self.without_trust(&error),
+            // It begins with the bytes of an answer, or of an alert.
+            Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+                    Some(error) => self.without_trust(error),
+                    None => anyhow!("`{url}` does not answer as a sigmund service does: {error}"),
+                }
+            }
             Error::Timeout(_) => anyhow!(
                 "`{url}` does not answer in time; look at the log of the service, or try again"
             ),
@@ -128,7 +142,52 @@ impl Service {
             Error::BadUri(_) | Error::Http(_) => {
                 anyhow!("`{url}` is not an address; write for example `http://127.0.0.1:9464`")
             }
+            error if url.starts_with("http:") => anyhow!(
+                "`{url}` does not answer as a sigmund service does: {error}; with `http.tls` in its configuration its address begins with `https://`"
+            ),
             error => anyhow!("`{url}` does not answer as a sigmund service does: {error}"),
         }
     }
+
+    fn without_trust(&self, error: &rustls::Error) -> anyhow::Error {
+        let url = &self.url;
+        match error {
+            rustls::Error::InvalidCertificate(why) => anyhow!(
+                "the certificate of `{url}` is not trusted: {why}; give the file of those that vouch for it by `--ca`"
+            ),
+            rustls::Error::InvalidMessage(_) => anyhow!(
+                "`{url}` does not speak TLS; without `http.tls` in the configuration of the service its address begins with `http://`"
+            ),
+            error => anyhow!("`{url}` does not agree on TLS: {error}"),
+        }
+    }
+}
+
+/// TLS that trusts these certificates, or those of the system.
+fn trusting(file: Option<&Path>) -> anyhow::Result<TlsConfig> {
+    let certificates: Vec<Certificate<'static>> = match file {
+        Some(path) => {
+            let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
+            let read: Result<Vec<_>, pem::Error> = read();
+            let read = read.with_context(|| format!("`--ca`: `{}` is not read", path.display()))?;
+            if read.is_empty() {
+                bail!("`--ca`: there is no certificate in `{}`", path.display());
+            }
+            read.iter().map(|one| Certificate::from_der(one).to_owned()).collect()
+        }
+        None => {
+            let found = rustls_native_certs::load_native_certs();
+            if found.certs.is_empty() {
+                bail!(
+                    "no certificates of the system are found; give the file of those that vouch for the service by `--ca`"
+                );
+            }
+            found.certs.iter().map(|one| Certificate::from_der(one).to_owned()).collect()
+        }
+    };
+    Ok(TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .root_certs(RootCerts::new_with_certs(&certificates))
+        .build())
 }

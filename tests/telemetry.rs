@@ -2,7 +2,7 @@
 
 use crate::command::{root, run};
 use insta::assert_snapshot;
-use sigmund_stream::config::Http;
+use sigmund_stream::config::{Http, Tls};
 use sigmund_stream::telemetry::{Identity, Metrics, Server, table};
 use std::sync::Arc;
 
@@ -44,12 +44,69 @@ fn who_is_not_there_cannot_be_asked() {
     --- stderr
     error: `127.0.0.1:1` is not an address; write for example `http://127.0.0.1:9464`
     ");
-    assert_snapshot!(run(&["tail", "--url", "https://127.0.0.1:1"]).shown(), @r"
+    let ca = tls_file("ca.pem");
+    assert_snapshot!(run(&["tail", "--url", "https://127.0.0.1:1", "--ca", &ca]).shown(), @r"
     exit code: 2
     --- stdout
     --- stderr
-    error: `https://127.0.0.1:1`: this command speaks HTTP without TLS, on the machine of the service; run it there, or forward its port: `ssh -L 9464:127.0.0.1:9464 HOST`
+    error: nothing listens at `https://127.0.0.1:1`; is `sigmund run` running there? Its address is `http.listen` of its configuration: give it by `--url`
     ");
+    assert_snapshot!(run(&["tail", "--url", "https://127.0.0.1:1", "--ca", "nowhere.pem"]).shown(), @r"
+    exit code: 2
+    --- stdout
+    --- stderr
+    error: `--ca`: `nowhere.pem` is not read: I/O error: No such file or directory (os error 2)
+    ");
+}
+
+/// A file of the certificates of tests.
+fn tls_file(name: &str) -> String {
+    root().join("tests/kafka/tls").join(name).display().to_string()
+}
+
+#[test]
+fn status_is_asked_over_tls() {
+    let token = Some("0123456789abcdef".to_owned().into());
+    let both: std::path::PathBuf = tls_file("broker.pem").into();
+    let tls = Some(Tls { certificate: both.clone(), key: both });
+    let config = Http { listen: "127.0.0.1:0".to_owned(), token, tls };
+    let server = Server::start(&config, Metrics::new(), Identity::default(), &Arc::default());
+    let server = server.expect("a port").expect("a server");
+    let port = server.address().port();
+    let token = "--token=0123456789abcdef";
+    let (ours, others) = (tls_file("ca.pem"), tls_file("other.pem"));
+    for host in ["https://localhost", "https://127.0.0.1"] {
+        let asked = run(&["status", "--url", &format!("{host}:{port}"), "--ca", &ours, token]);
+        assert_eq!(asked.code, Some(1), "{}", asked.stderr);
+        assert!(asked.stdout.contains("no broker has answered yet"), "{}", asked.stdout);
+    }
+    let cases: [(&str, &[&str], &str); 5] = [
+        ("https", &["--ca", &ours], "wants its token"),
+        ("https", &["--ca", &others, token], "is not trusted"),
+        ("https", &[token], "by `--ca`"),
+        ("http", &["--ca", &ours, token], "begins with `https://`"),
+        ("http", &[token], "its address begins with `https://`"),
+    ];
+    for (scheme, options, words) in cases {
+        let url = format!("{scheme}://localhost:{port}");
+        let asked = run(&[&["status", "--url", &url][..], options].concat());
+        assert!(asked.code == Some(2) && asked.stderr.contains(words), "{}", asked.stderr);
+    }
+    // Who speaks HTTP where TLS is, is not answered; and the next one is.
+    let plain = Server::start(
+        &Http { tls: None, ..config },
+        Metrics::new(),
+        Identity::default(),
+        &Arc::default(),
+    );
+    let plain = plain.expect("a port").expect("a server");
+    let url = format!("https://{}", plain.address());
+    let asked = run(&["status", "--url", &url, "--ca", &ours, token]);
+    assert!(
+        asked.code == Some(2) && asked.stderr.contains("does not speak TLS"),
+        "{}",
+        asked.stderr
+    );
 }
 
 #[test]

@@ -6,9 +6,10 @@
 use super::live::Item;
 use super::metrics::Metrics;
 use super::status::{Identity, Samples, sickness, status, unreadiness};
+use super::tls::Certificate;
 use crate::config::Http;
 use crate::destination::level_named;
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Query, Request, State};
@@ -32,6 +33,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, oneshot};
 
 /// So many connections at once; those beyond are closed.
@@ -75,11 +77,7 @@ impl Server {
         if config.listen == "off" {
             return Ok(None);
         }
-        if config.tls.is_some() {
-            bail!(
-                "`http.tls` is not there yet: listen on `127.0.0.1:9464` and let a proxy on this machine speak TLS"
-            );
-        }
+        let certificate = config.tls.as_ref().map(Certificate::read).transpose()?;
         let listener = bind(&config.listen)?;
         let address = listener.local_addr().context("an address without a number")?;
         let shared = Arc::new(Shared {
@@ -99,7 +97,7 @@ impl Server {
             .spawn(move || {
                 runtime.block_on(async {
                     tokio::select! {
-                        () = serve(listener, shared) => {}
+                        () = serve(listener, certificate, shared) => {}
                         _ = ended => {}
                     }
                     // Streams that were closed may still send what they have.
@@ -108,7 +106,8 @@ impl Server {
                 runtime.shutdown_timeout(Duration::from_millis(100));
             })
             .context("cannot start a thread")?;
-        tracing::info!("metrics and status at http://{address}");
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        tracing::info!("metrics and status at {scheme}://{address}");
         Ok(Some(Self { address, metrics, end: Some(end), thread: Some(thread) }))
     }
 
@@ -157,7 +156,7 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+async fn serve(listener: TcpListener, mut certificate: Option<Certificate>, shared: Arc<Shared>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {
@@ -174,6 +173,9 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
             _ = clock.tick() => {
                 let mut samples = shared.samples.lock().unwrap_or_else(PoisonError::into_inner);
                 samples.take(&shared.metrics);
+                if let Some(certificate) = &mut certificate {
+                    certificate.renew();
+                }
                 continue;
             }
         };
@@ -190,19 +192,35 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         // What is shown live should be seen at once; it works without.
         let _ = stream.set_nodelay(true);
         let router = router.clone();
+        let acceptor = certificate.as_ref().map(Certificate::acceptor);
         tokio::spawn(async move {
-            let service = TowerToHyperService::new(router);
-            let served = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .max_buf_size(HEAD_BYTES)
-                .max_headers(HEADERS)
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = served.await {
-                tracing::debug!("an HTTP connection ended: {error}");
+            match acceptor {
+                None => answer(stream, router).await,
+                Some(acceptor) => {
+                    match tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await {
+                        Ok(Ok(stream)) => answer(stream, router).await,
+                        Ok(Err(error)) => {
+                            tracing::debug!("an HTTP connection without TLS: {error}");
+                        }
+                        Err(_) => tracing::debug!("an HTTP connection took too long for TLS"),
+                    }
+                }
             }
             drop(place);
         });
+    }
+}
+
+/// Answers the requests of a connection.
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, router: Router) {
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    if let Err(error) = served.await {
+        tracing::debug!("an HTTP connection ended: {error}");
     }
 }
 

@@ -7,6 +7,7 @@ mod live;
 mod metrics;
 mod status;
 mod tally;
+mod tls;
 
 pub use catalog::table;
 pub use http::Server;
