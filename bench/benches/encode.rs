@@ -26,8 +26,9 @@ fn all(criterion: &mut Criterion<CpuTime>) {
         ruleset.rules().iter().map(|rule| RuleCard::new(Arc::clone(rule))).collect();
     let hits: Vec<_> = detections
         .iter()
-        .filter_map(|(rule, event)| {
-            Some((*rule, event, matched(ruleset.oracle(*rule)?, &Lookup::new(event.as_ref()))))
+        .map(|(rule, event)| {
+            let of = &ruleset.rules()[*rule as usize];
+            (*rule, event, matched(of, &Lookup::new(event.as_ref())))
         })
         .collect();
     let mut group = criterion.benchmark_group("encode");

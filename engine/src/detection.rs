@@ -1,11 +1,15 @@
 //! A detection: a rule that matched an event.
 
+use crate::compile::expression;
 use crate::explain::{covered, written};
-use crate::oracle::{FoundSource, ItemTest, Lookup, Oracle, Part, SearchTest, Test};
+use crate::find::find;
+use crate::oracle::{Candidate, Found, FoundSource, Lookup, Test};
 use crate::{DetectionId, Event, EventDigest, EventTime};
 use sigmund_sigma::condition::Condition;
 use sigmund_sigma::modifier::Modifier;
-use sigmund_sigma::{LogSource, Rule};
+use sigmund_sigma::value::{Matcher, Pattern, Token};
+use sigmund_sigma::{Item, LogSource, Rule, Search};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A rule that matched an event.
@@ -51,18 +55,13 @@ pub struct Matched {
 }
 
 impl Detection {
-    /// Describes a match that the matcher (or the plain evaluator) found. `oracle` is the rule's.
+    /// Describes a match that the matcher (or the plain evaluator) found.
     #[must_use]
-    pub fn new(
-        rule: Arc<Rule>,
-        oracle: &Oracle,
-        event: Arc<Event>,
-        position: SourcePosition,
-    ) -> Self {
+    pub fn new(rule: Arc<Rule>, event: Arc<Event>, position: SourcePosition) -> Self {
         let log_source =
             if rule.logsource.is_empty() { None } else { covered(&rule.logsource, &event.route) };
         let log_source = log_source.cloned();
-        let matched = matched(oracle, &Lookup::new(&*event));
+        let matched = matched(&rule, &Lookup::new(&*event));
         Self { rule, event, log_source, position, matched }
     }
 
@@ -80,145 +79,265 @@ impl Detection {
 }
 
 /// What in the event makes the rule match: of the selections that hold and stand under no `not`. The rule is known to match.
+///
+/// It is read from the rule itself: most rules that match do so a few times, which is not worth the plain evaluator's preparations.
 #[must_use]
-pub fn matched(oracle: &Oracle, lookup: &Lookup<'_>) -> Vec<Matched> {
-    let part = &oracle.main;
+pub fn matched(rule: &Rule, lookup: &Lookup<'_>) -> Vec<Matched> {
+    let reading = Reading { rule, lookup };
     let mut found = Vec::new();
-    match &*part.conditions {
-        [condition] => collect_true(part, condition, lookup, &mut found),
-        several => several.iter().for_each(|one| collect(part, one, lookup, &mut found)),
+    match &*rule.conditions {
+        [condition] => reading.collect_true(condition, &mut found),
+        several => several.iter().for_each(|one| reading.collect(one, &mut found)),
     }
     let mut names: Vec<&str> = Vec::new();
     let mut matched = Vec::new();
-    for selection in found.iter().filter_map(|index| part.selections.get(*index)) {
+    for selection in found.iter().filter_map(|index| rule.selections.get(*index)) {
         if !names.contains(&&*selection.name) {
             names.push(&selection.name);
-            add_search(&selection.name, &selection.search, lookup, &mut matched);
+            reading.add_search(&selection.name, &selection.search, &mut matched);
         }
     }
     matched
 }
 
-/// The selections that make a condition true, if it is.
-fn collect(part: &Part, condition: &Condition, lookup: &Lookup<'_>, found: &mut Vec<usize>) {
-    if part.condition_holds(condition, lookup) {
-        collect_true(part, condition, lookup, found);
-    }
+/// A rule and an event that it matches.
+struct Reading<'r, 'e> {
+    rule: &'r Rule,
+    lookup: &'r Lookup<'e>,
 }
 
-/// The same for one that is known to be true: what must hold then is not asked again.
-fn collect_true(part: &Part, condition: &Condition, lookup: &Lookup<'_>, found: &mut Vec<usize>) {
-    match condition {
-        Condition::And(of) => of.iter().for_each(|one| collect_true(part, one, lookup, found)),
-        Condition::Or(of) => of.iter().for_each(|one| collect(part, one, lookup, found)),
-        Condition::Not(_) => {}
-        Condition::Selection(index, _) => found.push(*index),
-        Condition::Of { all: true, selections, .. } => found.extend(selections),
-        Condition::Of { selections, .. } => {
-            found.extend(selections.iter().filter(|index| part.selection_holds(**index, lookup)))
+impl Reading<'_, '_> {
+    fn condition_holds(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::And(of) => of.iter().all(|part| self.condition_holds(part)),
+            Condition::Or(of) => of.iter().any(|part| self.condition_holds(part)),
+            Condition::Not(of) => !self.condition_holds(of),
+            Condition::Selection(index, _) => self.selection_holds(*index),
+            // Choice C11: a pattern that finds nothing is false.
+            Condition::Of { all: true, selections, .. } => {
+                !selections.is_empty() && selections.iter().all(|one| self.selection_holds(*one))
+            }
+            Condition::Of { selections, .. } => {
+                selections.iter().any(|one| self.selection_holds(*one))
+            }
         }
     }
-}
 
-/// What a search that holds is made true by.
-fn add_search(name: &str, search: &SearchTest, lookup: &Lookup<'_>, matched: &mut Vec<Matched>) {
-    match search {
-        SearchTest::All(items) => {
-            items.iter().for_each(|item| add_item(name, item, lookup, matched));
-        }
-        SearchTest::Any(members) => members
-            .iter()
-            .filter(|member| member.holds(lookup))
-            .for_each(|member| add_search(name, member, lookup, matched)),
+    fn selection_holds(&self, index: usize) -> bool {
+        self.rule.selections.get(index).is_some_and(|selection| self.holds(&selection.search))
     }
-}
 
-fn add_item(selection: &str, test: &ItemTest, lookup: &Lookup<'_>, matched: &mut Vec<Matched>) {
-    let item = &test.item;
-    let source_name = |source: Option<&FoundSource<'_>>| {
-        source.and_then(|source| source.name.as_deref()).map(str::to_owned)
-    };
-    let entry = |value: Option<&str>, patterns: Vec<String>, source: Option<String>| Matched {
-        selection: selection.into(),
-        field: item.field.clone(),
-        value: value.map(str::to_owned),
-        patterns,
-        source,
-        extracted: Vec::new(),
-    };
-    let field = item.field.as_ref().map(|field| lookup.field(field));
-    if item.negated {
-        // It holds because none of its values does: what the field is instead.
-        let Some(found) = &field else { return };
-        let first = found.candidates().next();
-        let patterns = item.values.iter().map(written).collect();
-        let source = source_name(first.map(|(source, _)| source));
-        matched.push(entry(first.and_then(|(_, value)| value.text()), patterns, source));
-        return;
+    fn holds(&self, search: &Search) -> bool {
+        match search {
+            Search::All(items) => items.iter().all(|item| self.item_holds(item)),
+            Search::Any(members) => members.iter().any(|member| self.holds(member)),
+        }
     }
-    let start = matched.len();
-    let asks_presence = item.modifiers.contains(&Modifier::Exists);
-    for (index, one) in test.tests.iter().enumerate() {
-        if field.is_none() && !test.test_holds(one, lookup) {
-            continue;
-        }
-        let by = match &field {
-            Some(found) => found
-                .candidates()
-                .find(|(_, value)| one.holds_for(value, lookup))
-                .map(|(source, value)| (Some(source), value)),
-            None => lookup
-                .searched()
-                .iter()
-                .find(|value| one.holds_for(value, lookup))
-                .map(|value| (None, value)),
-        };
-        // Some tests are about the field, not about one of its values.
-        let holds = by.is_some()
-            || (matches!(one, Test::Null | Test::Exists(_) | Test::AnyOf(_))
-                && test.test_holds(one, lookup));
-        if !holds {
-            continue;
-        }
-        // `exists` asks about the field: what it is says more than nothing.
-        let by = by.or_else(|| {
-            let found = field.as_ref().filter(|_| asks_presence)?;
-            found.candidates().next().map(|(source, value)| (Some(source), value))
+
+    fn item_holds(&self, item: &Item) -> bool {
+        let field = item.field.as_ref().map(|field| self.lookup.field(field));
+        let mut tests = item.matchers.iter().map(|matcher| {
+            Ready::new(matcher, field.is_none()).is_some_and(|ready| match &field {
+                Some(found) => ready.holds_for_field(found, self.lookup),
+                None => ready.holds_for_any(self.lookup),
+            })
         });
-        let text = by.and_then(|(_, value)| value.text());
-        let source = source_name(by.and_then(|(source, _)| source));
-        let pattern = item.values.get(index).map(written).unwrap_or_default();
-        let same = matched[start..]
-            .iter_mut()
-            .find(|known| known.value.as_deref() == text && known.source == source);
-        let mut extracted = Vec::new();
-        if let Some(text) = text {
-            one.extract(text, &mut extracted);
+        let holds = if item.all { tests.all(|holds| holds) } else { tests.any(|holds| holds) };
+        // Choice C17: the negation of the whole, so a missing field makes it true.
+        holds != item.negated
+    }
+
+    /// The selections that make a condition true, if it is.
+    fn collect(&self, condition: &Condition, found: &mut Vec<usize>) {
+        if self.condition_holds(condition) {
+            self.collect_true(condition, found);
         }
-        match same {
-            Some(known) => {
-                known.patterns.push(pattern);
-                known.extracted.append(&mut extracted);
+    }
+
+    /// The same for one that is known to be true: what must hold then is not asked again.
+    fn collect_true(&self, condition: &Condition, found: &mut Vec<usize>) {
+        match condition {
+            Condition::And(of) => of.iter().for_each(|one| self.collect_true(one, found)),
+            Condition::Or(of) => of.iter().for_each(|one| self.collect(one, found)),
+            Condition::Not(_) => {}
+            Condition::Selection(index, _) => found.push(*index),
+            Condition::Of { all: true, selections, .. } => found.extend(selections),
+            Condition::Of { selections, .. } => {
+                found.extend(selections.iter().filter(|index| self.selection_holds(**index)));
             }
-            None => {
-                let made = entry(text, vec![pattern], source);
-                matched.push(Matched { extracted, ..made });
+        }
+    }
+
+    /// What a search that holds is made true by.
+    fn add_search(&self, name: &str, search: &Search, matched: &mut Vec<Matched>) {
+        match search {
+            Search::All(items) => {
+                items.iter().for_each(|item| self.add_item(name, item, matched));
+            }
+            Search::Any(members) => members
+                .iter()
+                .filter(|member| self.holds(member))
+                .for_each(|member| self.add_search(name, member, matched)),
+        }
+    }
+
+    fn add_item(&self, selection: &str, item: &Item, matched: &mut Vec<Matched>) {
+        let lookup = self.lookup;
+        let source_name = |source: Option<&FoundSource<'_>>| {
+            source.and_then(|source| source.name.as_deref()).map(str::to_owned)
+        };
+        let entry = |value: Option<&str>, patterns: Vec<String>, source: Option<String>| Matched {
+            selection: selection.into(),
+            field: item.field.clone(),
+            value: value.map(str::to_owned),
+            patterns,
+            source,
+            extracted: Vec::new(),
+        };
+        let field = item.field.as_ref().map(|field| lookup.field(field));
+        if item.negated {
+            // It holds because none of its values does: what the field is instead.
+            let Some(found) = &field else { return };
+            let first = found.candidates().next();
+            let patterns = item.values.iter().map(written).collect();
+            let source = source_name(first.map(|(source, _)| source));
+            matched.push(entry(first.and_then(|(_, value)| value.text()), patterns, source));
+            return;
+        }
+        let start = matched.len();
+        let asks_presence = item.modifiers.contains(&Modifier::Exists);
+        for (index, matcher) in item.matchers.iter().enumerate() {
+            let Some(ready) = Ready::new(matcher, field.is_none()) else { continue };
+            if field.is_none() && !ready.holds_for_any(lookup) {
+                continue;
+            }
+            let by = match &field {
+                Some(found) => found
+                    .candidates()
+                    .find(|(_, value)| ready.holds_for(value, lookup))
+                    .map(|(source, value)| (Some(source), value)),
+                None => lookup
+                    .searched()
+                    .iter()
+                    .find(|value| ready.holds_for(value, lookup))
+                    .map(|value| (None, value)),
+            };
+            // Some tests are about the field, not about one of its values.
+            let is_about_field =
+                matches!(matcher, Matcher::Null | Matcher::Exists(_) | Matcher::AnyOf(_));
+            let of_field = || field.as_ref().is_some_and(|it| ready.holds_for_field(it, lookup));
+            let holds = by.is_some() || (is_about_field && of_field());
+            if !holds {
+                continue;
+            }
+            // `exists` asks about the field: what it is says more than nothing.
+            let by = by.or_else(|| {
+                let found = field.as_ref().filter(|_| asks_presence)?;
+                found.candidates().next().map(|(source, value)| (Some(source), value))
+            });
+            let text = by.and_then(|(_, value)| value.text());
+            let source = by.and_then(|(source, _)| source).and_then(|one| one.name.as_deref());
+            let pattern = item.values.get(index).map(written).unwrap_or_default();
+            let same = matched[start..]
+                .iter_mut()
+                .find(|known| known.value.as_deref() == text && known.source.as_deref() == source);
+            let mut extracted = Vec::new();
+            if let Some(text) = text {
+                extract(matcher, text, &mut extracted);
+            }
+            match same {
+                Some(known) => {
+                    known.patterns.push(pattern);
+                    known.extracted.append(&mut extracted);
+                }
+                None => {
+                    let made = entry(text, vec![pattern], source.map(str::to_owned));
+                    matched.push(Matched { extracted, ..made });
+                }
             }
         }
     }
 }
 
-impl Test {
-    /// What the named groups of its regular expressions hold in a text.
-    fn extract(&self, text: &str, out: &mut Vec<(Box<str>, Box<str>)>) {
-        match self {
-            Self::Regex(regex) => {
-                let groups = regex.named_groups(text).into_iter();
-                out.extend(groups.map(|(name, value)| (name.into(), value.into())));
-            }
-            Self::AnyOf(tests) => tests.iter().for_each(|test| test.extract(text, out)),
-            _ => {}
+/// A matcher of a rule, ready to be asked a few times.
+enum Ready<'r> {
+    /// The usual patterns: one folded text of ASCII, with something before it or after it or not.
+    Plain { opens: bool, literal: Cow<'r, str>, ends: bool },
+    /// Any other.
+    Other(Test),
+}
+
+impl<'r> Ready<'r> {
+    /// `None` cannot happen for rules that compiled.
+    fn new(matcher: &'r Matcher, keyword: bool) -> Option<Self> {
+        match matcher {
+            Matcher::Text(pattern) if !keyword && !pattern.cased => Self::plain(pattern),
+            _ => None,
         }
+        .or_else(|| Test::new(matcher, keyword).ok().map(Self::Other))
+    }
+
+    fn plain(pattern: &'r Pattern) -> Option<Self> {
+        let (opens, literal, ends) = match &*pattern.tokens {
+            [Token::Literal(literal)] => (false, literal, false),
+            [Token::Any, Token::Literal(literal)] => (true, literal, false),
+            [Token::Literal(literal), Token::Any] => (false, literal, true),
+            [Token::Any, Token::Literal(literal), Token::Any] => (true, literal, true),
+            _ => return None,
+        };
+        if !literal.is_ascii() {
+            return None;
+        }
+        let literal = match literal.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(literal.to_ascii_lowercase()),
+            false => Cow::Borrowed(&**literal),
+        };
+        Some(Self::Plain { opens, literal, ends })
+    }
+
+    fn holds_for(&self, value: &Candidate<'_>, lookup: &Lookup<'_>) -> bool {
+        match self {
+            Self::Plain { opens, literal, ends } => {
+                value.folded().is_some_and(|text| match (opens, ends) {
+                    (false, false) => *text == **literal,
+                    (false, true) => text.starts_with(&**literal),
+                    (true, false) => text.ends_with(&**literal),
+                    (true, true) => find(text.as_bytes(), literal.as_bytes()).is_some(),
+                })
+            }
+            Self::Other(test) => test.holds_for(value, lookup),
+        }
+    }
+
+    fn holds_for_field(&self, found: &Found<'_>, lookup: &Lookup<'_>) -> bool {
+        match self {
+            Self::Plain { .. } => {
+                found.candidates().any(|(_, value)| self.holds_for(value, lookup))
+            }
+            Self::Other(test) => test.holds_for_field(found, lookup),
+        }
+    }
+
+    fn holds_for_any(&self, lookup: &Lookup<'_>) -> bool {
+        match self {
+            Self::Plain { .. } => {
+                lookup.searched().iter().any(|value| self.holds_for(value, lookup))
+            }
+            Self::Other(test) => test.holds_for_any(lookup.searched(), lookup),
+        }
+    }
+}
+
+/// What the named groups of a matcher's regular expressions hold in a text.
+fn extract(matcher: &Matcher, text: &str, out: &mut Vec<(Box<str>, Box<str>)>) {
+    match matcher {
+        Matcher::Regex(regex) => {
+            let Ok(regex) = expression::compile(regex) else { return };
+            let groups = regex.named_groups(text).into_iter();
+            out.extend(groups.map(|(name, value)| (name.into(), value.into())));
+        }
+        Matcher::AnyOf(matchers) => matchers.iter().for_each(|one| extract(one, text, out)),
+        _ => {}
     }
 }
 
@@ -226,7 +345,9 @@ impl Test {
 mod tests {
     use super::*;
     use crate::alias::{Alias, AliasTable};
+    use crate::oracle::Oracle;
     use crate::{Object, Route, Value};
+    use proptest::prelude::*;
     use sigmund_sigma::{Loader, Source};
 
     #[test]
@@ -280,7 +401,7 @@ detection:
         });
         assert!(oracle.sees(&event.route) && oracle.matches(&event));
         let position = SourcePosition { path: "x.json".into(), record: 7 };
-        let detection = Detection::new(rule, &oracle, event, position);
+        let detection = Detection::new(rule, event, position);
         assert_eq!(detection.log_source, Some(covered));
         assert_eq!(detection.position.record, 7);
         let summary: Vec<String> = detection
@@ -332,7 +453,7 @@ detection:
         let source = Source { name: "t.yml".into(), text: text.into() };
         let mut collection = Loader::default().load(&[source]);
         assert!(collection.diagnostics.is_empty(), "{:?}", collection.diagnostics);
-        let oracle = Oracle::new(&collection.rules.remove(0)).unwrap();
+        let rule = collection.rules.remove(0);
         let mut object = Object::default();
         let lines = ["nothing", "user ann from 192.0.2.1 port 22", "user bob from 192.0.2.2"];
         object.push("lines", Value::Array(lines.map(Value::text).into()));
@@ -352,11 +473,65 @@ detection:
             }),
             time: None,
         };
-        assert!(oracle.matches(&event));
-        let matched = matched(&oracle, &Lookup::new(&event));
+        assert!(Oracle::new(&rule).unwrap().matches(&event));
+        let matched = matched(&rule, &Lookup::new(&event));
         let extracted = matched.iter().flat_map(|part| &part.extracted);
         let extracted: Vec<String> =
             extracted.map(|(name, value)| format!("{name}={value}")).collect();
         assert_eq!(extracted, ["user=ann", "ip=192.0.2.1", "port=22", "site=WEB"]);
+    }
+
+    fn token() -> impl Strategy<Value = Token> {
+        prop_oneof![
+            Just(Token::Any),
+            Just(Token::Any),
+            Just(Token::One),
+            "[aAbBσΣ]{1,3}".prop_map(|text| Token::Literal(text.into())),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4000))]
+        #[test]
+        fn patterns_hold_as_in_the_plain_evaluator(
+            tokens in prop::collection::vec(token(), 0..4),
+            cased: bool,
+            keyword: bool,
+            text in prop_oneof!["[aAbBσς]{0,6}", "[aAbB]{0,3}"],
+        ) {
+            let matcher = Matcher::Text(Pattern { tokens: tokens.into(), cased });
+            let mut object = Object::default();
+            object.push("f", Value::text(text));
+            object.push("n", Value::Null);
+            let event = Event {
+                raw: Arc::from(&b"{}"[..]),
+                object,
+                lifted: Object::default(),
+                keywords_in_raw: false,
+                route: Arc::new(Route {
+                    id: 0,
+                    name: "test".into(),
+                    log_sources: Vec::new(),
+                    aliases: Arc::default(),
+                    event_id: None,
+                    unfiltered: false,
+                }),
+                time: None,
+            };
+            let lookup = Lookup::new(&event);
+            let ready = Ready::new(&matcher, keyword).unwrap();
+            let test = Test::new(&matcher, keyword).unwrap();
+            for field in ["f", "n", "gone"] {
+                let found = lookup.field(field);
+                prop_assert_eq!(
+                    ready.holds_for_field(&found, &lookup),
+                    test.holds_for_field(&found, &lookup)
+                );
+            }
+            prop_assert_eq!(
+                ready.holds_for_any(&lookup),
+                test.holds_for_any(lookup.searched(), &lookup)
+            );
+        }
     }
 }

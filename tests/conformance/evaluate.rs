@@ -86,7 +86,7 @@ fn by_oracle(rules: &[Rule], events: &[Event]) -> Result<Matches, String> {
             }
             if matched {
                 hits.push(at);
-                for part in detection::matched(&oracle, &Lookup::new(event)) {
+                for part in detection::matched(rule, &Lookup::new(event)) {
                     if part.patterns.is_empty() {
                         return Err(format!("event {at}: {part:?} names no value of the rule"));
                     }

@@ -238,10 +238,21 @@ impl Round {
         let partial = Partial::new(bytes, record, None, whole).unwrap();
         let (wanted, all) = (Lookup::new(&partial), Lookup::new(&event));
         for rule in hits {
-            let oracle = self.ruleset.oracle(*rule).unwrap();
-            let (wanted, all) = (matched(oracle, &wanted), matched(oracle, &all));
+            let of = &self.ruleset.rules()[*rule as usize];
+            let (wanted, all) = (matched(of, &wanted), matched(of, &all));
             let text = String::from_utf8_lossy(bytes);
             assert_eq!(wanted, all, "seed {}: {}\n{text}", self.seed, self.rule_text(*rule));
+            // What is read from the rule is what the plain evaluator says of it.
+            let explained = self.ruleset.oracle(*rule).unwrap().explain(&event);
+            let mut holding = explained.holding_selections().into_iter();
+            let mut names: Vec<&str> = all.iter().map(|part| &*part.selection).collect();
+            names.dedup();
+            assert!(
+                names.iter().all(|name| holding.any(|selection| *selection.name == **name)),
+                "seed {}: {names:?} of {}\n{text}",
+                self.seed,
+                self.rule_text(*rule)
+            );
         }
     }
 

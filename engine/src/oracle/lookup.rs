@@ -102,7 +102,7 @@ impl<'e> Candidate<'e> {
         self.text.as_deref()
     }
 
-    pub(super) fn folded(&self) -> Option<&str> {
+    pub(crate) fn folded(&self) -> Option<&str> {
         let text = self.text()?;
         Some(self.folded.get_or_init(|| folded(text)))
     }

@@ -230,7 +230,7 @@ impl ItemTest {
 }
 
 impl Test {
-    fn new(matcher: &Matcher, keyword: bool) -> Result<Self, Error> {
+    pub(crate) fn new(matcher: &Matcher, keyword: bool) -> Result<Self, Error> {
         Ok(match matcher {
             Matcher::Text(pattern) if keyword => Self::Text(Wildcard::anywhere(pattern)),
             Matcher::Text(pattern) => Self::Text(Wildcard::new(pattern)),
@@ -259,7 +259,7 @@ impl Test {
         })
     }
 
-    fn holds_for_field(&self, found: &Found<'_>, lookup: &Lookup<'_>) -> bool {
+    pub(crate) fn holds_for_field(&self, found: &Found<'_>, lookup: &Lookup<'_>) -> bool {
         match self {
             Self::Null => found.is_null(),
             Self::Exists(wanted) => found.is_present() == *wanted,
@@ -268,7 +268,7 @@ impl Test {
         }
     }
 
-    fn holds_for_any(&self, candidates: &[Candidate<'_>], lookup: &Lookup<'_>) -> bool {
+    pub(crate) fn holds_for_any(&self, candidates: &[Candidate<'_>], lookup: &Lookup<'_>) -> bool {
         // A keyword that is nowhere in the event need not be looked for value by value.
         if let Self::Text(wildcard) = self
             && !wildcard.cased

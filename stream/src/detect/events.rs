@@ -112,9 +112,8 @@ impl Detector {
     pub fn hits(&self, event: &EventView<'_>, each: &mut dyn FnMut(u32, &Hit<'_>)) {
         let lookup = Lookup::new(event.event());
         for rule in self.reporting() {
-            let oracle = self.rules.set.oracle(rule);
-            let matched = oracle.map(|oracle| matched(oracle, &lookup)).unwrap_or_default();
-            each(rule, &Hit::of_rule(&self.rules.cards[rule as usize], event, &matched));
+            let card = &self.rules.cards[rule as usize];
+            each(rule, &Hit::of_rule(card, event, &matched(&card.rule, &lookup)));
         }
     }
 }
