@@ -1,6 +1,7 @@
 //! Patterns with wildcards, matched without regular expressions: segments between `*`, leftmost first.
 
 use super::predicate::folded;
+use crate::find;
 use sigmund_sigma::value::{Pattern, Token};
 
 /// One element of a segment.
@@ -123,13 +124,21 @@ fn match_back(segment: &[Part], text: &[u8]) -> Option<usize> {
     Some(end)
 }
 
-/// Finds a segment from `at` on; gives its end. Its first literal leads the search.
+/// Finds a segment from `at` on; gives its end. Its longest literal leads the search: all parts have a fixed number of characters, so the
+/// leftmost place of the literal is that of the leftmost segment.
 fn find(segment: &[Part], text: &[u8], at: usize) -> Option<usize> {
-    if let Some(Part::Literal(first)) = segment.first() {
+    let literals = segment.iter().enumerate().filter_map(|(place, part)| match part {
+        Part::Literal(literal) => Some((place, literal)),
+        Part::One | Part::Dash => None,
+    });
+    if let Some((leading, literal)) = literals.max_by_key(|(_, literal)| literal.len()) {
+        let (before, behind) = (&segment[..leading], &segment[leading + 1..]);
         let mut from = at;
         loop {
-            let found = from + memchr::memmem::find(text.get(from..)?, first)?;
-            if let Some(end) = match_at(segment, text, found) {
+            let found = from + find::find(text.get(from..)?, literal)?;
+            if match_back(before, text.get(at..found)?).is_some()
+                && let Some(end) = match_at(behind, text, found + literal.len())
+            {
                 return Some(end);
             }
             from = found + 1;
@@ -197,6 +206,12 @@ mod tests {
             ("ab*ba", "aba", false),
             ("*~enc*", "x –enc y", true),
             ("*~enc*", "x +enc y", false),
+            ("* ~enc* ~x", "a-enc – enc –enc /x", true),
+            ("* ~enc* ~x", "a-enc – enc /x", false),
+            ("*é*?enc ?*", "éenc xenc", false),
+            ("*é*?enc ?*", "é–enc –", true),
+            ("*b*?bcd*", "bcdbcd", true),
+            ("*b*?bcd*", "abcd", false),
             ("??", "\u{1F600}x", true),
         ] {
             assert_eq!(pattern(glob).matches(text.as_bytes()), matches, "{glob} on {text}");
