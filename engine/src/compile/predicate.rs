@@ -128,16 +128,19 @@ pub(crate) struct Predicates {
 /// The index over a list of literals, once it is worth making.
 #[derive(Debug, Default)]
 struct LazySet {
-    /// How often it would have been used.
-    asked: AtomicU32,
+    /// What was spent without it, in comparisons of a whole value or an end of it with all literals.
+    spent: AtomicU32,
     made: OnceLock<Box<LiteralSet>>,
 }
 
 /// Shorter lists are faster tried one by one.
 const LONG_LIST: usize = 8;
 
-/// Making an index takes as long as trying its literals about so many times.
-const WORTH_AN_INDEX: u32 = 16;
+/// Making an index takes as long as comparing its literals with values about so many times.
+const WORTH_AN_INDEX: u32 = 128;
+
+/// So many comparisons take as long as looking for the literal anywhere.
+const SEARCH: u32 = 8;
 
 /// Literals of which every value that passes a test has one, and a guess of how often any of them is there.
 #[derive(Debug)]
@@ -181,9 +184,14 @@ impl Predicates {
     pub(crate) fn set(&self, id: u32) -> Option<&LiteralSet> {
         match &self.get(id).test {
             Test::AnyLiteral(literals) if literals.len() > LONG_LIST => {
-                let LazySet { asked, made } = &self.sets[id as usize];
-                if made.get().is_none() && asked.fetch_add(1, Relaxed) < WORTH_AN_INDEX {
-                    return None;
+                let LazySet { spent, made } = &self.sets[id as usize];
+                if made.get().is_none() {
+                    // They are sorted by place.
+                    let last = literals.last().map(|literal| literal.place);
+                    let price = if last == Some(Place::Anywhere) { SEARCH } else { 1 };
+                    if spent.fetch_add(price, Relaxed) < WORTH_AN_INDEX {
+                        return None;
+                    }
                 }
                 Some(made.get_or_init(|| Box::new(LiteralSet::new(literals.iter()))))
             }

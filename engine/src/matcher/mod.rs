@@ -23,6 +23,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use values::{Shape, Values, View};
 
+/// Looking for so many literals takes less than running the regular expression that requires one of them.
+const FEW_REQUIRED: usize = 4;
+
 /// Matches events against one [`RuleSet`]. Each thread has its own.
 pub struct Matcher {
     ruleset: Arc<RuleSet>,
@@ -512,6 +515,14 @@ impl State {
             }
             Test::Wildcard(wildcard) => wildcard.matches(self.values.folded(view, value)),
             Test::Regex(_) => {
+                if let Some(literals) = ruleset.predicates.necessary(id)
+                    && literals.len() <= FEW_REQUIRED
+                {
+                    let folded = self.values.folded(view, value);
+                    if !literals.iter().any(|literal| literal.holds(folded)) {
+                        return false;
+                    }
+                }
                 let text = self.values.text(view, value);
                 match (ruleset.predicates.regex(id), std::str::from_utf8(text)) {
                     (Some(regex), Ok(text)) => regex.is_match(text),
