@@ -1,5 +1,6 @@
 //! JSON by hand: a detection is written straight from the record, without a tree in between.
 
+use sigmund_engine::vector::{self, Pass, Prints, Window};
 use sigmund_engine::{Object, Value};
 
 /// Deeper records are written as text.
@@ -156,6 +157,7 @@ pub fn record(bytes: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
         out.reserve(source.len());
         let mut copy = Copy::new(source.as_bytes());
+        copy.marks = vector::run(Marks(copy.bytes));
         if copy.value(out, 0).is_some() && copy.at == trimmed.len() {
             out.extend_from_slice(&trimmed[copy.from..]);
             return;
@@ -165,17 +167,67 @@ pub fn record(bytes: &[u8], out: &mut Vec<u8>) {
     string(&String::from_utf8_lossy(bytes), out);
 }
 
+/// Where quotes and backslashes are, one bit for each byte; `None` if there are control characters, which records on one line do not have.
+struct Marks<'a>(&'a [u8]);
+
+impl Pass for Marks<'_> {
+    type Output = Option<Vec<u64>>;
+
+    #[inline(always)]
+    fn run(
+        self,
+        equal: impl Fn(&[u8; 64], u8) -> u64,
+        _: impl Fn(&[u8; 64]) -> u64,
+        _: impl Fn(&Window, &Prints) -> u64,
+        _: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+    ) -> Self::Output {
+        let (blocks, rest) = self.0.as_chunks::<64>();
+        let mut last = [b' '; 64];
+        last[..rest.len()].copy_from_slice(rest);
+        let mut marks = Vec::with_capacity(blocks.len() + 1);
+        let mut has_controls = false;
+        for block in blocks.iter().chain([&last]) {
+            marks.push(equal(block, b'"') | equal(block, b'\\'));
+            has_controls |= block.iter().fold(false, |any, byte| any | (*byte < 0x20));
+        }
+        (!has_controls).then_some(marks)
+    }
+}
+
 /// Copies JSON without its blanks, checking it on the way.
 struct Copy<'a> {
     bytes: &'a [u8],
     at: usize,
     /// What comes before is copied; all up to `at` is, at the next blank.
     from: usize,
+    /// What [`Marks`] found, if it was asked.
+    marks: Option<Vec<u64>>,
 }
 
 impl<'a> Copy<'a> {
     fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0, from: 0 }
+        Self { bytes, at: 0, from: 0, marks: None }
+    }
+
+    /// Goes to the next quote, backslash or control character.
+    #[inline]
+    fn skip_plain(&mut self) -> Option<()> {
+        let Some(marks) = &self.marks else {
+            self.at += plain_length(self.bytes.get(self.at..)?, []);
+            return Some(());
+        };
+        let mut word = self.at / 64;
+        let mut found = marks.get(word)? >> (self.at % 64);
+        if found != 0 {
+            self.at += found.trailing_zeros() as usize;
+            return Some(());
+        }
+        while found == 0 {
+            word += 1;
+            found = *marks.get(word)?;
+        }
+        self.at = word * 64 + found.trailing_zeros() as usize;
+        Some(())
     }
 
     #[inline]
@@ -250,7 +302,7 @@ impl<'a> Copy<'a> {
         }
         self.at += 1;
         loop {
-            self.at += plain_length(self.bytes.get(self.at..)?, []);
+            self.skip_plain()?;
             match self.bytes.get(self.at)? {
                 b'"' => {
                     self.at += 1;
@@ -302,7 +354,7 @@ impl<'a> Copy<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{record, value};
+    use super::{Copy, record, value};
     use proptest::prelude::*;
     use sigmund_engine::Value;
 
@@ -353,6 +405,29 @@ mod tests {
             let line = written(&bytes);
             prop_assert!(!line.contains('\n'));
             prop_assert!(serde_json::from_str::<serde_json::Value>(&line).is_ok());
+        }
+
+        #[test]
+        fn long_records_are_checked_as_short_ones(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    Just("\\\\"), Just("\\\""), Just("a"), Just("é"), Just("C:\\\\Windows"), Just("\\u00e9"),
+                    Just("\\x"), Just("\""), Just("0123456789abcdef0123456789abcdef"), Just("\t"),
+                ],
+                0..12,
+            ),
+            pad in 0..70_usize,
+        ) {
+            let text = format!("{{\"{}\":\"{}\"}}", "k".repeat(pad), parts.concat());
+            let mut plain = Copy::new(text.as_bytes());
+            let mut copied = Vec::new();
+            let valid = plain.value(&mut copied, 0).is_some() && plain.at == text.len();
+            copied.extend_from_slice(&text.as_bytes()[plain.from..]);
+            let line = written(text.as_bytes());
+            prop_assert_eq!(line.starts_with('{'), valid, "{}", text);
+            if valid {
+                prop_assert_eq!(line.as_bytes(), &*copied);
+            }
         }
 
         #[test]
