@@ -13,6 +13,10 @@ use sigmund_stream::rules::Rules;
 use std::io;
 use std::sync::Arc;
 
+/// So many bytes of detections are handed on before the block ends: what grows further would be fresh memory, which the system
+/// clears first, and out of the cache when it is written.
+const FULL: usize = 64 << 10;
+
 /// What a hunt knows before it reads the first log. Shared by all threads.
 pub(crate) struct Hunt {
     pub(crate) rules: Arc<Rules>,
@@ -90,11 +94,14 @@ pub(crate) struct Scan<'a> {
     found: Found,
     /// Records so far.
     number: u64,
+    /// What went wrong when detections were handed on.
+    failed: Option<io::Error>,
 }
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(hunt: &'a Hunt, detector: &'a mut Detector, emit: &'a mut Emit<'a>) -> Self {
-        Self { hunt, detector, path: Arc::default(), emit, found: Found::default(), number: 0 }
+        let (path, found) = (Arc::default(), Found::default());
+        Self { hunt, detector, path, emit, found, number: 0, failed: None }
     }
 
     /// Encodes what rules matched in an event.
@@ -140,9 +147,15 @@ impl Consumer for Scan<'_> {
         if seen.reports {
             seen.show(&mut framed, &mut |event| self.detect(event));
         }
+        if self.failed.is_none() && self.found.detections.bytes().len() >= FULL {
+            self.failed = (self.emit)(&mut self.found, 0).err();
+        }
     }
 
     fn block(&mut self, bytes: usize) -> io::Result<()> {
-        (self.emit)(&mut self.found, bytes)
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => (self.emit)(&mut self.found, bytes),
+        }
     }
 }
