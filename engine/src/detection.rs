@@ -1,6 +1,7 @@
 //! A detection: a rule that matched an event.
 
 use crate::compile::expression;
+use crate::compile::wildcard::Wildcard;
 use crate::explain::{covered, written};
 use crate::find::find;
 use crate::oracle::{Candidate, Found, FoundSource, Lookup, Test};
@@ -263,7 +264,9 @@ impl Reading<'_, '_> {
 enum Ready<'r> {
     /// The usual patterns: one folded text of ASCII, with something before it or after it or not.
     Plain { opens: bool, literal: Cow<'r, str>, ends: bool },
-    /// Any other.
+    /// Any other pattern for whole values.
+    Pattern(Wildcard),
+    /// Anything else.
     Other(Test),
 }
 
@@ -271,10 +274,11 @@ impl<'r> Ready<'r> {
     /// `None` cannot happen for rules that compiled.
     fn new(matcher: &'r Matcher, keyword: bool) -> Option<Self> {
         match matcher {
-            Matcher::Text(pattern) if !keyword && !pattern.cased => Self::plain(pattern),
-            _ => None,
+            Matcher::Text(pattern) if !keyword => {
+                Some(Self::plain(pattern).unwrap_or_else(|| Self::Pattern(Wildcard::new(pattern))))
+            }
+            _ => Test::new(matcher, keyword).ok().map(Self::Other),
         }
-        .or_else(|| Test::new(matcher, keyword).ok().map(Self::Other))
     }
 
     fn plain(pattern: &'r Pattern) -> Option<Self> {
@@ -285,7 +289,7 @@ impl<'r> Ready<'r> {
             [Token::Any, Token::Literal(literal), Token::Any] => (true, literal, true),
             _ => return None,
         };
-        if !literal.is_ascii() {
+        if pattern.cased || !literal.is_ascii() {
             return None;
         }
         let literal = match literal.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -305,13 +309,17 @@ impl<'r> Ready<'r> {
                     (true, true) => find(text.as_bytes(), literal.as_bytes()).is_some(),
                 })
             }
+            Self::Pattern(wildcard) => {
+                let text = if wildcard.cased { value.text() } else { value.folded() };
+                text.is_some_and(|text| wildcard.matches(text.as_bytes()))
+            }
             Self::Other(test) => test.holds_for(value, lookup),
         }
     }
 
     fn holds_for_field(&self, found: &Found<'_>, lookup: &Lookup<'_>) -> bool {
         match self {
-            Self::Plain { .. } => {
+            Self::Plain { .. } | Self::Pattern(_) => {
                 found.candidates().any(|(_, value)| self.holds_for(value, lookup))
             }
             Self::Other(test) => test.holds_for_field(found, lookup),
@@ -320,7 +328,7 @@ impl<'r> Ready<'r> {
 
     fn holds_for_any(&self, lookup: &Lookup<'_>) -> bool {
         match self {
-            Self::Plain { .. } => {
+            Self::Plain { .. } | Self::Pattern(_) => {
                 lookup.searched().iter().any(|value| self.holds_for(value, lookup))
             }
             Self::Other(test) => test.holds_for_any(lookup.searched(), lookup),
@@ -486,6 +494,7 @@ detection:
             Just(Token::Any),
             Just(Token::Any),
             Just(Token::One),
+            Just(Token::Dash),
             "[aAbBσΣ]{1,3}".prop_map(|text| Token::Literal(text.into())),
         ]
     }
@@ -497,7 +506,7 @@ detection:
             tokens in prop::collection::vec(token(), 0..4),
             cased: bool,
             keyword: bool,
-            text in prop_oneof!["[aAbBσς]{0,6}", "[aAbB]{0,3}"],
+            text in prop_oneof!["[aAbBσς-]{0,6}", "[aAbB]{0,3}"],
         ) {
             let matcher = Matcher::Text(Pattern { tokens: tokens.into(), cased });
             let mut object = Object::default();
