@@ -23,6 +23,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use values::{Shape, Values, View};
 
+/// Tells places in the memory that are regular expressions from fields of buckets.
+const EXPRESSION: u64 = 1 << 63;
+
 /// Looking for so many literals takes less than running the regular expression that requires one of them.
 const FEW_REQUIRED: usize = 4;
 
@@ -59,6 +62,8 @@ struct State {
     trigger_round: Vec<u32>,
     round: u32,
     memo: Memo,
+    /// Whether what regular expressions say is remembered, too.
+    remembers_expressions: bool,
     hasher: ahash::RandomState,
     /// Interned lists of rules that values pull; 0 is the empty list.
     results: Vec<Box<[u32]>>,
@@ -99,6 +104,7 @@ impl Matcher {
             trigger_round: Vec::new(),
             round: 0,
             memo: Memo::default(),
+            remembers_expressions: true,
             hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
             results: vec![Box::default()],
             results_index: HashMap::default(),
@@ -355,13 +361,10 @@ impl State {
         let remember = key.len() <= memo::LONGEST;
         let (mut hash, mut place) = (0, 0);
         if remember {
-            hash = self.hasher.hash_one(key);
             place = u64::from(view.class.numbers[at.0 as usize]) << 32
                 | u64::from(at.1) << 8
                 | kind as u64;
-            hash = (hash ^ place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-                .wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
-            hash = (hash ^ hash >> 31) | 1;
+            hash = self.hash(place, key);
             if let Some(result) = self.memo.get(hash, place, key) {
                 self.stats.remembered += 1;
                 return result;
@@ -375,6 +378,8 @@ impl State {
         self.next_round(triggers.triggers.len());
         self.pull_literals(view, triggers, value);
         self.pulled.extend_from_slice(&triggers.always);
+        // The whole verdict is remembered, so its parts need not be.
+        self.remembers_expressions = false;
         let mut pulled = std::mem::take(&mut self.pulled);
         pulled.retain_mut(|trigger| {
             let Some(found) = triggers.triggers.get(*trigger as usize) else { return false };
@@ -387,12 +392,44 @@ impl State {
             }
             true
         });
+        self.remembers_expressions = true;
         let result = self.intern(&pulled);
         self.pulled = pulled;
         if remember {
             self.memo.put(hash, place, self.values.key(view, value), result);
         }
         result
+    }
+
+    /// By which the memory knows a key; odd.
+    #[inline]
+    fn hash(&self, place: u64, key: &[u8]) -> u64 {
+        let hash = (self.hasher.hash_one(key) ^ place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+            .wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+        (hash ^ hash >> 31) | 1
+    }
+
+    /// Whether a regular expression matches a value: remembered, since that takes longer than looking up what it was the last time.
+    fn expression_holds(&mut self, ruleset: &RuleSet, view: View<'_>, id: u32, value: u32) -> bool {
+        let key = self.values.key(view, value);
+        let remember = self.remembers_expressions && key.len() <= memo::LONGEST;
+        let (mut hash, mut place) = (0, 0);
+        if remember {
+            place = EXPRESSION | u64::from(id) << 8 | self.values.kind(value) as u64;
+            hash = self.hash(place, key);
+            if let Some(result) = self.memo.get(hash, place, key) {
+                return result != 0;
+            }
+        }
+        let text = self.values.text(view, value);
+        let holds = match (ruleset.predicates.regex(id), std::str::from_utf8(text)) {
+            (Some(regex), Ok(text)) => regex.is_match(text),
+            _ => false,
+        };
+        if remember {
+            self.memo.put(hash, place, self.values.key(view, value), u32::from(holds));
+        }
+        holds
     }
 
     fn intern(&mut self, rules: &[u32]) -> u32 {
@@ -523,11 +560,7 @@ impl State {
                         return false;
                     }
                 }
-                let text = self.values.text(view, value);
-                match (ruleset.predicates.regex(id), std::str::from_utf8(text)) {
-                    (Some(regex), Ok(text)) => regex.is_match(text),
-                    _ => false,
-                }
+                self.expression_holds(ruleset, view, id, value)
             }
             Test::FieldRef(other, anchor) => {
                 let mine = self.values.folded(view, value).to_vec();
