@@ -28,15 +28,45 @@ fn plain_length<const N: usize>(bytes: &[u8], others: [u8; N]) -> usize {
     bytes.len() - rest.len() + rest.iter().take_while(|byte| is_plain(byte)).count()
 }
 
+/// Longer strings are looked at 64 bytes at a time.
+const LONG_STRING: usize = 64;
+
 /// Appends a JSON string.
 pub fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    let (mut from, mut at) = (0, 0);
     let bytes = text.as_bytes();
-    loop {
-        at += plain_length(&bytes[at..], [0x7f, 0xc2]);
-        let Some(&byte) = bytes.get(at) else { break };
-        at += 1;
+    let mut escaping = Escaping { bytes, from: 0, out };
+    if bytes.len() < LONG_STRING {
+        let mut at = 0;
+        loop {
+            at += plain_length(&bytes[at..], [0x7f, 0xc2]);
+            if at >= bytes.len() {
+                break;
+            }
+            escaping.escape(at);
+            at += 1;
+        }
+    } else {
+        escaping = vector::run(escaping);
+    }
+    let from = escaping.from;
+    out.extend_from_slice(&bytes[from..]);
+    out.push(b'"');
+}
+
+/// A text on its way into a JSON string.
+struct Escaping<'a> {
+    bytes: &'a [u8],
+    /// What comes before is written.
+    from: usize,
+    out: &'a mut Vec<u8>,
+}
+
+impl Escaping<'_> {
+    /// Writes everything up to a byte that may need an escape, and that.
+    #[inline]
+    fn escape(&mut self, at: usize) {
+        let byte = self.bytes[at];
         let escape: &[u8] = match byte {
             b'"' => b"\\\"",
             b'\\' => b"\\\\",
@@ -45,22 +75,57 @@ pub fn string(text: &str, out: &mut Vec<u8>) {
             b'\t' => b"\\t",
             0..=0x1f | 0x7f => &[],
             // U+0080 to U+009F steer terminals too.
-            0xc2 if matches!(bytes.get(at), Some(0x80..=0x9f)) => &[],
-            _ => continue,
+            0xc2 if matches!(self.bytes.get(at + 1), Some(0x80..=0x9f)) => &[],
+            _ => return,
         };
-        out.extend_from_slice(&bytes[from..at - 1]);
+        self.out.extend_from_slice(&self.bytes[self.from..at]);
+        self.from = at + 1;
         match (escape, byte) {
             ([], 0xc2) => {
-                unicode_escape(bytes[at], out);
-                at += 1;
+                unicode_escape(self.bytes[at + 1], self.out);
+                self.from += 1;
             }
-            ([], byte) => unicode_escape(byte, out),
-            (escape, _) => out.extend_from_slice(escape),
+            ([], byte) => unicode_escape(byte, self.out),
+            (escape, _) => self.out.extend_from_slice(escape),
         }
-        from = at;
     }
-    out.extend_from_slice(&bytes[from..]);
-    out.push(b'"');
+}
+
+impl Pass for Escaping<'_> {
+    type Output = Self;
+
+    #[inline(always)]
+    fn run(
+        mut self,
+        equal: impl Fn(&[u8; 64], u8) -> u64,
+        _: impl Fn(&[u8; 64]) -> u64,
+        _: impl Fn(&Window, &Prints) -> u64,
+        _: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+    ) -> Self {
+        let (blocks, rest) = self.bytes.as_chunks::<64>();
+        let mut last = [b' '; 64];
+        last[..rest.len()].copy_from_slice(rest);
+        for (number, block) in blocks.iter().chain([&last]).enumerate() {
+            let mut marks = [b'"', b'\\', 0x7f, 0xc2]
+                .into_iter()
+                .fold(0, |marks, byte| marks | equal(block, byte));
+            if has_controls(block) {
+                let controls = block.iter().rev().map(|byte| u64::from(*byte < 0x20));
+                marks |= controls.fold(0, |marks, control| marks << 1 | control);
+            }
+            while marks != 0 {
+                self.escape(number * 64 + marks.trailing_zeros() as usize);
+                marks &= marks - 1;
+            }
+        }
+        self
+    }
+}
+
+/// Whether there is a control character of ASCII.
+#[inline(always)]
+fn has_controls(block: &[u8; 64]) -> bool {
+    block.iter().fold(false, |any, byte| any | (*byte < 0x20))
 }
 
 fn unicode_escape(code: u8, out: &mut Vec<u8>) {
@@ -185,12 +250,12 @@ impl Pass for Marks<'_> {
         let mut last = [b' '; 64];
         last[..rest.len()].copy_from_slice(rest);
         let mut marks = Vec::with_capacity(blocks.len() + 1);
-        let mut has_controls = false;
+        let mut any_controls = false;
         for block in blocks.iter().chain([&last]) {
             marks.push(equal(block, b'"') | equal(block, b'\\'));
-            has_controls |= block.iter().fold(false, |any, byte| any | (*byte < 0x20));
+            any_controls |= has_controls(block);
         }
-        (!has_controls).then_some(marks)
+        (!any_controls).then_some(marks)
     }
 }
 
@@ -400,6 +465,35 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn strings_are_escaped_the_same_at_any_length(
+            parts in proptest::collection::vec(
+                prop_oneof![
+                    "[ -~]{0,40}", "[\\x00-\\x20]{1,3}", "[\"\\\\\\x7f]{1,2}",
+                    "[\u{80}-\u{a5}]{1,2}", "[é€]{1,3}",
+                ],
+                0..10,
+            ),
+        ) {
+            let text = parts.concat();
+            let mut expected = String::from("\"");
+            for c in text.chars() {
+                match c {
+                    '"' => expected.push_str("\\\""),
+                    '\\' => expected.push_str("\\\\"),
+                    '\n' => expected.push_str("\\n"),
+                    '\r' => expected.push_str("\\r"),
+                    '\t' => expected.push_str("\\t"),
+                    c if c.is_control() => expected.push_str(&format!("\\u{:04x}", u32::from(c))),
+                    c => expected.push(c),
+                }
+            }
+            expected.push('"');
+            let mut out = Vec::new();
+            super::string(&text, &mut out);
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+
         #[test]
         fn any_bytes_become_one_line_of_json(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
             let line = written(&bytes);
