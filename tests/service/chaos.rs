@@ -5,7 +5,7 @@
 
 use super::events::{self, Random};
 use super::outline::{Outlines, difference, hunted, outlines};
-use super::running::{Application, PATIENCE, Running};
+use super::running::{Application, PATIENCE, Running, Waiting};
 use super::windows::{self, Reference};
 use crate::kafka::broker::Broker;
 use crate::kafka::client::Record;
@@ -171,9 +171,9 @@ impl Chaos<'_> {
 
     /// Waits until that is so.
     fn wait_until(&mut self, what: &str, is_so: &dyn Fn(&Self) -> bool) {
-        let end = Instant::now() + PATIENCE;
+        let mut waiting = Waiting::new(PATIENCE);
         while !is_so(self) {
-            assert!(Instant::now() < end, "not within {PATIENCE:?}: {what}");
+            assert!(!waiting.is_over(), "not within {PATIENCE:?}: {what}");
             self.wait(Duration::from_millis(100));
         }
     }
@@ -444,7 +444,7 @@ fn attempt(trial: &Trial, broker: &Broker, application: &Application) {
     let stretches = moments(&expected);
     // Early alerts may be fewer than final ones.
     let topic = application.topic("detections");
-    let (mut seen, mut grown) = (0, Instant::now());
+    let (mut seen, mut patience) = (0, Waiting::new(PATIENCE));
     let found = loop {
         chaos.wait(Duration::from_secs(1));
         let records = broker.consume_committed(&topic);
@@ -458,9 +458,9 @@ fn attempt(trial: &Trial, broker: &Broker, application: &Application) {
             break found;
         }
         if records.len() > seen {
-            (seen, grown) = (records.len(), Instant::now());
+            (seen, patience) = (records.len(), Waiting::new(PATIENCE));
         }
-        if grown.elapsed() > Duration::from_secs(60) {
+        if patience.is_over() {
             break found;
         }
     };

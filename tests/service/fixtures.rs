@@ -1,13 +1,13 @@
 //! The fixtures as records of Kafka.
 
 use super::outline::{Outlines, difference, hunted, outlines};
-use super::running::{Application, PATIENCE, Running};
+use super::running::{Application, PATIENCE, Running, Waiting};
 use crate::command::root;
 use crate::kafka::broker::Broker;
 use crate::kafka::client::Record;
 use crate::kafka::honesty::honest_broker;
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Topics with the fixture whose lines are their records, and an event of a later day: all windows are over then.
 const TOPICS: [(&str, &str, &str); 14] = [
@@ -37,10 +37,10 @@ const ZEEK: &str = r#"{"_path":"weird","ts":1774008000.0,"uid":"C1","name":"end"
 
 /// Waits until so many detections are there; those that come too late or too often are seen by the caller.
 pub(super) fn detected(broker: &Broker, topic: &str, count: i64, patience: Duration) -> Outlines {
-    let end = Instant::now() + patience;
+    let mut waiting = Waiting::new(patience);
     loop {
         let records = broker.consume_committed(topic);
-        if records.len() as i64 >= count || Instant::now() > end {
+        if records.len() as i64 >= count || waiting.is_over() {
             return outlines(records.iter().map(Record::text));
         }
         std::thread::sleep(Duration::from_millis(200));

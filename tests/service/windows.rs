@@ -1,6 +1,6 @@
 //! What windows hold: those of the service, as they are in its changelog, and those of one engine that is given all events in a row.
 
-use super::running::Application;
+use super::running::{Application, Waiting};
 use crate::kafka::broker::Broker;
 use crate::kafka::client::Record;
 use sigmund_engine::correlation::{Correlator, EventRef, Holder, Limits, Output};
@@ -13,7 +13,7 @@ use sigmund_stream::rules::Rules;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Each group with its hits, times and values, and each hit that waits for earlier ones; as text, without the places of events.
 pub(super) type Held = BTreeSet<String>;
@@ -95,7 +95,7 @@ impl Reference {
         patience: Duration,
         meanwhile: &mut dyn FnMut(),
     ) -> Held {
-        let end = Instant::now() + patience;
+        let mut waiting = Waiting::new(patience);
         loop {
             meanwhile();
             let found = self.restored(broker, application);
@@ -114,7 +114,7 @@ impl Reference {
                 }
                 return all;
             }
-            assert!(Instant::now() < end, "watermarks are {reached:?} and not {watermark}");
+            assert!(!waiting.is_over(), "watermarks are {reached:?} and not {watermark}");
             std::thread::sleep(Duration::from_secs(1));
         }
     }

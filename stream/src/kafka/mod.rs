@@ -4,6 +4,7 @@
 //! transactions; the comments say which.
 
 mod access;
+mod awake;
 mod calls;
 pub mod client;
 pub mod hail;

@@ -1,6 +1,7 @@
 //! What a lane sends: all of it in one transaction with the offsets of what it read, or without transactions before them.
 
 use super::TopicPartition;
+use super::awake::Awake;
 use super::calls::Calls;
 use super::client::Clients;
 use super::member::Member;
@@ -77,13 +78,26 @@ pub(super) fn record(outgoing: &Outgoing) -> BaseRecord<'_, [u8], [u8]> {
     record
 }
 
-/// Whether a call that should have been back before `limit` is to be given up. The time in which no broker answers does not count, unless all is to stop.
-fn hangs(troubles: &Troubles, limit: &mut Instant, timeout: Duration) -> bool {
-    let is_away = troubles.hinder(None);
-    if is_away && !troubles.is_stopped() {
-        *limit = (*limit).max(Instant::now() + timeout + GRACE);
+/// Decides whether a call hangs: the time in which no broker answers does not count, nor that in which this process stood still.
+struct Hangs<'a> {
+    troubles: &'a Troubles,
+    limit: Duration,
+    awake: Awake,
+}
+
+impl<'a> Hangs<'a> {
+    /// It may take so long.
+    fn after(limit: Duration, troubles: &'a Troubles) -> Self {
+        Self { troubles, limit: limit + GRACE, awake: Awake::since(Instant::now()) }
     }
-    is_away && troubles.is_stopped() || Instant::now() > *limit
+
+    fn look(&mut self) -> bool {
+        if self.troubles.hinder(None) {
+            self.awake = Awake::since(Instant::now());
+            return self.troubles.is_stopped();
+        }
+        self.awake.look(Instant::now()) > self.limit
+    }
 }
 
 fn listed(offsets: &BTreeMap<TopicPartition, i64>) -> Result<TopicPartitionList, Failure> {
@@ -184,17 +198,18 @@ impl Outbox {
             let patient = timeout * 6;
             // Tokens are made while polling.
             producer.poll(Duration::ZERO);
-            let mut deadline = Instant::now() + patient;
+            let mut awake = Awake::since(Instant::now());
             loop {
                 beat();
                 if troubles.is_stopped() && troubles.hinder(None) {
                     bail!("no broker answers");
                 }
                 let of_call = Arc::clone(&producer);
-                let mut limit = Instant::now() + timeout + GRACE;
+                let mut hangs = Hangs::after(timeout, &troubles);
                 let answer = calls.make(move || of_call.init_transactions(timeout), &mut || {
                     beat();
-                    hangs(&troubles, &mut limit, timeout)
+                    awake.look(Instant::now());
+                    hangs.look()
                 });
                 let error = match answer {
                     Some(Ok(())) => break,
@@ -205,11 +220,12 @@ impl Outbox {
                 };
                 producer.poll(Duration::ZERO);
                 if troubles.hinder(None) {
-                    deadline = Instant::now() + patient;
+                    awake = Awake::since(Instant::now());
                 }
                 let is_retriable =
                     matches!(&error, KafkaError::Transaction(error) if error.is_retriable());
-                if !is_retriable || Instant::now() > deadline || troubles.is_stopped() {
+                let is_late = awake.look(Instant::now()) > patient;
+                if !is_retriable || is_late || troubles.is_stopped() {
                     return Err(error).context(
                         "no transaction coordinator answers; are the brokers up, and is the transactional id allowed?",
                     );
@@ -401,8 +417,8 @@ impl Outbox {
                 }
             }
         };
-        let mut limit = deadline + GRACE;
-        match self.calls.make(insist, &mut || hangs(&self.troubles, &mut limit, timeout)) {
+        let mut hangs = Hangs::after(timeout, &self.troubles);
+        match self.calls.make(insist, &mut || hangs.look()) {
             Some(Ok(())) => Ok(()),
             Some(Err(KafkaError::Transaction(error))) if error.txn_requires_abort() => {
                 Err(Failure::Aborted(format!("cannot {what}: {error}")))

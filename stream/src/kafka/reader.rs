@@ -1,6 +1,7 @@
 //! Reads partitions from here to there, outside any group.
 
 use super::TopicPartition;
+use super::awake::Awake;
 use super::client::Clients;
 use super::troubles::{Trouble, Troubles};
 use anyhow::{Context as _, bail};
@@ -251,12 +252,12 @@ impl Reader {
         end: i64,
         each: &mut dyn FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<i64> {
-        let mut heard = Instant::now();
+        let mut silent = Awake::since(Instant::now());
         let mut next = from;
         loop {
             match self.committed.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
-                    heard = Instant::now();
+                    silent = Awake::since(Instant::now());
                     if message.offset() < end {
                         each(&message)?;
                     }
@@ -271,14 +272,14 @@ impl Reader {
             }
             if self.troubles.hinder(Some(&partition.topic)) {
                 self.beat();
-                heard = Instant::now();
                 if self.troubles.is_stopped() {
                     bail!("the brokers were waited for in vain");
                 }
                 // What stands is over when they answer.
                 self.look(&self.committed, partition)?;
+                silent = Awake::since(Instant::now());
             }
-            if heard.elapsed() > self.patience() {
+            if silent.look(Instant::now()) > self.patience() {
                 bail!("the brokers do not say what is in `{partition}`");
             }
         }
