@@ -127,6 +127,9 @@ pub struct Lane<S> {
     broken: usize,
     /// When it was last looked for topics that are missing.
     looked: Instant,
+    /// When it was last looked for partitions that nobody has, and those that nobody had then.
+    shared: Instant,
+    orphans: BTreeSet<TopicPartition>,
     /// Topics that were deleted and made again, as far as that was heeded.
     returned: BTreeMap<String, u64>,
 }
@@ -140,6 +143,9 @@ const FENCED_WITHIN: Duration = Duration::from_secs(300);
 
 /// Topics that are missing are looked for so often.
 const LOOK: Duration = Duration::from_secs(2);
+
+/// Partitions that nobody has are looked for so often.
+const SHARED: Duration = Duration::from_secs(15);
 
 /// What a broker needs to answer, or a partition to be moved.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -188,6 +194,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
             gathered: heard,
             broken: 0,
             looked,
+            shared: looked,
+            orphans: BTreeSet::new(),
             returned,
         })
     }
@@ -354,8 +362,30 @@ impl<S: Stage + Send + 'static> Lane<S> {
             let missing = self.troubles().missing();
             self.member.missing(missing.iter().map(String::as_str));
         }
+        if self.shared.elapsed() >= SHARED && !self.troubles().hinder(None) {
+            self.shared = Instant::now();
+            self.see_to_orphans()?;
+        }
         self.metrics.reached(&self.member.reaches());
         Ok(())
+    }
+
+    /// Has the group shared out anew if nobody has a partition, now and when it was last looked.
+    fn see_to_orphans(&mut self) -> anyhow::Result<()> {
+        let (orphans, is_ours) = self.member.orphans(&self.topics).unwrap_or_default();
+        let before = std::mem::replace(&mut self.orphans, orphans);
+        let still: Vec<TopicPartition> = self.orphans.intersection(&before).cloned().collect();
+        if still.is_empty() || !is_ours {
+            return Ok(());
+        }
+        self.orphans.clear();
+        let stage = self.metrics.stage();
+        tracing::warn!(
+            stage,
+            partitions = %listed(&still),
+            "no process has these partitions: they are shared out anew"
+        );
+        Member::share_out(&self.clients, stage, self.number)
     }
 
     /// Reads topics that were deleted and made again from their beginning: the library would go on where it was in the one before.

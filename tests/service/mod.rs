@@ -7,6 +7,7 @@ mod confluent;
 mod events;
 mod fixtures;
 mod operator;
+mod orphans;
 mod outline;
 mod replay;
 mod rolling;

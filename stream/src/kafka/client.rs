@@ -21,6 +21,8 @@ pub struct Clients {
     delivery: Delivery,
     timeout: Duration,
     troubles: Troubles,
+    /// A topic that no group reads.
+    unread: String,
 }
 
 impl fmt::Debug for Clients {
@@ -58,6 +60,7 @@ impl Clients {
             delivery: config.delivery,
             timeout: config.transaction.timeout.duration(),
             troubles: Troubles::new(config),
+            unread: config.state(),
         }
     }
 
@@ -147,6 +150,18 @@ impl Clients {
             }
         }
         config
+    }
+
+    /// For a member that stays for a moment, and a topic that the group does not read.
+    pub(super) fn guest(&self, stage: &str, lane: usize) -> (ClientConfig, String) {
+        let mut config = self.member(stage, lane);
+        config.remove("group.instance.id");
+        config.set(
+            "client.id",
+            format!("{}-{}-{stage}-{lane}-guest", self.application, self.instance),
+        );
+        config.set("auto.offset.reset", "latest");
+        (config, self.unread.clone())
     }
 
     /// The group of a stage.

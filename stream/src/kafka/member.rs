@@ -5,6 +5,7 @@
 
 use super::TopicPartition;
 use super::client::Clients;
+use super::orphans;
 use super::outbox::Failure;
 use super::troubles::{Trouble, Troubles};
 use anyhow::Context as _;
@@ -119,6 +120,9 @@ pub struct Member {
     context: Context,
     /// `auto.offset.reset` is `latest`.
     begins_at_end: bool,
+    /// The group, and our name in it where it is kept over restarts.
+    group: String,
+    name: Option<String>,
     troubles: Troubles,
 }
 
@@ -146,10 +150,13 @@ impl Member {
         config.set("statistics.interval.ms", "1000");
         let reset = config.get("auto.offset.reset").unwrap_or_default();
         let begins_at_end = matches!(reset, "latest" | "largest" | "end");
+        let group = clients.group(stage);
+        let is_static = config.get("group.instance.id").is_some();
+        let name = config.get("client.id").filter(|_| is_static).map(str::to_owned);
         let consumer: BaseConsumer<Context> =
             config.create_with_context(context.clone()).context("cannot make a Kafka consumer")?;
         consumer.subscribe(topics).context("cannot subscribe to topics")?;
-        Ok(Self { consumer, context, begins_at_end, troubles })
+        Ok(Self { consumer, context, begins_at_end, group, name, troubles })
     }
 
     /// The next record, if there is one within this time. Also serves everything else: ask often, and never within a transaction.
@@ -267,6 +274,27 @@ impl Member {
             }));
         }
         Ok(found)
+    }
+
+    /// Partitions of topics that no member of the group has, and whether it is on us to see to that. `None` where that cannot be, or is not known now.
+    #[must_use]
+    pub fn orphans(&self, topics: &[String]) -> Option<(BTreeSet<TopicPartition>, bool)> {
+        let name = self.name.as_ref()?;
+        let given = orphans::given(&self.consumer, &self.group)?;
+        let reads = |topic: &str| {
+            topics.iter().any(|have| have == topic) || given.partitions.contains_key(topic)
+        };
+        let all = self.all_partitions(&reads, Duration::from_secs(5)).ok()?;
+        Some((given.without(all), given.first == *name))
+    }
+
+    /// Has the partitions of the group of a stage shared out anew.
+    ///
+    /// # Errors
+    ///
+    /// There is no thread for it.
+    pub fn share_out(clients: &Clients, stage: &str, lane: usize) -> anyhow::Result<()> {
+        orphans::rebalance(clients, stage, lane).context("cannot start a thread")
     }
 
     /// Reads nothing more of a partition until it is [resumed](Self::resume).

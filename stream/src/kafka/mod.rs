@@ -9,6 +9,7 @@ mod calls;
 pub mod client;
 pub mod hail;
 pub mod member;
+mod orphans;
 pub mod outbox;
 pub mod outlets;
 pub mod publisher;
