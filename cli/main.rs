@@ -30,7 +30,7 @@ use clap::Parser;
 use std::process::ExitCode;
 
 /// Rules are many small allocations, made once and then read for every event: this one lays them out close together and on large pages
-/// where the system has them.
+/// where the system has them. librdkafka's records are its too (feature `override`): they are made by one thread and given back by another.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -112,6 +112,12 @@ impl Framer {
         }
     }
 
+    /// Begins anew with what stands for itself; what was learnt of the beginnings of records stays.
+    pub(crate) fn begin(&mut self, framing: Framing, head: &[u8]) {
+        let ordinary = std::mem::take(&mut self.ordinary);
+        *self = Self { ordinary, ..Self::new(framing, head, self.limit) };
+    }
+
     /// Whether the stream may be read from any line border.
     pub(crate) fn is_line_based(&self) -> bool {
         matches!(self.mode, Mode::Lines)

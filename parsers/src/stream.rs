@@ -248,7 +248,7 @@ impl Stream {
     pub fn message(&mut self, bytes: &[u8], record: &mut Record, each: &mut dyn FnMut(Framed<'_>)) {
         let head = &bytes[..bytes.len().min(HEAD)];
         let head = head.strip_prefix(BOM).unwrap_or(head);
-        self.framer = Framer::new(self.format.framing(), head, self.limit);
+        self.framer.begin(self.format.framing(), head);
         self.read(bytes, true, record, each);
     }
 

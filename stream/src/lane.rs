@@ -85,7 +85,7 @@ pub struct Batch {
 const MAX_BYTES: usize = 32 << 20;
 
 /// Asked for records so long at a time.
-const POLL: Duration = Duration::from_millis(10);
+const POLL: Duration = Duration::from_millis(100);
 
 /// After a silence of this length the group may have gone on without us.
 const SILENCE: Duration = Duration::from_secs(3);
@@ -96,6 +96,14 @@ const UNHEARD: Duration = Duration::from_secs(2);
 /// The clock is looked at once in so many records.
 const CLOCK: usize = 16;
 
+/// Records of a partition, one after the other.
+struct Run {
+    partition: TopicPartition,
+    is_held: bool,
+    /// The first, and the next that is not part of the work.
+    offsets: Option<(i64, i64)>,
+}
+
 /// A stage with its place in Kafka.
 #[derive(Debug)]
 pub struct Lane<S> {
@@ -103,6 +111,8 @@ pub struct Lane<S> {
     number: usize,
     /// What it reads.
     topics: Vec<String>,
+    /// The topic of all records, if there is but one.
+    only: Option<Arc<str>>,
     /// The partitions that are ours.
     owned: BTreeSet<TopicPartition>,
     /// When the group took us for another one.
@@ -178,6 +188,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
             clients,
             number,
             topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
+            only: only(topics),
             owned: BTreeSet::new(),
             fenced: Vec::new(),
             member,
@@ -266,8 +277,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let (mut records, mut bytes) = (0, 0);
         let mut now = Instant::now();
         self.gathered = now;
-        // Records come in runs of a partition: its name is made once for each.
-        let mut run: Option<TopicPartition> = None;
+        // Records come in runs of a partition: what is known of it is looked up once for each.
+        let mut run: Option<Run> = None;
         let mut fenced = false;
         while records < self.transaction.max_records && bytes < MAX_BYTES {
             // The clock is dear beside a record.
@@ -282,6 +293,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
             let polled = self.member.poll(POLL.min(deadline - now));
             // Callbacks run within `poll`, before the record is given.
             if self.member.has_changes() {
+                end(run.take(), &mut self.offsets);
                 let changes = self.member.changes();
                 for change in &changes {
                     let (Change::Assigned(partitions) | Change::Revoked(partitions)) = change;
@@ -312,33 +324,32 @@ impl<S: Stage + Send + 'static> Lane<S> {
                     }
                     records += 1;
                     bytes += message.payload_len() + message.key_len();
-                    let is_same = |run: &TopicPartition| {
-                        run.partition == message.partition() && *run.topic == *message.topic()
+                    let is_same = |run: &Run| {
+                        run.partition.partition == message.partition()
+                            && (self.only.is_some() || *run.partition.topic == *message.topic())
                     };
-                    let partition = match run.take().filter(is_same) {
-                        Some(partition) => partition,
-                        None => TopicPartition {
-                            topic: message.topic().into(),
-                            partition: message.partition(),
-                        },
+                    let mut same = match run.take() {
+                        Some(same) if is_same(&same) => same,
+                        other => {
+                            end(other, &mut self.offsets);
+                            self.begin(&message)
+                        }
                     };
                     // What the library had already fetched of a partition that stands still comes again later.
-                    if !self.held.contains_key(&partition) {
+                    if !same.is_held {
                         let offset = message.offset();
-                        match self.stage.record(&partition, &message)? {
+                        match self.stage.record(&same.partition, &message)? {
                             Taken::Held => {
-                                self.member.pause(&partition)?;
-                                self.held.insert(partition.clone(), offset);
+                                self.member.pause(&same.partition)?;
+                                self.held.insert(same.partition.clone(), offset);
+                                same.is_held = true;
                             }
-                            Taken::Done => match self.offsets.get_mut(&partition) {
-                                Some((_, known)) => *known = offset + 1,
-                                None => {
-                                    self.offsets.insert(partition.clone(), (offset, offset + 1));
-                                }
-                            },
+                            Taken::Done => {
+                                same.offsets.get_or_insert((offset, offset)).1 = offset + 1;
+                            }
                         }
                     }
-                    run = Some(partition);
+                    run = Some(same);
                 }
                 Some(Err(error)) => {
                     now = Instant::now();
@@ -354,6 +365,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
                 }
             }
         }
+        end(run, &mut self.offsets);
         if fenced {
             return self.rejoin();
         }
@@ -386,6 +398,17 @@ impl<S: Stage + Send + 'static> Lane<S> {
             "no process has these partitions: they are shared out anew"
         );
         Member::share_out(&self.clients, stage, self.number)
+    }
+
+    /// A run begins with this record.
+    fn begin(&self, message: &BorrowedMessage<'_>) -> Run {
+        let topic = match &self.only {
+            Some(topic) => Arc::clone(topic),
+            None => message.topic().into(),
+        };
+        let partition = TopicPartition { topic, partition: message.partition() };
+        let is_held = self.held.contains_key(&partition);
+        Run { partition, is_held, offsets: None }
     }
 
     /// Reads topics that were deleted and made again from their beginning: the library would go on where it was in the one before.
@@ -609,6 +632,21 @@ impl<S: Stage + Send + 'static> Lane<S> {
     }
 }
 
+/// A run is over: its offsets are part of the work.
+fn end(run: Option<Run>, offsets: &mut BTreeMap<TopicPartition, (i64, i64)>) {
+    if let Some(Run { partition, offsets: Some((first, next)), .. }) = run {
+        offsets.entry(partition).or_insert((first, next)).1 = next;
+    }
+}
+
+/// The topic of all records, if there is but one. Those that begin with `^` are patterns.
+fn only(topics: &[&str]) -> Option<Arc<str>> {
+    match topics {
+        [topic] if !topic.starts_with('^') => Some((*topic).into()),
+        _ => None,
+    }
+}
+
 /// Whether the group has another member with this name (KIP-345).
 fn is_fenced(error: &KafkaError) -> bool {
     matches!(error, KafkaError::MessageConsumptionFatal(RDKafkaErrorCode::FencedInstanceId))
@@ -647,4 +685,33 @@ fn apply<S: Stage>(
 
 fn listed(partitions: &[TopicPartition]) -> String {
     partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn partition(number: i32) -> TopicPartition {
+        TopicPartition { topic: "t".into(), partition: number }
+    }
+
+    #[test]
+    fn runs_of_a_partition_are_counted_as_one() {
+        let mut offsets = BTreeMap::new();
+        let run =
+            |number, offsets| Some(Run { partition: partition(number), is_held: false, offsets });
+        end(None, &mut offsets);
+        end(run(0, None), &mut offsets);
+        assert!(offsets.is_empty());
+        end(run(0, Some((4, 7))), &mut offsets);
+        end(run(1, Some((0, 1))), &mut offsets);
+        end(run(0, Some((7, 9))), &mut offsets);
+        assert_eq!(offsets, [(partition(0), (4, 9)), (partition(1), (0, 1))].into());
+    }
+
+    #[test]
+    fn one_topic_needs_no_look_at_the_names_of_records() {
+        assert_eq!(only(&["t"]).as_deref(), Some("t"));
+        assert_eq!((only(&["^t"]), only(&["t", "u"]), only(&[])), (None, None, None));
+    }
 }

@@ -3,7 +3,7 @@
 //! `cargo run --release -p sigmund-bench --bin cost -- BOOTSTRAP SIGMUND LOG TIMES [KEY=VALUE…] RULES…`: puts the lines of a log (NDJSON) so many
 //! times on a topic of its own, lets the service consume them with one lane and with two, and prints the CPU time of its whole process (user and
 //! system, librdkafka's threads included) per event, the events it consumes in a second, and the CPU time of `hunt` on the same lines. Of both the
-//! CPU time of a start with nothing to do is taken off. `KEY=VALUE` are configuration keys. Linux only: it reads `/proc`.
+//! CPU time with nothing to do is taken off: of the service, of a start and as long a wait as the events took. `KEY=VALUE` are configuration keys. Linux only: it reads `/proc`.
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -39,11 +39,13 @@ struct Spent {
     cpu: Duration,
     /// Events consumed in a second, once it was running.
     rate: f64,
+    /// From its start until it had done everything.
+    took: Duration,
 }
 
 impl Bench {
-    /// Consumes all events of a topic with an application of its own.
-    fn service(&self, raw: &str, lanes: usize) -> Result<Spent, Failed> {
+    /// Consumes all events of a topic with an application of its own; if there are none, waits for so long.
+    fn service(&self, raw: &str, lanes: usize, wait: Duration) -> Result<Spent, Failed> {
         let mut settings = self.settings.clone();
         settings.push(format!("lanes={lanes}"));
         // What the events are, it finds out as `hunt` does.
@@ -65,12 +67,7 @@ impl Bench {
         let mut committed = -1;
         // When the first were consumed, and how many.
         let mut first = None;
-        // With nothing to consume: as long as a start takes.
-        while if wanted == 0 {
-            begin.elapsed() < Duration::from_secs(10)
-        } else {
-            committed < wanted
-        } {
+        while if wanted == 0 { begin.elapsed() < wait } else { committed < wanted } {
             if begin.elapsed() > PATIENCE || running.cpu()?.1 {
                 return Err("the service does not consume the events".into());
             }
@@ -91,7 +88,8 @@ impl Bench {
         let rate = first.map_or(0.0, |(since, before)| {
             (committed - before) as f64 / since.elapsed().as_secs_f64()
         });
-        Ok(Spent { cpu: running.stop()?, rate })
+        let took = begin.elapsed();
+        Ok(Spent { cpu: running.stop()?, rate, took })
     }
 
     fn hunt(&self, log: &std::path::Path, events: usize) -> Result<Spent, Failed> {
@@ -102,8 +100,8 @@ impl Bench {
         });
         let mut process = command.arg(log).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let begin = Instant::now();
-        let cpu = ended(&mut process)?;
-        Ok(Spent { cpu, rate: events as f64 / begin.elapsed().as_secs_f64() })
+        let (cpu, took) = (ended(&mut process)?, begin.elapsed());
+        Ok(Spent { cpu, rate: events as f64 / took.as_secs_f64(), took })
     }
 }
 
@@ -182,8 +180,8 @@ fn main() -> Result<(), Failed> {
     };
     line("`hunt -j 1`", hunt, start);
     for lanes in [1, 2] {
-        let idle = best(|| bench.service(&nothing, lanes))?;
-        let full = best(|| bench.service(&bench.raw, lanes))?;
+        let full = best(|| bench.service(&bench.raw, lanes, Duration::ZERO))?;
+        let idle = best(|| bench.service(&nothing, lanes, full.took))?;
         line(&format!("`run`, {lanes} lanes"), full, idle);
     }
     Ok(())

@@ -16,7 +16,6 @@ use rdkafka::message::{BorrowedMessage, Message as _};
 use sigmund_engine::Record;
 use sigmund_engine::correlation::EventRef;
 use sigmund_parsers::{Outcome, Stream};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -78,7 +77,10 @@ pub struct Detect {
     snapshot: Arc<Snapshot>,
     detector: Detector,
     record: Record,
-    raw: BTreeMap<TopicPartition, Raw>,
+    /// In the order of the partitions.
+    raw: Vec<(TopicPartition, Raw)>,
+    /// Where the partition of the last record is in it.
+    last: usize,
     metrics: StageMetrics,
     buffer: Buffer,
     partitions: Vec<u32>,
@@ -111,7 +113,8 @@ impl Detect {
             snapshot,
             detector,
             record,
-            raw: BTreeMap::new(),
+            raw: Vec::new(),
+            last: 0,
             metrics,
             buffer: Buffer::default(),
             partitions: Vec::new(),
@@ -158,31 +161,42 @@ impl Detect {
         all.map(move |partition| outgoing::sighting(&self.plan, partition, value.clone()))
     }
 
-    fn raw(&mut self, partition: TopicPartition) -> &mut Raw {
-        let (plan, readings, bounds) = (&self.plan, &self.snapshot.readings, &self.bounds);
-        self.raw.entry(partition).or_insert_with_key(|partition| {
-            let number = u32::try_from(partition.partition).unwrap_or(0);
-            let origin = Origin { topic: partition.topic.to_string(), partition: number };
-            Raw {
-                path: origin.to_string().into(),
-                origin,
-                inlet: plan.inlet(&partition.topic, readings),
-                stream: None,
-                opened: 0,
-                told: None,
-                time: None,
-                heard: Instant::now(),
-                begin: None,
-                next: None,
-                first: None,
-                end: bounds.as_ref().map(|bounds| bounds.end(partition)),
-                was_ended: false,
-                ended: false,
-                told_end: false,
-                outgoing: Vec::new(),
-                tally: Tally::default(),
-            }
-        })
+    /// Where a partition is in `raw`. Records come in runs of one.
+    fn place(&mut self, partition: &TopicPartition) -> usize {
+        if self.raw.get(self.last).is_none_or(|(last, _)| last != partition) {
+            let place = self.raw.binary_search_by(|(known, _)| known.cmp(partition));
+            self.last = place.unwrap_or_else(|place| {
+                let raw = self.begin(partition);
+                self.raw.insert(place, (partition.clone(), raw));
+                place
+            });
+        }
+        self.last
+    }
+
+    /// A partition that nothing is known of yet.
+    fn begin(&self, partition: &TopicPartition) -> Raw {
+        let number = u32::try_from(partition.partition).unwrap_or(0);
+        let origin = Origin { topic: partition.topic.to_string(), partition: number };
+        Raw {
+            path: origin.to_string().into(),
+            origin,
+            inlet: self.plan.inlet(&partition.topic, &self.snapshot.readings),
+            stream: None,
+            opened: 0,
+            told: None,
+            time: None,
+            heard: Instant::now(),
+            begin: None,
+            next: None,
+            first: None,
+            end: self.bounds.as_ref().map(|bounds| bounds.end(partition)),
+            was_ended: false,
+            ended: false,
+            told_end: false,
+            outgoing: Vec::new(),
+            tally: Tally::default(),
+        }
     }
 }
 
@@ -196,7 +210,8 @@ impl Stage for Detect {
     fn assigned(&mut self, member: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         for partition in partitions {
             let (is_replay, at_least_once) = (self.bounds.is_some(), self.at_least_once);
-            let raw = self.raw(partition.clone());
+            let place = self.place(partition);
+            let raw = &mut self.raw[place].1;
             if at_least_once {
                 raw.next = member.committed(partition, Duration::from_secs(30))?;
                 // Never read before, or made anew since. This is told and committed before anything else is sent.
@@ -221,9 +236,7 @@ impl Stage for Detect {
     }
 
     fn revoked(&mut self, partitions: &[TopicPartition]) {
-        partitions.iter().for_each(|partition| {
-            self.raw.remove(partition);
-        });
+        self.raw.retain(|(partition, _)| !partitions.contains(partition));
     }
 
     fn record(
@@ -231,9 +244,7 @@ impl Stage for Detect {
         partition: &TopicPartition,
         message: &BorrowedMessage<'_>,
     ) -> anyhow::Result<Taken> {
-        if !self.raw.contains_key(partition) {
-            self.raw(partition.clone());
-        }
+        let place = self.place(partition);
         let Self {
             plan,
             snapshot,
@@ -247,7 +258,7 @@ impl Stage for Detect {
             at_least_once,
             ..
         } = self;
-        let Some(raw) = raw.get_mut(partition) else { return Ok(Taken::Done) };
+        let raw = &mut raw[place].1;
         if let Some(end) = raw.end {
             raw.ended |= message.offset() + 1 >= end;
             if message.offset() >= end {
@@ -360,7 +371,7 @@ impl Stage for Detect {
         let has_windows = !self.snapshot.rules.correlations.is_empty();
         // Before any hits: those of one partition must not pass by another that is about to be heard.
         if let Some(idle) = self.plan.idle_timeout().filter(|_| has_windows) {
-            let back = self.raw.values().filter(|raw| raw.is_back(idle));
+            let back = self.raw.iter().map(|(_, raw)| raw).filter(|raw| raw.is_back(idle));
             let back: Vec<Progress> =
                 back.map(|raw| Progress { time: None, ..raw.progress() }).collect();
             batch.outgoing.extend(self.crossing(&back));
@@ -388,7 +399,7 @@ impl Stage for Detect {
     fn committed(&mut self, _: &Member) {
         let mut tally = Tally::default();
         let idle = self.plan.idle_timeout();
-        for raw in self.raw.values_mut() {
+        for (_, raw) in &mut self.raw {
             let is_told = raw.told.is_none_or(|told| told < raw.time);
             if is_told || idle.is_some_and(|idle| raw.is_back(idle)) {
                 raw.heard = Instant::now();
@@ -403,7 +414,7 @@ impl Stage for Detect {
     }
 
     fn aborted(&mut self, _: &Member) -> anyhow::Result<()> {
-        for raw in self.raw.values_mut() {
+        for (_, raw) in &mut self.raw {
             raw.outgoing.clear();
             raw.next = raw.first.take().or(raw.next);
             raw.tally = Tally::default();

@@ -130,9 +130,10 @@ impl Clients {
         };
         default("auto.offset.reset", "earliest");
         default("fetch.wait.max.ms", "20");
-        // What is fetched ahead is bounded; a small bound needs a short pause.
-        default("queued.max.messages.kbytes", "16384");
-        default("fetch.queue.backoff.ms", "20");
+        // What is fetched ahead is bounded, and so small that it may still be in a cache when its turn comes; a small bound needs a short pause.
+        default("queued.max.messages.kbytes", "2048");
+        default("fetch.max.bytes", "2097152");
+        default("fetch.queue.backoff.ms", "2");
         default("allow.auto.create.topics", "false");
         // Takes a lock for each record.
         default("enable.metrics.push", "false");
