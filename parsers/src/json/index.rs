@@ -13,6 +13,8 @@ pub(super) struct Index {
     len: usize,
     /// One bit for each byte that is a backslash.
     backslashes: Vec<u64>,
+    /// Whether any is.
+    has_backslashes: bool,
     /// Whether all bytes are ASCII.
     pub(super) is_ascii: bool,
     /// Whether a `\u` escape occurs.
@@ -56,6 +58,7 @@ impl Index {
     ) {
         self.len = 0;
         self.backslashes.clear();
+        self.has_backslashes = false;
         self.has_unicode_escapes = false;
         let mut carry = 0;
         let mut beyond = 0;
@@ -90,6 +93,7 @@ impl Index {
         let mut quotes = equal(block, b'"') & valid;
         self.backslashes.push(backslashes);
         if backslashes != 0 || *carry != 0 {
+            self.has_backslashes = true;
             let escaped = escaped(backslashes, carry);
             quotes &= !escaped;
             if !self.has_unicode_escapes {
@@ -109,6 +113,12 @@ impl Index {
     #[inline]
     pub(super) fn quotes(&self) -> &[u32] {
         &self.quotes[..self.len]
+    }
+
+    /// Whether there is a backslash anywhere.
+    #[inline]
+    pub(super) fn has_backslashes(&self) -> bool {
+        self.has_backslashes
     }
 
     /// Whether there is a backslash in `start..end`.

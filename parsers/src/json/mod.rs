@@ -14,6 +14,7 @@ mod index;
 mod order;
 mod parser;
 mod project;
+mod routes;
 pub mod time;
 mod ways;
 

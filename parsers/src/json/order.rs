@@ -119,9 +119,21 @@ pub(super) struct Order {
 #[derive(Clone, Copy, Debug)]
 struct Member {
     name: Name,
+    /// Which bits of the words are the name's.
+    masks: [u64; 3],
     found: Found,
     /// Those that came after it the last times; the likelier first.
     next: [u32; 2],
+}
+
+impl Member {
+    #[inline(always)]
+    fn is_named(&self, bytes: &[u8; Name::LONGEST], len: usize) -> bool {
+        let (words, _) = bytes.as_chunks::<8>();
+        let differs =
+            |at: usize| (u64::from_le_bytes(words[at]) ^ self.name.words[at]) & self.masks[at];
+        self.name.len == len && differs(0) | differs(1) | differs(2) == 0
+    }
 }
 
 /// Stands before the first key, and for keys that are not kept; no key has its name.
@@ -130,7 +142,8 @@ const BEGINNING: u32 = 0;
 impl Default for Order {
     fn default() -> Self {
         let name = Name { words: [0; 3], len: usize::MAX };
-        let beginning = Member { name, found: Found::Odd, next: [BEGINNING; 2] };
+        let next = [BEGINNING; 2];
+        let beginning = Member { name, masks: [0; 3], found: Found::Odd, next };
         Self { keys: vec![beginning], known: HashMap::default(), last: BEGINNING }
     }
 }
@@ -140,6 +153,45 @@ impl Order {
     #[inline(always)]
     pub(super) fn begin(&mut self) {
         self.last = BEGINNING;
+    }
+
+    /// The likely next key, if it has the name of this length whose bytes begin there.
+    #[inline(always)]
+    pub(super) fn guess(
+        &self,
+        last: u32,
+        bytes: &[u8; Name::LONGEST],
+        len: usize,
+    ) -> Option<(u32, &Found)> {
+        let [first, second] = self.keys.get(last as usize)?.next;
+        let likely = self.keys.get(first as usize)?;
+        if likely.is_named(bytes, len) {
+            return Some((first, &likely.found));
+        }
+        let other = self.keys.get(second as usize)?;
+        other.is_named(bytes, len).then_some((second, &other.found))
+    }
+
+    /// The key before.
+    #[inline(always)]
+    pub(super) fn last(&self) -> u32 {
+        self.last
+    }
+
+    /// What comes next comes after this key.
+    #[inline(always)]
+    pub(super) fn go_on(&mut self, last: u32) {
+        self.last = last;
+    }
+
+    /// Goes from one key to one that was [guessed](Self::guess).
+    #[inline(always)]
+    pub(super) fn step(&mut self, last: u32, next: u32) {
+        if let Some(member) = self.keys.get_mut(last as usize)
+            && member.next[0] != next
+        {
+            member.next = [next, member.next[0]];
+        }
     }
 
     /// What the key is, if it is known: probably one of those that came here before.
@@ -166,7 +218,8 @@ impl Order {
     /// Remembers what a key is that was not known.
     pub(super) fn learn(&mut self, name: Name, found: Found) {
         let new = if self.keys.len() < MOST_KEYS {
-            self.keys.push(Member { name, found, next: [BEGINNING; 2] });
+            let masks = MASKS.get(name.len).copied().unwrap_or_default();
+            self.keys.push(Member { name, masks, found, next: [BEGINNING; 2] });
             self.known.insert(name, self.keys.len() as u32 - 1);
             self.keys.len() as u32 - 1
         } else {

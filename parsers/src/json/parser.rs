@@ -3,19 +3,22 @@
 use super::index::Index;
 use super::lift::lifted;
 use super::project::Entered;
+use super::routes::Routes;
 use super::schema::Router;
 use super::ways::Projection;
 use super::{read, time};
 use crate::{Outcome, Parser, StreamInfo};
 use sigmund_engine::oracle::resolve;
 use sigmund_engine::{
-    Body, Event, EventTime, FieldTable, Kind, Object, Record, Route, Slot, Value,
+    Body, Event, EventTime, FieldTable, Fields, Kind, Object, Record, Route, Slot, Value,
 };
 use std::sync::Arc;
 
 /// Reads JSON events.
 pub(crate) struct JsonParser {
     router: Router,
+    /// What the router said of records of the same shape.
+    routes: Routes,
     /// Of the discriminators.
     names: Arc<[Box<str>]>,
     info: StreamInfo,
@@ -45,6 +48,7 @@ impl JsonParser {
         Self {
             names: router.names().map(Into::into).collect(),
             router,
+            routes: Routes::default(),
             info: info.clone(),
             index: Index::default(),
             entered: Entered::default(),
@@ -87,6 +91,7 @@ impl JsonParser {
         let known = self.fast.as_ref().is_some_and(|fast| Arc::ptr_eq(&fast.table, table));
         if !known {
             self.entered = Entered::default();
+            self.routes = Routes::default();
             self.fast = Some(Fast {
                 table: Arc::clone(table),
                 projection: table.prepare(Projection::new),
@@ -106,38 +111,63 @@ impl JsonParser {
             fields.clear();
             return false;
         }
-        self.router.begin();
-        self.found.clear();
-        for slot in fields.present() {
-            let index = discriminators[slot.0 as usize];
-            if index != NO_DISCRIMINATOR {
-                self.found.push((index, slot));
+        let shape = self.entered.shape();
+        let known = shape.and_then(|shape| self.routes.find(shape, fields, bytes));
+        let route = match known {
+            Some(route) => Arc::clone(route),
+            None => {
+                self.found.clear();
+                for slot in fields.present() {
+                    let index = discriminators[slot.0 as usize];
+                    if index != NO_DISCRIMINATOR {
+                        self.found.push((index, slot));
+                    }
+                }
+                self.found.sort_unstable();
+                let route = Arc::clone(ask(&mut self.router, &self.found, fields, bytes));
+                if let Some(shape) = shape {
+                    let values =
+                        self.found.iter().filter(|(index, _)| self.router.counts_value(*index));
+                    let slots = values.map(|(_, slot)| *slot);
+                    self.routes.learn(shape, slots, (fields, bytes), &route);
+                }
+                route
             }
-        }
-        self.found.sort_unstable();
-        for (index, slot) in &self.found {
-            let index = usize::from(*index);
-            let Some(mut value) = fields.first(*slot) else { continue };
-            while value.kind == Kind::Null
-                && let Some(next) = fields.next(value)
-            {
-                value = next;
-            }
-            let first = (value.kind, fields.bytes(bytes, value));
-            match fields.next(value) {
-                Some(_) => self.router.push_several(index, first),
-                None => self.router.push(index, Some(first)),
-            }
-        }
+        };
+        record.route = Some(route);
         if let (true, Some(slots)) = (record.wants_time, times) {
             record.time = time::of_record(bytes, &record.fields, slots, &self.info);
         }
-        record.route = Some(Arc::clone(self.router.route()));
         record.body = Body::Json;
         record.has_unicode_escapes = self.index.has_unicode_escapes;
         record.is_ascii = self.index.is_ascii;
         true
     }
+}
+
+/// The route by the discriminators, given as their numbers in order with their slots.
+fn ask<'a>(
+    router: &'a mut Router,
+    discriminators: &[(u16, Slot)],
+    fields: &Fields,
+    bytes: &[u8],
+) -> &'a Arc<Route> {
+    router.begin();
+    for (index, slot) in discriminators {
+        let index = usize::from(*index);
+        let Some(mut value) = fields.first(*slot) else { continue };
+        while value.kind == Kind::Null
+            && let Some(next) = fields.next(value)
+        {
+            value = next;
+        }
+        let first = (value.kind, fields.bytes(bytes, value));
+        match fields.next(value) {
+            Some(_) => router.push_several(index, first),
+            None => router.push(index, Some(first)),
+        }
+    }
+    router.route()
 }
 
 impl Parser for JsonParser {
@@ -232,6 +262,7 @@ fn fill(record: &mut Record, name: &str, value: &Value) {
 mod tests {
     use super::*;
     use crate::json::schema::discriminators;
+    use proptest::prelude::*;
     use sigmund_engine::Routing;
 
     #[test]
@@ -258,5 +289,92 @@ mod tests {
         }
         assert_eq!(&*names[0], "windows security 4688");
         assert_eq!(&*names[6], "windows security 1");
+    }
+
+    /// Members as programs write them, and as they do not.
+    const MEMBERS: &[&str] = &[
+        r#""_path":"conn""#,
+        r#""_path":"dns""#,
+        r#""_path":"d\u006es""#,
+        r#""_path":null"#,
+        r#""_path":["conn","dns"]"#,
+        r#""ts":1300475167.096535"#,
+        r#""ts":"2011-03-18T19:06:07Z""#,
+        r#""ts" : 1"#,
+        r#""uid":"CmES5u32sYpV7JYN""#,
+        r#""id.orig_h":"10.0.0.1""#,
+        r#""id.orig_p":49648"#,
+        r#""id":{"orig_h":"10.0.0.2","resp_p":25}"#,
+        r#""note":"a \"quoted\" C:\\x""#,
+        r#""note":true"#,
+        r#""note":false"#,
+        r#""note":-0.5e+3"#,
+        r#""note":01"#,
+        r#""note":1.}"#,
+        r#""n\u006fte":"x""#,
+        r#""a name that is longer than twenty-four bytes":1"#,
+        r#""EventID":4688"#,
+        r#""EventID":"4688""#,
+        r#""EventID":null"#,
+        r#""Channel":"Security""#,
+        r#""event":{"module":"zeek","dataset":"zeek.dns"}"#,
+        r#""EventData":{"note":"lifted"}"#,
+        r#""unknown":{"a":[1,{"b":"}"}]}"#,
+        r#""unknown":[]"#,
+        r#""unknown":12345678901234567890"#,
+        r#""unknown":"""#,
+        r#""":1"#,
+        r#""truth":tru"#,
+    ];
+
+    fn record() -> impl Strategy<Value = String> {
+        let members = prop::collection::vec(prop::sample::select(MEMBERS), 0..7);
+        (members, 0usize..400, any::<bool>()).prop_map(|(members, cut, cuts)| {
+            let mut text = format!("{{{}}}", members.join(","));
+            if cuts && cut < text.len() {
+                text.truncate(cut);
+            }
+            text
+        })
+    }
+
+    /// All that reading a record gives.
+    fn read(parser: &mut JsonParser, text: &str, record: &mut Record) -> (Outcome, String) {
+        record.clear();
+        let outcome = parser.parse(text.as_bytes(), record);
+        let fields = &record.fields;
+        let mut values: Vec<String> = fields
+            .present()
+            .flat_map(|slot| fields.values(slot).map(move |value| (slot, value)))
+            .map(|(slot, value)| {
+                let bytes = String::from_utf8_lossy(fields.bytes(text.as_bytes(), value));
+                format!("{}={:?} {bytes}", fields.name(slot), value.kind)
+            })
+            .collect();
+        values.sort_unstable();
+        let route = record.route.as_ref().map(|route| (&route.name, route.id));
+        (outcome, format!("{route:?} {values:?}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn what_is_remembered_changes_nothing(
+            records in prop::collection::vec(record(), 1..5),
+            order in prop::collection::vec(0usize..5, 1..25),
+        ) {
+            let info = StreamInfo::new("", 0);
+            let names = discriminators().chain(["note", "id.orig_p", "truth", "id.resp_p"]);
+            let table = Arc::new(FieldTable::new(names));
+            let (mut one, mut other) =
+                (Record::new(Arc::clone(&table)), Record::new(Arc::clone(&table)));
+            let mut remembers = JsonParser::new(&info);
+            for at in order {
+                let text = &records[at % records.len()];
+                let mut forgets = JsonParser::new(&info);
+                let expected = read(&mut forgets, text, &mut other);
+                prop_assert_eq!(read(&mut remembers, text, &mut one), expected, "{}", text);
+            }
+        }
     }
 }

@@ -65,6 +65,11 @@ pub(super) struct Entered {
     any: Vec<(u32, Box<[u8]>)>,
     /// Belongs to one projection.
     order: Order,
+    /// The entries of the outermost object that were filled with scalars, in order: with [`is_plain`](Self::is_plain) they say which slots
+    /// are filled and from where.
+    filled: Vec<u32>,
+    /// Whether nothing else can have filled a slot, and no value is null.
+    is_plain: bool,
 }
 
 impl Entered {
@@ -76,6 +81,14 @@ impl Entered {
         self.generation += 1;
         self.any.clear();
         self.order.begin();
+        self.filled.clear();
+        self.is_plain = true;
+    }
+
+    /// The entries that gave the slots their values, each one scalar that is not null; `None` if that is not all there is to know about which slots are filled.
+    #[inline]
+    pub(super) fn shape(&self) -> Option<&[u32]> {
+        self.is_plain.then_some(&self.filled)
     }
 
     #[inline]
@@ -93,6 +106,25 @@ impl Entered {
         self.any.push((node, key.into()));
         Ok(())
     }
+}
+
+/// The bytes that begin there, as many as a short key has at most; zeros behind the text's end.
+#[inline(always)]
+fn ahead(text: &[u8], start: usize) -> [u8; Name::LONGEST] {
+    let rest = text.get(start..).unwrap_or_default();
+    rest.first_chunk().copied().unwrap_or_else(|| {
+        let mut bytes = [0; Name::LONGEST];
+        bytes[..rest.len()].copy_from_slice(rest);
+        bytes
+    })
+}
+
+/// How far members were passed over.
+enum Passed {
+    /// Up to the key that begins here, of which nothing was done.
+    UpTo(usize),
+    /// To the place after the object.
+    Whole(usize),
 }
 
 struct Walk<'a> {
@@ -145,6 +177,12 @@ impl Walk<'_> {
             return Ok(at + 1);
         }
         loop {
+            if node == ROOT {
+                match self.usual(at) {
+                    Passed::Whole(after) => return Ok(after),
+                    Passed::UpTo(member) => at = member,
+                }
+            }
             let end = self.string(at)?;
             let start = at + 1;
             let entry =
@@ -159,10 +197,12 @@ impl Walk<'_> {
                 Found::Odd => return Err(Refused),
                 Found::Field(entry, claim) => self.field(at, entry, claim)?,
                 Found::Any(child) => {
+                    self.entered.is_plain = false;
                     self.entered.any(child, &self.text[start..end])?;
                     if self.byte(at) == b'{' { self.object(at, child)? } else { self.skip(at)? }
                 }
                 Found::Entry(entry) => {
+                    self.entered.is_plain = false;
                     let any = self.projection.nodes[node as usize].any;
                     if any != NONE {
                         self.entered.any(any, &self.text[start..end])?;
@@ -177,6 +217,86 @@ impl Walk<'_> {
                 _ => return Err(Refused),
             }
         }
+    }
+
+    /// Passes over members of the outermost object from the quote at `at` on, as long as they are what nearly all are: a key that was
+    /// guessed, and a text, a number or a truth, without blanks between. Anything else is left as it is to those who know better.
+    #[inline(always)]
+    fn usual(&mut self, mut at: usize) -> Passed {
+        let (text, quotes, index) = (self.text, self.quotes, self.index);
+        let has_backslashes = index.has_backslashes();
+        let Entered { order, filled, .. } = &mut *self.entered;
+        let fields = &mut *self.fields;
+        let mut next = self.next;
+        let mut last = order.last();
+        let passed = loop {
+            let Some(&[open, close]) = quotes.get(next..).and_then(<[u32]>::first_chunk) else {
+                break Passed::UpTo(at);
+            };
+            let (start, end) = (at + 1, close as usize);
+            if open as usize != at {
+                break Passed::UpTo(at);
+            }
+            let Some((key, found)) = order.guess(last, &ahead(text, start), end - start) else {
+                break Passed::UpTo(at);
+            };
+            let Some(&[b':', first]) = text.get(end + 1..).and_then(<[u8]>::first_chunk) else {
+                break Passed::UpTo(at);
+            };
+            let from = end + 2;
+            let (mut kind, span, after, used) = match first {
+                b'"' => {
+                    let Some(&[open, close]) =
+                        quotes.get(next + 2..).and_then(<[u32]>::first_chunk)
+                    else {
+                        break Passed::UpTo(at);
+                    };
+                    if open as usize != from {
+                        break Passed::UpTo(at);
+                    }
+                    let close = close as usize;
+                    (Kind::Text, (from + 1, close), close + 1, 4)
+                }
+                b'0'..=b'9' | b'-' => {
+                    let Some(len) = number(&text[from..]) else { break Passed::UpTo(at) };
+                    (Kind::Number, (from, from + len), from + len, 2)
+                }
+                b't' if text[from..].starts_with(b"true") => {
+                    (Kind::True, (from, from + 4), from + 4, 2)
+                }
+                b'f' if text[from..].starts_with(b"false") => {
+                    (Kind::False, (from, from + 5), from + 5, 2)
+                }
+                _ => break Passed::UpTo(at),
+            };
+            let ends = match text.get(after) {
+                Some(b',') => false,
+                Some(b'}') => true,
+                _ => break Passed::UpTo(at),
+            };
+            match found {
+                Found::Unknown => {}
+                Found::Field(entry, claim) => {
+                    if has_backslashes && kind == Kind::Text && index.has_backslash(span.0, span.1)
+                    {
+                        kind = Kind::JsonText;
+                    }
+                    fields.fill(claim.slot, (claim.rank, claim.mask), kind, span);
+                    filled.push(*entry);
+                }
+                _ => break Passed::UpTo(at),
+            }
+            order.step(last, key);
+            last = key;
+            next += used;
+            at = after + 1;
+            if ends {
+                break Passed::Whole(at);
+            }
+        };
+        self.next = next;
+        order.go_on(last);
+        passed
     }
 
     /// A key of the outermost object: probably one that came after the key before it in an earlier record.
@@ -248,12 +368,17 @@ impl Walk<'_> {
                 let escaped = self.index.has_backslash(at + 1, end);
                 (if escaped { Kind::JsonText } else { Kind::Text }, (at + 1, end), end + 1)
             }
-            b'{' | b'[' => return self.value(at, entry),
+            b'{' | b'[' => {
+                self.entered.is_plain = false;
+                return self.value(at, entry);
+            }
             _ => {
                 let (end, kind) = self.scalar(at)?;
                 (kind, (at, end), end)
             }
         };
+        self.entered.is_plain &= kind != Kind::Null;
+        self.entered.filled.push(entry);
         self.fields.fill(claim.slot, (claim.rank, claim.mask), kind, span);
         Ok(after)
     }
@@ -497,9 +622,29 @@ impl Walk<'_> {
     }
 }
 
+/// How many digits there are at the beginning.
+#[inline(always)]
+fn digits(text: &[u8]) -> usize {
+    let mut count = 0;
+    let mut rest = text;
+    while let Some((bytes, after)) = rest.split_first_chunk::<8>() {
+        // What is left of a digit is at most 9: more, or a highest bit, is something else.
+        let left = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
+        let others =
+            ((left & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676 | left) & 0x8080_8080_8080_8080;
+        if others != 0 {
+            return count + (others.trailing_zeros() / 8) as usize;
+        }
+        count += 8;
+        rest = after;
+    }
+    count + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
 /// The length of the number at the beginning.
+#[inline]
 fn number(text: &[u8]) -> Option<usize> {
-    let digits = |from: usize| text[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = |from: usize| digits(&text[from..]);
     let mut at = usize::from(text.first() == Some(&b'-'));
     let whole = digits(at);
     if whole == 0 || (whole > 1 && text[at] == b'0') {
@@ -660,6 +805,12 @@ mod tests {
                     prop_assert_eq!(Some(values), slow(&text, name), "{} in {}", name, &text);
                 }
             }
+        }
+
+        #[test]
+        fn digits_are_counted_as_they_are_defined(text in r"[0-9/:.\x00\u{80}-]{0,30}") {
+            let plain = text.bytes().take_while(u8::is_ascii_digit).count();
+            prop_assert_eq!(digits(text.as_bytes()), plain);
         }
 
         #[test]

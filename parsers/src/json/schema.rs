@@ -128,6 +128,11 @@ impl Router {
         self.names.iter().map(|(name, _)| &**name)
     }
 
+    /// Whether more than the presence of this one of the [`names`](Self::names) counts.
+    pub(super) fn counts_value(&self, index: u16) -> bool {
+        self.names.get(usize::from(index)).is_none_or(|(_, presence_only)| !presence_only)
+    }
+
     /// Begins an event.
     #[inline]
     pub fn begin(&mut self) {
