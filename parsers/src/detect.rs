@@ -11,6 +11,10 @@ pub fn detect(head: &Head<'_>) -> &'static dyn Format {
         if score > best.1 {
             best = (*format, score);
         }
+        // No format behind one that is sure is surer.
+        if score >= Score::SURE {
+            break;
+        }
     }
     best.0
 }

@@ -26,7 +26,7 @@ impl Score {
     pub const FALLBACK: Self = Self(10);
     /// It looks like mine.
     pub const LIKELY: Self = Self(50);
-    /// It has my signature.
+    /// It has my signature: formats behind this one are not asked any more.
     pub const SURE: Self = Self(90);
 }
 

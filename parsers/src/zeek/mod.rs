@@ -5,6 +5,7 @@
 //! docs.zeek.org, log formats.
 
 mod alias;
+mod cells;
 mod columns;
 mod escape;
 mod header;

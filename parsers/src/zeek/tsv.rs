@@ -5,6 +5,7 @@
 //! that equals one). Values are those of the JSON writer: `T`/`F` are booleans, counts and times numbers,
 //! sets and vectors several values, an unset cell no field at all.
 
+use super::cells::Cells;
 use super::columns::{ColumnType, Layout, Scalar, is_number, layout_of};
 use super::header::{Header, blank_parts, is_plain_names, is_usual_option, split};
 use super::{escape, nanos, path_of_file, route};
@@ -39,8 +40,8 @@ struct Plan {
     /// Whose slots these are; `None` if nothing is planned.
     table: Option<Arc<FieldTable>>,
     cells: Vec<Cell>,
-    /// Cells from here on are not wanted.
-    wanted: usize,
+    /// The numbers of the cells that are wanted; `None` if all are, and those beyond the last column too.
+    wanted: Option<Vec<usize>>,
     surplus: Option<Slot>,
 }
 
@@ -57,8 +58,8 @@ impl Plan {
         // Asked for last, and only when the whole event is collected: it is no field that rules know.
         let surplus = fields.find(SURPLUS);
         let wanted = match surplus.is_some() || fields.collects() {
-            true => usize::MAX,
-            false => cells.iter().rposition(Cell::is_wanted).map_or(0, |last| last + 1),
+            true => None,
+            false => Some((0..cells.len()).filter(|number| cells[*number].is_wanted()).collect()),
         };
         Self { table: Some(Arc::clone(fields.table())), cells, wanted, surplus }
     }
@@ -76,6 +77,8 @@ pub(super) struct Reader {
     /// Which log the file name says this is.
     file_path: Option<Box<str>>,
     plan: Plan,
+    /// Of the row at hand.
+    cells: Cells,
     route: Option<Arc<Route>>,
     conditional: bool,
     time_cell: Option<usize>,
@@ -88,6 +91,7 @@ impl Reader {
             header: Header::default(),
             file_path: path_of_file(&info.file_name).map(Into::into),
             plan: Plan::default(),
+            cells: Cells::default(),
             route: None,
             conditional: !info.routing.condition_fields().is_empty(),
             time_cell: None,
@@ -126,38 +130,38 @@ impl Reader {
     }
 
     fn row(&mut self, line: &[u8], record: &mut Record) {
-        let collects = record.fields.collects();
-        let own;
-        if collects {
-            // Slots of a collecting record are its own, so they are not kept.
-            own = Plan::new(&mut record.fields, &self.header);
-        } else {
-            if !self.plan.fits(&record.fields) {
-                self.plan = Plan::new(&mut record.fields, &self.header);
-            }
-            own = Plan::default();
+        // Slots of a collecting record are its own, so they are not kept.
+        let own = record.fields.collects().then(|| Plan::new(&mut record.fields, &self.header));
+        if own.is_none() && !self.plan.fits(&record.fields) {
+            self.plan = Plan::new(&mut record.fields, &self.header);
         }
-        let plan = if collects { &own } else { &self.plan };
-        let mut writer = Row { header: &self.header, line, fields: &mut record.fields };
+        let plan = own.as_ref().unwrap_or(&self.plan);
+        let mut writer =
+            Row { header: &self.header, line, fields: &mut record.fields, may_have_escapes: true };
         match self.header.separator.as_slice() {
-            [separator] => {
-                let mut start = 0;
-                let ends = memchr::memchr_iter(*separator, line);
-                for (column, end) in ends.chain(std::iter::once(line.len())).enumerate() {
-                    if column >= plan.wanted {
-                        break;
-                    }
-                    writer.cell(plan, column, start, end);
-                    start = end + 1;
+            [separator] if u32::try_from(line.len()).is_ok() => {
+                self.cells.split(line, *separator);
+                writer.may_have_escapes = self.cells.has_backslashes;
+                let mut write = |number| match self.cells.get(number, line.len()) {
+                    Some((start, end)) => writer.cell(plan, number, start, end),
+                    // The row is too short.
+                    None => {}
+                };
+                match &plan.wanted {
+                    Some(wanted) => wanted.iter().copied().for_each(&mut write),
+                    None => (0..self.cells.count()).for_each(&mut write),
                 }
             }
             separator => {
                 let mut start = 0;
-                for (column, cell) in split(separator, line).enumerate() {
-                    if column >= plan.wanted {
-                        break;
+                for (number, cell) in split(separator, line).enumerate() {
+                    let is_wanted = match &plan.wanted {
+                        Some(wanted) => wanted.binary_search(&number).is_ok(),
+                        None => true,
+                    };
+                    if is_wanted {
+                        writer.cell(plan, number, start, start + cell.len());
                     }
-                    writer.cell(plan, column, start, start + cell.len());
                     start += cell.len() + separator.len();
                 }
             }
@@ -207,6 +211,8 @@ struct Row<'a> {
     header: &'a Header,
     line: &'a [u8],
     fields: &'a mut Fields,
+    /// Whether there is a backslash anywhere in the line.
+    may_have_escapes: bool,
 }
 
 impl Row<'_> {
@@ -296,7 +302,7 @@ impl Row<'_> {
             Scalar::Number | Scalar::Time if is_number(text) => Kind::Number,
             Scalar::Number | Scalar::Time => Kind::Text,
         };
-        if kind == Kind::Text && memchr::memchr(b'\\', text).is_some() {
+        if kind == Kind::Text && self.may_have_escapes && memchr::memchr(b'\\', text).is_some() {
             let scratch = self.fields.scratch();
             let from = scratch.len();
             escape::decode(text, scratch);
