@@ -327,7 +327,7 @@ impl Fields {
     }
 
     /// Claims a slot for a way that ends here and pushes its value, if no better one was there.
-    #[inline]
+    #[inline(always)]
     pub fn fill(&mut self, slot: Slot, (rank, mask): (u32, u32), kind: Kind, span: (usize, usize)) {
         let (start, end) = span;
         let state = &mut self.slots[slot.0 as usize];

@@ -119,20 +119,51 @@ pub(super) struct Order {
 #[derive(Clone, Copy, Debug)]
 struct Member {
     name: Name,
-    /// Which bits of the words are the name's.
-    masks: [u64; 3],
+    written: Written,
     found: Found,
     /// Those that came after it the last times; the likelier first.
     next: [u32; 2],
 }
 
-impl Member {
+/// How a key stands in compact JSON: a quote, the name, a quote, a colon, and nothing between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    words: [u64; 4],
+    /// Which bits of the words count.
+    masks: [u64; 4],
+    pub(super) len: usize,
+}
+
+impl Written {
+    /// So many bytes are looked at, whatever the length.
+    pub(super) const LOOK: usize = 32;
+    /// Of no key.
+    const NOTHING: Self = Self { words: [u64::MAX; 4], masks: [u64::MAX; 4], len: 0 };
+
+    fn new(name: &Name) -> Self {
+        let mut bytes = [0; Self::LOOK];
+        let mut masks = [0; Self::LOOK];
+        let len = name.len.min(Name::LONGEST);
+        bytes[0] = b'"';
+        for (at, word) in name.words.iter().enumerate() {
+            bytes[1 + 8 * at..9 + 8 * at].copy_from_slice(&word.to_le_bytes());
+        }
+        bytes[len + 1] = b'"';
+        bytes[len + 2] = b':';
+        masks[..len + 3].fill(u8::MAX);
+        let words = |bytes: &[u8; Self::LOOK]| {
+            let (words, _) = bytes.as_chunks::<8>();
+            [0, 1, 2, 3].map(|at| u64::from_le_bytes(words[at]))
+        };
+        Self { words: words(&bytes), masks: words(&masks), len: len + 3 }
+    }
+
+    /// Whether it stands at the beginning of these bytes.
     #[inline(always)]
-    fn is_named(&self, bytes: &[u8; Name::LONGEST], len: usize) -> bool {
+    fn begins(&self, bytes: &[u8; Self::LOOK]) -> bool {
         let (words, _) = bytes.as_chunks::<8>();
-        let differs =
-            |at: usize| (u64::from_le_bytes(words[at]) ^ self.name.words[at]) & self.masks[at];
-        self.name.len == len && differs(0) | differs(1) | differs(2) == 0
+        let differs = |at: usize| (u64::from_le_bytes(words[at]) ^ self.words[at]) & self.masks[at];
+        differs(0) | differs(1) == 0 && (self.len <= 16 || differs(2) | differs(3) == 0)
     }
 }
 
@@ -143,7 +174,7 @@ impl Default for Order {
     fn default() -> Self {
         let name = Name { words: [0; 3], len: usize::MAX };
         let next = [BEGINNING; 2];
-        let beginning = Member { name, masks: [0; 3], found: Found::Odd, next };
+        let beginning = Member { name, written: Written::NOTHING, found: Found::Odd, next };
         Self { keys: vec![beginning], known: HashMap::default(), last: BEGINNING }
     }
 }
@@ -155,21 +186,21 @@ impl Order {
         self.last = BEGINNING;
     }
 
-    /// The likely next key, if it has the name of this length whose bytes begin there.
+    /// The likely next key, if it is what stands at the beginning of these bytes: its number, what it is, and how long it is with quotes and colon.
     #[inline(always)]
     pub(super) fn guess(
         &self,
         last: u32,
-        bytes: &[u8; Name::LONGEST],
-        len: usize,
-    ) -> Option<(u32, &Found)> {
+        bytes: &[u8; Written::LOOK],
+    ) -> Option<(u32, &Found, usize)> {
         let [first, second] = self.keys.get(last as usize)?.next;
         let likely = self.keys.get(first as usize)?;
-        if likely.is_named(bytes, len) {
-            return Some((first, &likely.found));
+        if likely.written.begins(bytes) {
+            return Some((first, &likely.found, likely.written.len));
         }
         let other = self.keys.get(second as usize)?;
-        other.is_named(bytes, len).then_some((second, &other.found))
+        let begins = other.written.begins(bytes);
+        begins.then_some((second, &other.found, other.written.len))
     }
 
     /// The key before.
@@ -218,8 +249,8 @@ impl Order {
     /// Remembers what a key is that was not known.
     pub(super) fn learn(&mut self, name: Name, found: Found) {
         let new = if self.keys.len() < MOST_KEYS {
-            let masks = MASKS.get(name.len).copied().unwrap_or_default();
-            self.keys.push(Member { name, masks, found, next: [BEGINNING; 2] });
+            let written = Written::new(&name);
+            self.keys.push(Member { name, written, found, next: [BEGINNING; 2] });
             self.known.insert(name, self.keys.len() as u32 - 1);
             self.keys.len() as u32 - 1
         } else {

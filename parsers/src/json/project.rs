@@ -5,7 +5,7 @@
 //! the slow and general way.
 
 use super::index::Index;
-use super::order::{Found, Name, Order};
+use super::order::{Found, Name, Order, Written};
 use super::ways::{Claim, Entry, NONE, Projection, ROOT};
 use sigmund_engine::{Fields, Kind, Store};
 
@@ -108,15 +108,21 @@ impl Entered {
     }
 }
 
-/// The bytes that begin there, as many as a short key has at most; zeros behind the text's end.
+/// The bytes that begin there, as many as a short key has with what is around it; zeros behind the text's end.
 #[inline(always)]
-fn ahead(text: &[u8], start: usize) -> [u8; Name::LONGEST] {
+fn ahead(text: &[u8], start: usize) -> [u8; Written::LOOK] {
     let rest = text.get(start..).unwrap_or_default();
-    rest.first_chunk().copied().unwrap_or_else(|| {
-        let mut bytes = [0; Name::LONGEST];
-        bytes[..rest.len()].copy_from_slice(rest);
-        bytes
-    })
+    match rest.first_chunk() {
+        Some(bytes) => *bytes,
+        None => end_of_text(rest),
+    }
+}
+
+#[inline(never)]
+fn end_of_text(rest: &[u8]) -> [u8; Written::LOOK] {
+    let mut bytes = [0; Written::LOOK];
+    bytes[..rest.len()].copy_from_slice(rest);
+    bytes
 }
 
 /// How far members were passed over.
@@ -230,41 +236,29 @@ impl Walk<'_> {
         let mut next = self.next;
         let mut last = order.last();
         let passed = loop {
-            let Some(&[open, close]) = quotes.get(next..).and_then(<[u32]>::first_chunk) else {
+            // The quotes of the key are the next two: outside of texts each begins or ends one.
+            let Some((key, found, len)) = order.guess(last, &ahead(text, at)) else {
                 break Passed::UpTo(at);
             };
-            let (start, end) = (at + 1, close as usize);
-            if open as usize != at {
-                break Passed::UpTo(at);
-            }
-            let Some((key, found)) = order.guess(last, &ahead(text, start), end - start) else {
-                break Passed::UpTo(at);
-            };
-            let Some(&[b':', first]) = text.get(end + 1..).and_then(<[u8]>::first_chunk) else {
-                break Passed::UpTo(at);
-            };
-            let from = end + 2;
+            let from = at + len;
+            let Some(first) = text.get(from) else { break Passed::UpTo(at) };
             let (mut kind, span, after, used) = match first {
                 b'"' => {
-                    let Some(&[open, close]) =
-                        quotes.get(next + 2..).and_then(<[u32]>::first_chunk)
-                    else {
-                        break Passed::UpTo(at);
-                    };
-                    if open as usize != from {
-                        break Passed::UpTo(at);
-                    }
-                    let close = close as usize;
+                    let Some(close) = quotes.get(next + 3) else { break Passed::UpTo(at) };
+                    let close = *close as usize;
                     (Kind::Text, (from + 1, close), close + 1, 4)
                 }
                 b'0'..=b'9' | b'-' => {
-                    let Some(len) = number(&text[from..]) else { break Passed::UpTo(at) };
+                    let Some(len) = short_number(text, from).or_else(|| number(&text[from..]))
+                    else {
+                        break Passed::UpTo(at);
+                    };
                     (Kind::Number, (from, from + len), from + len, 2)
                 }
-                b't' if text[from..].starts_with(b"true") => {
+                b't' if matches!(text.get(from + 1..from + 4), Some(b"rue")) => {
                     (Kind::True, (from, from + 4), from + 4, 2)
                 }
-                b'f' if text[from..].starts_with(b"false") => {
+                b'f' if matches!(text.get(from + 1..from + 5), Some(b"alse")) => {
                     (Kind::False, (from, from + 5), from + 5, 2)
                 }
                 _ => break Passed::UpTo(at),
@@ -628,17 +622,33 @@ fn digits(text: &[u8]) -> usize {
     let mut count = 0;
     let mut rest = text;
     while let Some((bytes, after)) = rest.split_first_chunk::<8>() {
-        // What is left of a digit is at most 9: more, or a highest bit, is something else.
-        let left = u64::from_le_bytes(*bytes) ^ 0x3030_3030_3030_3030;
-        let others =
-            ((left & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676 | left) & 0x8080_8080_8080_8080;
-        if others != 0 {
-            return count + (others.trailing_zeros() / 8) as usize;
+        let more = digits_of_eight(*bytes);
+        if more < 8 {
+            return count + more;
         }
         count += 8;
         rest = after;
     }
     count + rest.iter().take_while(|byte| byte.is_ascii_digit()).count()
+}
+
+/// How many of eight bytes are digits before the first that is none.
+#[inline(always)]
+fn digits_of_eight(bytes: [u8; 8]) -> usize {
+    // What is left of a digit is at most 9: more, or a highest bit, is something else.
+    let left = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
+    let others =
+        ((left & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676 | left) & 0x8080_8080_8080_8080;
+    (others.trailing_zeros() / 8) as usize
+}
+
+/// The length of a whole number of up to seven digits and without a sign, if that is what stands there.
+#[inline(always)]
+fn short_number(text: &[u8], from: usize) -> Option<usize> {
+    let bytes = text.get(from..)?.first_chunk()?;
+    let len = digits_of_eight(*bytes);
+    let ends = matches!(bytes.get(len), Some(b',' | b'}'));
+    (ends && (len == 1 || len > 1 && bytes[0] != b'0')).then_some(len)
 }
 
 /// The length of the number at the beginning.
