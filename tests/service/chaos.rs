@@ -232,6 +232,8 @@ impl Chaos<'_> {
                 let own = self.processes[process].partitions();
                 self.wait(SESSION + Duration::from_millis(1_500));
                 self.wait_until("others have what a process had that stands still", &|chaos| {
+                    // Somebody may let all processes of the machine go on that he stopped.
+                    chaos.processes[process].pause();
                     let others = chaos.processes.iter().enumerate();
                     let others = others.filter(|(other, _)| *other != process);
                     let theirs: BTreeSet<String> =

@@ -3,7 +3,7 @@
 use super::running::{Application, Waiting};
 use crate::kafka::broker::Broker;
 use crate::kafka::client::Record;
-use sigmund_engine::correlation::{Correlator, EventRef, Holder, Limits, Output};
+use sigmund_engine::correlation::{Correlator, Emit, EventRef, Holder, Limits, Output};
 use sigmund_stream::config::{Config, Delivery, Layers};
 use sigmund_stream::correlate;
 use sigmund_stream::detect::Detector;
@@ -48,7 +48,14 @@ impl Reference {
                 Holder::Rule(rule) => &self.rules.cards[rule as usize].rule.metadata.title,
             };
             if super::chaos::is_compared(title) {
-                let text = format!("{title} {:?}: {}", holding.group, holding.text);
+                let mut text = format!("{title} {:?}: {}", holding.group, holding.text);
+                // Early alerts are told when enough hits are there, in whatever order they come.
+                if self.plan.options.emit == Emit::Early
+                    && let Some((before, after)) = text.split_once(" alerted ")
+                {
+                    let after = after.trim_start_matches(|c: char| c.is_ascii_digit());
+                    text = format!("{before}{after}");
+                }
                 assert!(held.insert(text.clone()), "it is there twice: {text}");
             }
         }
