@@ -18,7 +18,7 @@ use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What happened to the assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -248,8 +248,20 @@ impl Member {
     ///
     /// The brokers do not say.
     pub fn beginning(&self, partition: &TopicPartition, timeout: Duration) -> anyhow::Result<i64> {
-        let marks = self.consumer.fetch_watermarks(&partition.topic, partition.partition, timeout);
-        let (low, high) = marks.with_context(|| format!("cannot look at `{partition}`"))?;
+        let deadline = Instant::now() + timeout;
+        let (low, high) = loop {
+            let (topic, number) = (&partition.topic, partition.partition);
+            match self.consumer.fetch_watermarks(topic, number, timeout) {
+                Ok(marks) => break marks,
+                // Not all brokers know a partition that has just been added.
+                Err(_) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                Err(error) => {
+                    return Err(error).with_context(|| format!("cannot look at `{partition}`"));
+                }
+            }
+        };
         Ok(if self.begins_at_end { high } else { low })
     }
 
