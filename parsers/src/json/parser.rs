@@ -313,6 +313,10 @@ mod tests {
         r#""note":1.}"#,
         r#""n\u006fte":"x""#,
         r#""a name that is longer than twenty-four bytes":1"#,
+        r#""id":"x""#,
+        r#""event":7"#,
+        r#""event":null"#,
+        r#""event.module":"zeek""#,
         r#""EventID":4688"#,
         r#""EventID":"4688""#,
         r#""EventID":null"#,
@@ -357,7 +361,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(300))]
+        #![proptest_config(ProptestConfig::with_cases(1000))]
         #[test]
         fn what_is_remembered_changes_nothing(
             records in prop::collection::vec(record(), 1..5),

@@ -638,7 +638,7 @@ fn digits_of_eight(bytes: [u8; 8]) -> usize {
     // What is left of a digit is at most 9: more, or a highest bit, is something else.
     let left = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
     let others =
-        ((left & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676 | left) & 0x8080_8080_8080_8080;
+        (((left & 0x7F7F_7F7F_7F7F_7F7F) + 0x7676_7676_7676_7676) | left) & 0x8080_8080_8080_8080;
     (others.trailing_zeros() / 8) as usize
 }
 

@@ -142,10 +142,11 @@ impl Reader {
             [separator] if u32::try_from(line.len()).is_ok() => {
                 self.cells.split(line, *separator);
                 writer.may_have_escapes = self.cells.has_backslashes;
-                let mut write = |number| match self.cells.get(number, line.len()) {
-                    Some((start, end)) => writer.cell(plan, number, start, end),
-                    // The row is too short.
-                    None => {}
+                let mut write = |number| {
+                    // The row may be too short.
+                    if let Some((start, end)) = self.cells.get(number, line.len()) {
+                        writer.cell(plan, number, start, end);
+                    }
                 };
                 match &plan.wanted {
                     Some(wanted) => wanted.iter().copied().for_each(&mut write),
