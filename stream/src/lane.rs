@@ -74,6 +74,9 @@ pub enum Taken {
 pub struct Batch {
     /// To be sent, in this order.
     pub outgoing: Vec<Outgoing>,
+    /// Says that all of that was sent, in this order: without transactions it is sent when brokers have the rest, or work would be done of which nobody
+    /// was told.
+    pub state: Vec<Outgoing>,
     /// Partitions whose state goes with it without a record: their offsets are committed too, so that a lane that lost them
     /// is refused.
     pub touched: BTreeMap<TopicPartition, i64>,
@@ -450,12 +453,27 @@ impl<S: Stage + Send + 'static> Lane<S> {
 
     /// Whether what was done may be sent, after a long silence.
     fn stand(&mut self) -> Result<(), Failure> {
+        self.stand_with(&BTreeMap::new())
+    }
+
+    /// The same before state is sent with these offsets, be it without records: in the state is all that was before the first of them.
+    fn stand_with(&mut self, offsets: &BTreeMap<TopicPartition, i64>) -> Result<(), Failure> {
         self.hear(Instant::now());
-        if !std::mem::take(&mut self.stood_still) {
+        let firsts = self.firsts(offsets);
+        // Without any offset the group cannot be asked.
+        if !self.stood_still || firsts.is_empty() {
             return Ok(());
         }
-        let firsts = self.offsets.iter().map(|(partition, (first, _))| (partition.clone(), *first));
-        self.outbox.stand(&self.member, &firsts.collect())
+        let stands = self.outbox.stand(&self.member, &firsts);
+        self.stood_still = stands.is_err();
+        stands
+    }
+
+    /// Offsets before the work, and these of partitions without records.
+    fn firsts(&self, offsets: &BTreeMap<TopicPartition, i64>) -> BTreeMap<TopicPartition, i64> {
+        let mut firsts = offsets.clone();
+        firsts.extend(self.offsets.iter().map(|(place, (first, _))| (place.clone(), *first)));
+        firsts
     }
 
     /// Goes on with partitions that need not stand still any more.
@@ -501,11 +519,12 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let mut offsets: BTreeMap<TopicPartition, i64> = batch.touched;
         offsets
             .extend(self.offsets.iter().map(|(partition, (_, next))| (partition.clone(), *next)));
-        if offsets.is_empty() && batch.outgoing.is_empty() {
+        if offsets.is_empty() && batch.outgoing.is_empty() && batch.state.is_empty() {
             self.stage.committed(&self.member);
             return Ok(());
         }
-        let topics: BTreeSet<&str> = batch.outgoing.iter().map(|one| &*one.topic).collect();
+        let all = || batch.outgoing.iter().chain(&batch.state);
+        let topics: BTreeSet<&str> = all().map(|one| &*one.topic).collect();
         let missing = self.troubles().missing();
         let missing = missing.iter().map(String::as_str).filter(|topic| topics.contains(topic));
         if !self.member.missing(missing).is_empty() {
@@ -514,11 +533,17 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let begun = Instant::now();
         let done = self.stand().and_then(|()| self.outbox.begin()).and_then(|()| {
             batch.outgoing.iter().try_for_each(|outgoing| self.outbox.send(outgoing))?;
+            if !batch.state.is_empty() {
+                self.outbox.deliver()?;
+                self.stand_with(&offsets)?;
+                batch.state.iter().try_for_each(|outgoing| self.outbox.send(outgoing))?;
+                self.outbox.deliver_at_once(&self.member, &self.firsts(&offsets))?;
+            }
             self.outbox.commit(&self.member, &offsets)
         });
         let failure = match done {
             Ok(()) => {
-                self.metrics.transaction(begun.elapsed(), batch.outgoing.len());
+                self.metrics.transaction(begun.elapsed(), all().count());
                 self.metrics.positions(&offsets);
                 self.offsets.clear();
                 self.more = batch.more;

@@ -3,6 +3,7 @@
 use super::events::{self, Random};
 use super::outline::{Outlines, difference, hunted, outlines};
 use super::running::{Application, PATIENCE, Running};
+use crate::kafka::broker::Broker;
 use crate::kafka::client::Record;
 use crate::kafka::honesty::honest_broker;
 use rdkafka::TopicPartitionList;
@@ -14,6 +15,37 @@ use std::time::{Duration, Instant};
 /// Every detection once.
 fn once(outlines: &Outlines) -> Outlines {
     outlines.keys().map(|key| (key.clone(), 1)).collect()
+}
+
+/// Commits offsets for a group without members.
+fn move_back(broker: &Broker, group: &str, topic: &str, partitions: i32, offset: i64) {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", broker.bootstrap())
+        .set("group.id", group)
+        .create()
+        .expect("a consumer");
+    let mut back = TopicPartitionList::new();
+    for partition in 0..partitions {
+        back.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("a partition");
+    }
+    // Not before the group knows that its members are gone.
+    let patience = Instant::now() + PATIENCE;
+    while let Err(error) = consumer.commit(&back, CommitMode::Sync) {
+        assert!(Instant::now() < patience, "offsets are not committed: {error}");
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
+/// The next hit, of what the state says of how far hits were read: version, number of partitions, next, each in groups of seven bits.
+fn next_of(mut value: &[u8]) -> Option<u64> {
+    let mut number = || {
+        let end = value.iter().position(|byte| byte & 0x80 == 0)?;
+        let (bytes, rest) = value.split_at(end + 1);
+        value = rest;
+        Some(bytes.iter().rev().fold(0, |all, byte| all << 7 | u64::from(byte & 0x7f)))
+    };
+    (number()?, number()?);
+    number()
 }
 
 #[test]
@@ -37,7 +69,7 @@ fn hits_that_are_sent_again_are_counted_once() {
         "kafka: {{bootstrap_servers: ['{{BOOTSTRAP}}'], properties: {{session.timeout.ms: 6000}}}}\n\
          sources: [{{topics: [{raw}], log_sources: [product=app]}}]\nrules: {{paths: [{}]}}\n\
          correlation: {{emit: final, max_lateness: 1m, idle_timeout: 0s, partitions: 4}}\n\
-         delivery: at_least_once\n",
+         delivery: at_least_once\ntransaction: {{max_records: 50}}\n",
         folder.join("rules.yml").display()
     );
     let config = application.config(broker, "one", &more);
@@ -61,25 +93,22 @@ fn hits_that_are_sent_again_are_counted_once() {
     process.stop();
 
     // As if it had died before it committed most of this.
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", broker.bootstrap())
-        .set("group.id", application.topic("detect"))
-        .create()
-        .expect("a consumer");
-    let mut back = TopicPartitionList::new();
-    for partition in 0..2 {
-        back.add_partition_offset(&raw, partition, Offset::Offset(100)).expect("a partition");
-    }
-    // Not before the group knows that its members are gone.
-    let patience = Instant::now() + PATIENCE;
-    while let Err(error) = consumer.commit(&back, CommitMode::Sync) {
-        assert!(Instant::now() < patience, "offsets are not committed: {error}");
-        std::thread::sleep(Duration::from_millis(300));
-    }
-    drop(consumer);
+    move_back(broker, &application.topic("detect"), &raw, 2, 100);
+    move_back(broker, &application.topic("correlate"), &application.topic("sightings"), 4, 10);
     process.restart();
     process.wait_until_assigned();
     grows();
+    // Hits that wait are read again up to where the state says: it must not say less than it knew, while it skips what it knows.
+    let state = broker.consume_committed(&application.topic("state"));
+    let mut heads = 0;
+    for partition in 0..4 {
+        let ours = state.iter().filter(|record| record.partition == Some(partition));
+        let ours = ours.filter(|record| record.key.as_deref() == Some(b"h"));
+        let all: Vec<u64> = ours.filter_map(|head| next_of(head.value.as_deref()?)).collect();
+        assert!(all.is_sorted(), "partition {partition}: {all:?}");
+        heads += all.len();
+    }
+    assert!(heads > 20, "only {heads} times it was written how far hits were read");
     produce(2_000..count);
     broker.produce(&raw, (0..2).map(|partition| Record::new(end.as_str()).partition(partition)));
 

@@ -437,7 +437,8 @@ impl Stage for Correlate {
             partition.waits_for.clear();
             partition.correlator.stood_still();
         }
-        partition.next = offset + 1;
+        // What the state knows already does not make it know less: hits that wait are read again up to here.
+        partition.next = partition.next.max(offset + 1);
         partition.touched = true;
         partition.tally.records += 1;
         partition.tally.bytes += message.payload_len() as u64;
@@ -582,7 +583,7 @@ impl Stage for Correlate {
                 continue;
             }
             let mut write = |key: Vec<u8>, value: Option<Vec<u8>>| {
-                batch.outgoing.push(Outgoing {
+                batch.state.push(Outgoing {
                     topic: Arc::clone(&plan.state),
                     partition: Some(partition.place.partition),
                     key: Some(key),

@@ -232,7 +232,10 @@ impl Member {
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.partition);
         let committed = self.troubles.insist(timeout, &partition.topic, &mut || {
-            self.consumer.committed_offsets(list.clone(), timeout)
+            let committed = self.consumer.committed_offsets(list.clone(), timeout)?;
+            // What brokers do not say of a partition is not that there is none.
+            committed.elements().iter().try_for_each(|element| element.error())?;
+            Ok(committed)
         });
         let committed = committed
             .with_context(|| format!("cannot read the committed offset of `{partition}`"))?;

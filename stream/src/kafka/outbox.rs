@@ -154,6 +154,12 @@ const BREATH: Duration = Duration::from_micros(200);
 /// A call that is not back so long after its own timeout hangs.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// When state is not delivered within this time the group is asked whether it still counts on us: it waits for a member much longer.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
+/// What waits to be sent again is looked for so often.
+const PURGE: Duration = Duration::from_millis(100);
+
 /// The producer of a lane.
 pub struct Outbox {
     producer: Arc<BaseProducer<Context>>,
@@ -373,10 +379,51 @@ impl Outbox {
         member.commit(&listed(offsets)?)
     }
 
+    /// Without transactions: waits until the brokers have all records.
+    ///
+    /// # Errors
+    ///
+    /// They do not take them.
+    pub fn deliver(&self) -> Result<(), Failure> {
+        match self.delivery {
+            Delivery::ExactlyOnce => Ok(()),
+            Delivery::AtLeastOnce => self.drain(),
+        }
+    }
+
+    /// The same for state, which must not arrive any more when the group has gone on without us: another one has read what was there then. Committing
+    /// these offsets, which are committed already, tells.
+    ///
+    /// # Errors
+    ///
+    /// They do not take them soon.
+    pub fn deliver_at_once(
+        &self,
+        member: &Member,
+        offsets: &BTreeMap<TopicPartition, i64>,
+    ) -> Result<(), Failure> {
+        if self.delivery == Delivery::ExactlyOnce {
+            return Ok(());
+        }
+        let deadline = Instant::now() + self.timeout;
+        loop {
+            let drained = self.drain_within(self.timeout.min(AT_ONCE));
+            if drained.is_ok() || self.producer.in_flight_count() == 0 || Instant::now() > deadline
+            {
+                return drained;
+            }
+            self.stand(member, offsets)?;
+        }
+    }
+
     /// Waits until the brokers have all records. The library would do so only at the end of the transaction: offsets could be there
     /// before the changelog, and a new owner would read too little of it. And its own `flush` takes 100 ms at least.
     fn drain(&self) -> Result<(), Failure> {
-        let deadline = Instant::now() + self.timeout;
+        self.drain_within(self.timeout)
+    }
+
+    fn drain_within(&self, timeout: Duration) -> Result<(), Failure> {
+        let deadline = Instant::now() + timeout;
         while self.producer.in_flight_count() > 0 {
             self.hear();
             if self.gives_up() {
@@ -439,9 +486,14 @@ impl Outbox {
     pub fn abort(&self) -> Result<(), Failure> {
         if self.delivery == Delivery::AtLeastOnce {
             // What was sent was sent; it will come again, with the same ids. What is not on its way yet, the last of all, is not sent.
-            self.producer.purge(PurgeConfig::default().queue());
+            // That whose connection is lost meanwhile waits for another one: neither is that.
             let deadline = Instant::now() + self.timeout;
+            let mut purged: Option<Instant> = None;
             while self.producer.in_flight_count() > 0 {
+                if purged.is_none_or(|purged| purged.elapsed() >= PURGE) {
+                    self.producer.purge(PurgeConfig::default().queue());
+                    purged = Some(Instant::now());
+                }
                 self.hear();
                 if Instant::now() > deadline {
                     let why = "the brokers do not say whether they have what was sent";
