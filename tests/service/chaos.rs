@@ -11,6 +11,7 @@ use crate::kafka::broker::Broker;
 use crate::kafka::client::Record;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
@@ -326,10 +327,34 @@ fn run(trial: &Trial) {
         attempt(trial, &broker, &application);
     }));
     if let Err(panic) = result {
-        say(&format!("{trial:?}: logs are in {}", folder.display()));
+        for topic in ["raw", "detections", "sightings", "state"] {
+            keep(&folder.join(format!("{topic}.records")), &broker, &application.topic(topic));
+        }
+        say(&format!("{trial:?}: logs and what topics hold are in {}", folder.display()));
         std::panic::resume_unwind(panic);
     }
     application.remove();
+}
+
+/// Writes down what is in a topic, before its broker ends: a record in each line with partition, offset, time, key and value, the last two in hexadecimal
+/// digits, and `-` where there is none.
+fn keep(path: &Path, broker: &Broker, topic: &str) {
+    let digits = |bytes: Option<&Vec<u8>>| {
+        let Some(bytes) = bytes else { return "-".to_owned() };
+        bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    };
+    let mut text = String::new();
+    for record in broker.consume_committed(topic) {
+        let (partition, time) = (record.partition.unwrap_or(-1), record.timestamp.unwrap_or(-1));
+        let (key, value) = (digits(record.key.as_ref()), digits(record.value.as_ref()));
+        let _ = writeln!(text, "{partition} {} {time} {key} {value}", record.offset);
+    }
+    if let Err(error) = std::fs::write(path, text) {
+        say(&format!("{}: {error}", path.display()));
+    }
 }
 
 /// Said at once: what goes through `println!` is kept back while tests pass.
