@@ -118,6 +118,15 @@ impl Framer {
         *self = Self { ordinary, ..Self::new(framing, head, self.limit) };
     }
 
+    /// Whether nothing but a parser can tell that all of this is not one object: it stands for itself, and framing has just begun.
+    pub(crate) fn may_be_one_object(&mut self, bytes: &[u8]) -> bool {
+        matches!(self.mode, Mode::Json(Around::Nothing))
+            && bytes.len() <= self.limit
+            && bytes.starts_with(b"{")
+            && bytes.ends_with(b"}")
+            && self.special_key(bytes) == Special::No
+    }
+
     /// Whether the stream may be read from any line border.
     pub(crate) fn is_line_based(&self) -> bool {
         matches!(self.mode, Mode::Lines)

@@ -67,6 +67,8 @@ pub struct Stream {
     splittable: bool,
     /// Every line is looked at for its own format: nobody said that the stream is plain text.
     mixed: bool,
+    /// The last message held more than one record: the next may, too.
+    has_batches: bool,
 }
 
 impl std::fmt::Debug for Stream {
@@ -209,6 +211,7 @@ impl Stream {
             counts: Counts::default(),
             splittable,
             mixed: forced.is_none() && format.name() == Text.name(),
+            has_batches: false,
         }
     }
 
@@ -249,7 +252,19 @@ impl Stream {
         let head = &bytes[..bytes.len().min(HEAD)];
         let head = head.strip_prefix(BOM).unwrap_or(head);
         self.framer.begin(self.format.framing(), head);
+        // Most messages are one object. Its parser finds its end by itself: nobody need look for one before, which would be the first to
+        // read all of what nobody has in a cache yet.
+        let alone = bytes.trim_ascii_end();
+        if !self.has_batches
+            && self.framer.may_be_one_object(alone)
+            && self.take(alone, 0, Piece::LikelyRecord, false, record, each)
+        {
+            return;
+        }
+        let (records, unparsed) = (self.counts.records, self.counts.unparsed);
         self.read(bytes, true, record, each);
+        // What the parser refused as one object, and framing does not divide either, is refused again the next time.
+        self.has_batches = self.counts.records - records > 1 || self.counts.unparsed > unparsed;
     }
 
     /// What was read so far.
@@ -426,6 +441,61 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!((stream.counts().records, stream.counts().unparsed), (7, 1));
+    }
+
+    /// Pieces of messages, of which some are objects, some several, and some none.
+    const PIECES: &[&str] = &[
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        ":",
+        ",",
+        "\n",
+        "\r\n",
+        " ",
+        "\\",
+        "\0",
+        "\u{1e}",
+        "x",
+        "1",
+        "\"a\":1",
+        "\"b\":\"}\"",
+        "\"c\":{}",
+        "{\"a\":1}",
+        "{\"a\":{\n\"b\":[2]}\n}",
+        "{\"d\":\"x\ny\"}",
+        "{\"Records\":[{\"a\":1}]}",
+        "{\"_index\":1,\"_source\":{\"a\":1}}",
+        "\u{feff}",
+    ];
+
+    proptest! {
+        /// What is one object for its parser is so for framing, which looks for line ends first.
+        #[test]
+        fn messages_are_framed_as_streams_are(
+            pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..8),
+        ) {
+            let text = pieces.concat();
+            let mut forms = [false, true].map(|has_batches| {
+                let format = FORMATS.iter().find(|format| format.name() == "json").copied();
+                let mut stream = Stream::open(info(), b"", format);
+                stream.has_batches = has_batches;
+                let mut record = Record::new(Arc::default());
+                let mut found = Vec::new();
+                stream.message(text.as_bytes(), &mut record, &mut |framed| {
+                    let text = String::from_utf8_lossy(framed.bytes).into_owned();
+                    found.push((framed.format, framed.offset, text));
+                });
+                (found, stream.counts().clone())
+            });
+            // A line that ends within a text is the end of a record in a stream, and not of a message.
+            if forms[0].0.len() == 1 && forms[0].0[0].2.contains("x\ny") {
+                forms[1] = forms[0].clone();
+            }
+            prop_assert_eq!(&forms[0], &forms[1]);
+        }
     }
 
     /// `format:text` of each record, `-` in place of the format for skips, `!` for cut ones.
