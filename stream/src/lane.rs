@@ -11,6 +11,7 @@ use crate::telemetry::StageMetrics;
 use anyhow::{Context as _, bail};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
+use sigmund_engine::vector::prefetch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,8 +97,11 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// While there is much to send, the group is heard so often.
 const UNHEARD: Duration = Duration::from_secs(2);
 
-/// The clock is looked at once in so many records.
-const CLOCK: usize = 16;
+/// So many records are taken before the first of them is worked on, and the clock is looked at once for them.
+const TOGETHER: usize = 32;
+
+/// So much of a record is brought into the caches while the one before it is worked on.
+const AHEAD: usize = 4 << 10;
 
 /// Records of a partition, one after the other.
 struct Run {
@@ -285,87 +289,101 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let mut fenced = false;
         while records < self.transaction.max_records && bytes < MAX_BYTES {
             // The clock is dear beside a record.
-            if records % CLOCK == 0 {
-                now = Instant::now();
-                self.metrics.beat();
-                self.hear(now);
-            }
+            now = Instant::now();
+            self.metrics.beat();
+            self.hear(now);
             if now >= deadline || self.stop.load(Ordering::Relaxed) {
                 break;
             }
-            let polled = self.member.poll(POLL.min(deadline - now));
-            // Callbacks run within `poll`, before the record is given.
-            if self.member.has_changes() {
-                end(run.take(), &mut self.offsets);
-                let changes = self.member.changes();
-                for change in &changes {
-                    let (Change::Assigned(partitions) | Change::Revoked(partitions)) = change;
-                    partitions.iter().for_each(|partition| {
-                        self.held.remove(partition);
-                    });
-                    // What stood still when it was ours before must not stand still now.
-                    if let Change::Assigned(partitions) = change {
-                        self.member.resume(partitions);
-                        self.owned.extend(partitions.iter().cloned());
-                    } else {
+            // A few of the records that are there are taken before the first is worked on.
+            let mut together: Vec<BorrowedMessage<'_>> = Vec::with_capacity(TOGETHER);
+            let room = TOGETHER.min(self.transaction.max_records - records);
+            let mut wait = POLL.min(deadline - now);
+            let (mut changed, mut error, mut is_silent) = (None, None, false);
+            while together.len() < room && bytes < MAX_BYTES && changed.is_none() {
+                let polled = self.member.poll(std::mem::take(&mut wait));
+                // Callbacks run within `poll`, before the record is given.
+                changed = self.member.has_changes().then_some(together.len());
+                match polled {
+                    Some(Ok(message)) => {
+                        bytes += message.payload_len() + message.key_len();
+                        together.push(message);
+                        continue;
+                    }
+                    Some(Err(found)) => error = Some(found),
+                    None => is_silent = true,
+                }
+                break;
+            }
+            for number in 0..=together.len() {
+                if changed == Some(number) {
+                    end(run.take(), &mut self.offsets);
+                    let changes = self.member.changes();
+                    for change in &changes {
+                        let (Change::Assigned(partitions) | Change::Revoked(partitions)) = change;
                         partitions.iter().for_each(|partition| {
-                            self.owned.remove(partition);
+                            self.held.remove(partition);
                         });
+                        // What stood still when it was ours before must not stand still now.
+                        if let Change::Assigned(partitions) = change {
+                            self.member.resume(partitions);
+                            self.owned.extend(partitions.iter().cloned());
+                        } else {
+                            partitions.iter().for_each(|partition| {
+                                self.owned.remove(partition);
+                            });
+                        }
+                    }
+                    let (stage, offsets) = (&mut self.stage, &mut self.offsets);
+                    apply(&changes, &self.member, stage, offsets, &self.metrics)?;
+                }
+                let Some(message) = together.get(number) else { break };
+                // Another thread received it, and no cache of this processor has it yet.
+                if let Some(next) = together.get(number + 1).and_then(|next| next.payload()) {
+                    prefetch(&next[..next.len().min(AHEAD)]);
+                }
+                if records == 0 {
+                    deadline = Instant::now() + interval;
+                    tracing::debug!(stage = self.metrics.stage(), "a transaction begins");
+                }
+                records += 1;
+                let is_same = |run: &Run| {
+                    run.partition.partition == message.partition()
+                        && (self.only.is_some() || *run.partition.topic == *message.topic())
+                };
+                let mut same = match run.take() {
+                    Some(same) if is_same(&same) => same,
+                    other => {
+                        end(other, &mut self.offsets);
+                        self.begin(message)
+                    }
+                };
+                // What the library had already fetched of a partition that stands still comes again later.
+                if !same.is_held {
+                    let offset = message.offset();
+                    match self.stage.record(&same.partition, message)? {
+                        Taken::Held => {
+                            self.member.pause(&same.partition)?;
+                            self.held.insert(same.partition.clone(), offset);
+                            same.is_held = true;
+                        }
+                        Taken::Done => {
+                            same.offsets.get_or_insert((offset, offset)).1 = offset + 1;
+                        }
                     }
                 }
-                apply(&changes, &self.member, &mut self.stage, &mut self.offsets, &self.metrics)?;
-                // What a stage has to say of new partitions goes before what is in them.
-                if polled.is_none() {
+                run = Some(same);
+            }
+            if let Some(error) = error {
+                self.say(&error)?;
+                fenced = is_fenced(&error);
+                if fenced {
                     break;
                 }
             }
-            match polled {
-                Some(Ok(message)) => {
-                    if records == 0 {
-                        deadline = Instant::now() + interval;
-                        tracing::debug!(stage = self.metrics.stage(), "a transaction begins");
-                    }
-                    records += 1;
-                    bytes += message.payload_len() + message.key_len();
-                    let is_same = |run: &Run| {
-                        run.partition.partition == message.partition()
-                            && (self.only.is_some() || *run.partition.topic == *message.topic())
-                    };
-                    let mut same = match run.take() {
-                        Some(same) if is_same(&same) => same,
-                        other => {
-                            end(other, &mut self.offsets);
-                            self.begin(&message)
-                        }
-                    };
-                    // What the library had already fetched of a partition that stands still comes again later.
-                    if !same.is_held {
-                        let offset = message.offset();
-                        match self.stage.record(&same.partition, &message)? {
-                            Taken::Held => {
-                                self.member.pause(&same.partition)?;
-                                self.held.insert(same.partition.clone(), offset);
-                                same.is_held = true;
-                            }
-                            Taken::Done => {
-                                same.offsets.get_or_insert((offset, offset)).1 = offset + 1;
-                            }
-                        }
-                    }
-                    run = Some(same);
-                }
-                Some(Err(error)) => {
-                    now = Instant::now();
-                    self.say(&error)?;
-                    if is_fenced(&error) {
-                        fenced = true;
-                        break;
-                    }
-                }
-                None => {
-                    now = Instant::now();
-                    self.metrics.beat();
-                }
+            // What a stage has to say of new partitions goes before what is in them.
+            if is_silent && changed.is_some() {
+                break;
             }
         }
         end(run, &mut self.offsets);

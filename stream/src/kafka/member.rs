@@ -162,7 +162,8 @@ impl Member {
     /// The next record, if there is one within this time. Also serves everything else: ask often, and never within a transaction.
     pub fn poll(&self, timeout: Duration) -> Option<Result<BorrowedMessage<'_>, KafkaError>> {
         // While there are records, the library need not work out when to give up: that takes clocks and locks for each.
-        self.consumer.poll(Duration::ZERO).or_else(|| self.consumer.poll(timeout))
+        let there = self.consumer.poll(Duration::ZERO);
+        if timeout.is_zero() { there } else { there.or_else(|| self.consumer.poll(timeout)) }
     }
 
     /// Whether something happened to the assignment.
