@@ -208,7 +208,10 @@ impl Walk<'_> {
                     if self.byte(at) == b'{' { self.object(at, child)? } else { self.skip(at)? }
                 }
                 Found::Entry(entry) => {
-                    self.entered.is_plain = false;
+                    // What a scalar fills by its ways depends on nothing but where it stands.
+                    let is_plain = node == ROOT && !matches!(self.byte(at), b'{' | b'[' | b'n');
+                    self.entered.is_plain &= is_plain;
+                    self.entered.filled.push(entry);
                     let any = self.projection.nodes[node as usize].any;
                     if any != NONE {
                         self.entered.any(any, &self.text[start..end])?;
