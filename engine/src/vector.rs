@@ -55,13 +55,15 @@ pub trait Pass {
 
     /// Does it; to be inlined. `equal` says which bytes of a block equal one, `beyond_ascii` which are not ASCII, `may_start` at which of 64 places a
     /// literal may start; bit 0 is the first byte. `places` writes down where the bits of a number are, counted from a base, and gives how many there are:
-    /// what it writes behind them means nothing.
+    /// what it writes behind them means nothing. `differ` says at which places two blocks differ, `digits` where the digits of a block are.
     fn run(
         self,
         equal: impl Fn(&[u8; 64], u8) -> u64,
         beyond_ascii: impl Fn(&[u8; 64]) -> u64,
         may_start: impl Fn(&Window, &Prints) -> u64,
         places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+        differ: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
+        digits: impl Fn(&[u8; 64]) -> u64,
     ) -> Self::Output;
 }
 
@@ -82,7 +84,14 @@ pub fn run<P: Pass>(pass: P) -> P::Output {
 
 /// Does the work without vectors.
 pub fn run_plain<P: Pass>(pass: P) -> P::Output {
-    pass.run(equal_plain, beyond_ascii_plain, may_start_plain, places_plain)
+    pass.run(
+        equal_plain,
+        beyond_ascii_plain,
+        may_start_plain,
+        places_plain,
+        differ_plain,
+        digits_plain,
+    )
 }
 
 /// Asks for bytes that will soon be read, so that they are in the processor's caches by then: for what another thread has written. Where the
@@ -110,6 +119,17 @@ fn equal_plain(block: &[u8; 64], wanted: u8) -> u64 {
 #[inline(always)]
 fn beyond_ascii_plain(block: &[u8; 64]) -> u64 {
     block.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(byte >> 7))
+}
+
+#[inline(always)]
+fn differ_plain(one: &[u8; 64], other: &[u8; 64]) -> u64 {
+    let pairs = one.iter().zip(other).rev();
+    pairs.fold(0, |bits, (one, other)| bits << 1 | u64::from(one != other))
+}
+
+#[inline(always)]
+fn digits_plain(block: &[u8; 64]) -> u64 {
+    block.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(byte.is_ascii_digit()))
 }
 
 #[inline(always)]
@@ -148,11 +168,12 @@ mod x86 {
     use std::arch::is_x86_feature_detected as has;
     use std::arch::x86_64::{
         __m256i, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_and_si256, _mm256_cmpeq_epi8,
-        _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_set1_epi8, _mm256_setzero_si256,
-        _mm256_shuffle_epi8, _mm256_srli_epi16, _mm512_add_epi32, _mm512_and_si512,
-        _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask, _mm512_cvtepu8_epi32, _mm512_loadu_si512,
+        _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_set1_epi8,
+        _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_sub_epi8,
+        _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask,
+        _mm512_cmple_epu8_mask, _mm512_cmpneq_epi8_mask, _mm512_cvtepu8_epi32, _mm512_loadu_si512,
         _mm512_maskz_compress_epi8, _mm512_movepi8_mask, _mm512_permutexvar_epi8, _mm512_set1_epi8,
-        _mm512_set1_epi32, _mm512_storeu_si512, _mm512_test_epi8_mask,
+        _mm512_set1_epi32, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_test_epi8_mask,
     };
 
     /// The size of a line of the processor's caches.
@@ -192,6 +213,30 @@ mod x86 {
         let (halves, _) = block.as_chunks::<32>();
         let bits =
             |half: usize| u64::from(_mm256_movemask_epi8(lane(&halves[half])).cast_unsigned());
+        bits(0) | bits(1) << 32
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn differ(one: &[u8; 64], other: &[u8; 64]) -> u64 {
+        let ((one, _), (other, _)) = (one.as_chunks::<32>(), other.as_chunks::<32>());
+        let bits = |half: usize| {
+            let equal = _mm256_cmpeq_epi8(lane(&one[half]), lane(&other[half]));
+            u64::from(!_mm256_movemask_epi8(equal).cast_unsigned())
+        };
+        bits(0) | bits(1) << 32
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn digits(block: &[u8; 64]) -> u64 {
+        let (halves, _) = block.as_chunks::<32>();
+        let (zero, nine) = (_mm256_set1_epi8(b'0'.cast_signed()), _mm256_set1_epi8(9));
+        let bits = |half: usize| {
+            let left = _mm256_sub_epi8(lane(&halves[half]), zero);
+            let small = _mm256_cmpeq_epi8(_mm256_min_epu8(left, nine), left);
+            u64::from(_mm256_movemask_epi8(small).cast_unsigned())
+        };
         bits(0) | bits(1) << 32
     }
 
@@ -269,6 +314,8 @@ mod x86 {
             |block| beyond_ascii(block),
             |window, prints| may_start(window, prints),
             places_plain,
+            |one, other| differ(one, other),
+            |block| digits(block),
         )
     }
 
@@ -283,6 +330,11 @@ mod x86 {
             |block| _mm512_movepi8_mask(wide_lane(block)),
             |window, prints| wide_may_start(window, prints),
             |bits, base, out| wide_places(bits, base, out),
+            |one, other| _mm512_cmpneq_epi8_mask(wide_lane(one), wide_lane(other)),
+            |block| {
+                let left = _mm512_sub_epi8(wide_lane(block), _mm512_set1_epi8(48));
+                _mm512_cmple_epu8_mask(left, _mm512_set1_epi8(9))
+            },
         )
     }
 
@@ -329,7 +381,7 @@ mod tests {
     struct All<'a>(&'a [u8; 67], u8, &'a Prints);
 
     impl Pass for All<'_> {
-        type Output = (u64, u64, u64, Vec<u32>);
+        type Output = (u64, u64, u64, Vec<u32>, u64, u64);
 
         fn run(
             self,
@@ -337,20 +389,24 @@ mod tests {
             beyond_ascii: impl Fn(&[u8; 64]) -> u64,
             may_start: impl Fn(&Window, &Prints) -> u64,
             places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+            differ: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
+            digits: impl Fn(&[u8; 64]) -> u64,
         ) -> Self::Output {
             let block = self.0.first_chunk().unwrap();
             let equal = equal(block, self.1);
             let mut out = [0; 64];
             let count = places(equal, 100, &mut out);
             let places = out[..count].to_vec();
-            (equal, beyond_ascii(block), may_start(self.0, self.2), places)
+            let starts = may_start(self.0, self.2);
+            let differ = differ(block, self.0.last_chunk().unwrap());
+            (equal, beyond_ascii(block), starts, places, differ, digits(block))
         }
     }
 
     proptest! {
         #[test]
         fn all_ways_do_what_the_definition_says(
-            block in prop::collection::vec(prop_oneof![any::<u8>(), 0x40u8..0x44], 67),
+            block in prop::collection::vec(prop_oneof![any::<u8>(), 0x40u8..0x44, 0x2Eu8..0x3C], 67),
             wanted in prop_oneof![any::<u8>(), 0x40u8..0x44],
             literals in prop::collection::vec(prop::collection::vec(0x3Fu8..0x54, 0..=4), 0..12),
         ) {
@@ -372,6 +428,8 @@ mod tests {
             }
             let equal = (0..64).filter(|at| block[*at] == wanted);
             let beyond = (0..64).filter(|at| !block[*at].is_ascii());
+            let differ = (0..64).filter(|at| block[*at] != block[*at + 3]);
+            let digits = (0..64).filter(|at| block[*at].is_ascii_digit());
             let bits = |places: &mut dyn Iterator<Item = usize>| places.fold(0, |bits, at| bits | 1 << at);
             let starts: Vec<usize> = (0..64)
                 .filter(|at| literals.iter().any(|text| block[*at..].starts_with(text)))
@@ -379,6 +437,8 @@ mod tests {
             for found in ways {
                 prop_assert_eq!(found.0, bits(&mut equal.clone()));
                 prop_assert_eq!(found.1, bits(&mut beyond.clone()));
+                prop_assert_eq!(found.4, bits(&mut differ.clone()));
+                prop_assert_eq!(found.5, bits(&mut digits.clone()));
                 prop_assert_eq!(found.3, equal.clone().map(|at| at as u32 + 100).collect::<Vec<_>>());
                 for at in &starts {
                     prop_assert!(found.2 >> at & 1 != 0, "place {}", at);

@@ -67,11 +67,26 @@ pub enum Outcome {
     Foreign,
 }
 
+/// A record that is a line of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How many bytes the record has.
+    pub record: usize,
+    /// How many the line has with its end.
+    pub whole: usize,
+}
+
 /// Reads the records of one stream; keeps what headers said.
 pub trait Parser: Send {
     /// Reads one record into `record`, which the caller has cleared: fields under their native names, the route, the body, the time if wanted.
     /// Reading the same bytes again right after must give the same (a matched record is read again in full).
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome;
+
+    /// Reads the record that begins a block if it is surely a line of its own, much like records that [`parse`](Self::parse) has read, and
+    /// gives what `parse` would; otherwise `None`, and the record has to be cleared.
+    fn parse_line(&mut self, _block: &[u8], _record: &mut Record) -> Option<Line> {
+        None
+    }
 
     /// When the record happened that was just parsed without its time being wanted; `None` if that has to be read in full.
     fn time_of(&mut self, _bytes: &[u8], _record: &Record) -> Option<Option<EventTime>> {

@@ -137,6 +137,17 @@ impl Framer {
         self.refused = true;
     }
 
+    /// Whether an object that is a line of its own is a record if it is what comes next and [is ordinary](is_ordinary).
+    #[inline]
+    pub(crate) fn takes_objects(&self) -> bool {
+        matches!(self.mode, Mode::Json(Around::Nothing))
+            && self.begun
+            && !self.cut
+            && !self.refused
+            && self.broken == 0
+            && self.scanner.is_none()
+    }
+
     /// What there is at the beginning of `block`; `last` says that the stream ends with it.
     pub(crate) fn next(&mut self, block: &[u8], last: bool) -> Step {
         let step = self.look(block, last);
@@ -535,6 +546,11 @@ fn is_beside(name: &[u8]) -> bool {
 
 /// Longer beginnings of objects are not remembered.
 const LONGEST_BEGINNING: usize = 64;
+
+/// Whether an object is nothing but a record, by its first key.
+pub(crate) fn is_ordinary(object: &[u8]) -> bool {
+    special_key(object).0 == Special::No
+}
 
 /// What the first key tells, and how much of the object was looked at for it if it was an ordinary one.
 fn special_key(window: &[u8]) -> (Special, usize) {

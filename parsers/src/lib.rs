@@ -31,7 +31,9 @@ pub mod zeek;
 
 pub use detect::{detect, format_named};
 pub use envelope::{Cri, Envelope};
-pub use format::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event};
+pub use format::{
+    FORMATS, Format, Framing, Head, Line, Outcome, Parser, Score, StreamInfo, flat_event,
+};
 pub use stream::{Counts, DEFAULT_LIMIT, Framed, Split, Stream};
 pub use syslog::Syslog;
 pub use text::Text;

@@ -284,6 +284,10 @@ impl Stream {
     ) -> usize {
         let mut at = 0;
         loop {
+            if let Some(length) = self.line(block, at, record, each) {
+                at += length;
+                continue;
+            }
             match self.framer.next(&block[at..], last) {
                 Step::More => return at,
                 Step::Passed(length) => at += length,
@@ -301,6 +305,38 @@ impl Stream {
                 }
             }
         }
+    }
+
+    /// Reads a line that is one record without framing it first, if the parser can; gives its length.
+    #[inline]
+    fn line(
+        &mut self,
+        block: &[u8],
+        at: usize,
+        record: &mut Record,
+        each: &mut dyn FnMut(Framed<'_>),
+    ) -> Option<usize> {
+        if !self.framer.takes_objects() {
+            return None;
+        }
+        let rest = block.get(at..)?;
+        let line = self.parser.parse_line(rest, record)?;
+        if line.whole > self.limit {
+            return None;
+        }
+        self.counts.records += 1;
+        self.counts.events += 1;
+        each(Framed {
+            bytes: rest.get(..line.record)?,
+            offset: at,
+            outcome: Outcome::Event,
+            format: self.format.name(),
+            truncated: false,
+            record,
+            parser: self.parser.as_mut(),
+            whole: &mut self.whole,
+        });
+        Some(line.whole)
     }
 
     /// Gives a record to the parser that takes it; `false` if it was refused.
@@ -500,8 +536,20 @@ mod tests {
 
     /// `format:text` of each record, `-` in place of the format for skips, `!` for cut ones.
     fn read_in(bytes: &[u8], block: usize, limit: usize) -> (Vec<String>, Counts) {
+        read_showing(bytes, block, limit, false)
+    }
+
+    /// The same; `shows` adds the fields of JSON records.
+    fn read_showing(
+        bytes: &[u8],
+        block: usize,
+        limit: usize,
+        shows: bool,
+    ) -> (Vec<String>, Counts) {
+        // What JSON events are recognised by must be wanted for them to be read the fast way.
+        let names = crate::json::schema::discriminators().chain(["note"]);
+        let mut record = Record::new(Arc::new(sigmund_engine::FieldTable::new(names)));
         let mut stream = Stream::with_limit(info(), bytes, None, limit);
-        let mut record = Record::new(Arc::default());
         let mut found = Vec::new();
         let mut rest: Vec<u8> = Vec::new();
         let mut chunks = bytes.chunks(block).peekable();
@@ -519,9 +567,21 @@ mod tests {
                     _ => "-",
                 };
                 let cut = if framed.truncated { "!" } else { "" };
+                let fields = &framed.record.fields;
+                let value = |value| String::from_utf8_lossy(fields.bytes(framed.bytes, value));
+                let filled: Vec<String> = fields
+                    .present()
+                    .map(|slot| {
+                        let values: Vec<_> = fields.values(slot).map(value).collect();
+                        format!(" {}={values:?}", fields.name(slot))
+                    })
+                    .collect();
                 let event = framed.event();
                 assert_eq!(&*event.raw, framed.bytes);
-                found.push(format!("{format}{cut}:{}", String::from_utf8_lossy(framed.bytes)));
+                let text = String::from_utf8_lossy(framed.bytes);
+                let filled = if format == "json" { filled.concat() } else { String::new() };
+                let filled = if shows { filled } else { String::new() };
+                found.push(format!("{format}{cut}:{text}{filled}"));
             });
             rest.drain(..used);
             if last {
@@ -701,5 +761,43 @@ mod tests {
             let parts = read_in(text.as_bytes(), block, limit);
             prop_assert_eq!(whole, parts);
         }
+
+        #[test]
+        fn lines_like_those_before_are_the_same_records(
+            lines in proptest::collection::vec(line(), 1..6),
+            order in proptest::collection::vec(0usize..6, 0..60),
+            block in 1usize..60,
+            limit in prop_oneof![3 => Just(DEFAULT_LIMIT), 1 => 30usize..90],
+        ) {
+            let text: String = order.iter().map(|at| &*lines[at % lines.len()]).collect();
+            // In small blocks no record is read before its end is found.
+            let whole = read_showing(text.as_bytes(), usize::MAX, limit, true);
+            let parts = read_showing(text.as_bytes(), block, limit, true);
+            prop_assert_eq!(whole, parts);
+        }
+    }
+
+    /// Lines as programs write them, and as they do not.
+    fn line() -> impl Strategy<Value = String> {
+        let text = prop_oneof![Just("x"), Just(""), Just("a\\\"b"), Just("\u{e9}"), Just("a\nb")];
+        let member = prop_oneof![
+            3 => text.prop_map(|text| format!("\"note\":\"{text}\"")),
+            1 => Just(r#""note":["a","b"]"#.to_owned()),
+            1 => Just(r#""_path" : "conn""#.to_owned()),
+            2 => Just(r#""_path":"dns""#.to_owned()),
+            2 => (0u32..2000).prop_map(|number| format!("\"ts\":{number}.5")),
+            1 => Just(r#""value":[{"a":1}]"#.to_owned()),
+            1 => Just(r#""_id":1"#.to_owned()),
+        ];
+        let end = prop_oneof![
+            6 => Just("}\n"),
+            1 => Just("}\r\n"),
+            1 => Just("} \n"),
+            1 => Just("\n"),
+            1 => Just("}"),
+            1 => Just("}x\n"),
+        ];
+        (proptest::collection::vec(member, 1..4), end)
+            .prop_map(|(members, end)| format!("{{{}{end}", members.join(",")))
     }
 }

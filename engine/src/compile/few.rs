@@ -128,6 +128,8 @@ impl<const IGNORE_CASE: bool, H: FnMut(u32) -> bool> Pass for Search<'_, IGNORE_
         _: impl Fn(&[u8; 64]) -> u64,
         may_start: impl Fn(&Window, &Prints) -> u64,
         _: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
+        _: impl Fn(&[u8; 64]) -> u64,
     ) -> Self::Output {
         let Self { literals, text, hit } = self;
         let mut at = 0;

@@ -37,6 +37,8 @@ impl Pass for Build<'_> {
         beyond_ascii: impl Fn(&[u8; 64]) -> u64,
         _: impl Fn(&Window, &Prints) -> u64,
         places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
+        _: impl Fn(&[u8; 64]) -> u64,
     ) -> Self::Output {
         self.index.build_with(self.text, equal, beyond_ascii, places);
     }

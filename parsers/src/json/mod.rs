@@ -16,6 +16,7 @@ mod parser;
 mod project;
 mod routes;
 pub mod time;
+mod trail;
 mod ways;
 
 use crate::{Format, Framing, Head, Parser, Score, StreamInfo};

@@ -5,9 +5,10 @@ use super::lift::lifted;
 use super::project::Entered;
 use super::routes::Routes;
 use super::schema::Router;
+use super::trail::Trails;
 use super::ways::Projection;
 use super::{read, time};
-use crate::{Outcome, Parser, StreamInfo};
+use crate::{Line, Outcome, Parser, StreamInfo};
 use sigmund_engine::oracle::resolve;
 use sigmund_engine::{
     Body, Event, EventTime, FieldTable, Fields, Kind, Object, Record, Route, Slot, Value,
@@ -19,6 +20,8 @@ pub(crate) struct JsonParser {
     router: Router,
     /// What the router said of records of the same shape.
     routes: Routes,
+    /// How such records are written.
+    trails: Trails,
     /// Of the discriminators.
     names: Arc<[Box<str>]>,
     info: StreamInfo,
@@ -49,6 +52,7 @@ impl JsonParser {
             names: router.names().map(Into::into).collect(),
             router,
             routes: Routes::default(),
+            trails: Trails::default(),
             info: info.clone(),
             index: Index::default(),
             entered: Entered::default(),
@@ -92,6 +96,7 @@ impl JsonParser {
         if !known {
             self.entered = Entered::default();
             self.routes = Routes::default();
+            self.trails = Trails::default();
             self.fast = Some(Fast {
                 table: Arc::clone(table),
                 projection: table.prepare(Projection::new),
@@ -134,6 +139,13 @@ impl JsonParser {
                 route
             }
         };
+        if self.entered.is_even() {
+            let counts = |slot: Slot| {
+                let index = discriminators[slot.0 as usize];
+                index != NO_DISCRIMINATOR && self.router.counts_value(index)
+            };
+            self.trails.learn(bytes, fields, counts, &route);
+        }
         record.route = Some(route);
         if let (true, Some(slots)) = (record.wants_time, times) {
             record.time = time::of_record(bytes, &record.fields, slots, &self.info);
@@ -171,6 +183,31 @@ fn ask<'a>(
 }
 
 impl Parser for JsonParser {
+    fn parse_line(&mut self, block: &[u8], record: &mut Record) -> Option<Line> {
+        let Fast { table, times, .. } = self.fast.as_ref()?;
+        if record.fields.collects() || !Arc::ptr_eq(table, record.fields.table()) {
+            return None;
+        }
+        record.fields.clear();
+        let passed = self.trails.pass(block, &mut record.fields)?;
+        let route = self.trails.route(&passed)?;
+        // The record before often had the same.
+        if !record.route.as_ref().is_some_and(|before| Arc::ptr_eq(before, route)) {
+            record.route = Some(Arc::clone(route));
+        }
+        let bytes = &block[..passed.len];
+        record.time = match times {
+            Some(slots) if record.wants_time => {
+                time::of_record(bytes, &record.fields, slots, &self.info)
+            }
+            _ => None,
+        };
+        record.body = Body::Json;
+        record.has_unicode_escapes = passed.has_unicode_escapes;
+        record.is_ascii = passed.is_ascii;
+        Some(Line { record: passed.len, whole: passed.line })
+    }
+
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {
         if !record.fields.collects() && self.project(bytes, record) {
             return Outcome::Event;
@@ -306,6 +343,22 @@ mod tests {
         r#""id.orig_p":49648"#,
         r#""id":{"orig_h":"10.0.0.2","resp_p":25}"#,
         r#""note":"a \"quoted\" C:\\x""#,
+        r#""note":"a text that is as long as sixty-four bytes and some more bytes, like \\\\server\\share\\""#,
+        r#""note":"caf\u00e9 é""#,
+        r#""note":["a","b\\",-1,true]"#,
+        r#""note":[]"#,
+        r#""note":["a",3,false]"#,
+        r#""note":[null]"#,
+        r#""note":["a", "b"]"#,
+        r#""note":0"#,
+        r#""note":-0"#,
+        r#""note":1e5"#,
+        r#""note":1.25"#,
+        r#""uids":["C1","C2"]"#,
+        r#""source":"IP""#,
+        r#""source":["IP"]"#,
+        r#""unknown":["a",1]"#,
+        r#""unknown":null"#,
         r#""note":true"#,
         r#""note":false"#,
         r#""note":-0.5e+3"#,
@@ -345,7 +398,18 @@ mod tests {
     /// All that reading a record gives.
     fn read(parser: &mut JsonParser, text: &str, record: &mut Record) -> (Outcome, String) {
         record.clear();
-        let outcome = parser.parse(text.as_bytes(), record);
+        // As a stream does with a line that others follow.
+        let block = format!("{text}\n{}", "{".repeat(70));
+        let outcome = match parser.parse_line(block.as_bytes(), record) {
+            Some(line) => {
+                assert_eq!((line.record, line.whole), (text.len(), text.len() + 1), "{text}");
+                Outcome::Event
+            }
+            None => {
+                record.clear();
+                parser.parse(text.as_bytes(), record)
+            }
+        };
         let fields = &record.fields;
         let mut values: Vec<String> = fields
             .present()
@@ -357,7 +421,8 @@ mod tests {
             .collect();
         values.sort_unstable();
         let route = record.route.as_ref().map(|route| (&route.name, route.id));
-        (outcome, format!("{route:?} {values:?}"))
+        let hints = (record.body, record.has_unicode_escapes, record.is_ascii, record.time);
+        (outcome, format!("{route:?} {values:?} {hints:?}"))
     }
 
     proptest! {

@@ -70,6 +70,8 @@ pub(super) struct Entered {
     filled: Vec<u32>,
     /// Whether nothing else can have filled a slot, and no value is null.
     is_plain: bool,
+    /// The same, but lists of scalars may have filled slots, too.
+    is_even: bool,
 }
 
 impl Entered {
@@ -83,6 +85,13 @@ impl Entered {
         self.order.begin();
         self.filled.clear();
         self.is_plain = true;
+        self.is_even = true;
+    }
+
+    /// Whether every slot was filled by a member of the outermost object that is a scalar other than null or a list, so that the keys alone say which were.
+    #[inline]
+    pub(super) fn is_even(&self) -> bool {
+        self.is_even
     }
 
     /// The entries that gave the slots their values, each one scalar that is not null; `None` if that is not all there is to know about which slots are filled.
@@ -204,6 +213,7 @@ impl Walk<'_> {
                 Found::Field(entry, claim) => self.field(at, entry, claim)?,
                 Found::Any(child) => {
                     self.entered.is_plain = false;
+                    self.entered.is_even = false;
                     self.entered.any(child, &self.text[start..end])?;
                     if self.byte(at) == b'{' { self.object(at, child)? } else { self.skip(at)? }
                 }
@@ -211,6 +221,7 @@ impl Walk<'_> {
                     // What a scalar fills by its ways depends on nothing but where it stands.
                     let is_plain = node == ROOT && !matches!(self.byte(at), b'{' | b'[' | b'n');
                     self.entered.is_plain &= is_plain;
+                    self.entered.is_even &= is_plain || node == ROOT && self.byte(at) == b'[';
                     self.entered.filled.push(entry);
                     let any = self.projection.nodes[node as usize].any;
                     if any != NONE {
@@ -367,6 +378,7 @@ impl Walk<'_> {
             }
             b'{' | b'[' => {
                 self.entered.is_plain = false;
+                self.entered.is_even &= self.byte(at) == b'[';
                 return self.value(at, entry);
             }
             _ => {
@@ -375,6 +387,7 @@ impl Walk<'_> {
             }
         };
         self.entered.is_plain &= kind != Kind::Null;
+        self.entered.is_even &= kind != Kind::Null;
         self.entered.filled.push(entry);
         self.fields.fill(claim.slot, (claim.rank, claim.mask), kind, span);
         Ok(after)
@@ -656,7 +669,7 @@ fn short_number(text: &[u8], from: usize) -> Option<usize> {
 
 /// The length of the number at the beginning.
 #[inline]
-fn number(text: &[u8]) -> Option<usize> {
+pub(super) fn number(text: &[u8]) -> Option<usize> {
     let digits = |from: usize| digits(&text[from..]);
     let mut at = usize::from(text.first() == Some(&b'-'));
     let whole = digits(at);

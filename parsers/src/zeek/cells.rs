@@ -28,6 +28,8 @@ impl Pass for Split<'_> {
         _: impl Fn(&[u8; 64]) -> u64,
         _: impl Fn(&Window, &Prints) -> u64,
         places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
+        _: impl Fn(&[u8; 64]) -> u64,
     ) -> Self::Output {
         let Self { cells, row, separator } = self;
         cells.count = 0;

@@ -101,6 +101,8 @@ impl Pass for Escaping<'_> {
         _: impl Fn(&[u8; 64]) -> u64,
         _: impl Fn(&Window, &Prints) -> u64,
         _: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
+        _: impl Fn(&[u8; 64]) -> u64,
     ) -> Self {
         let (blocks, rest) = self.bytes.as_chunks::<64>();
         let mut last = [b' '; 64];
@@ -245,6 +247,8 @@ impl Pass for Marks<'_> {
         _: impl Fn(&[u8; 64]) -> u64,
         _: impl Fn(&Window, &Prints) -> u64,
         _: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
+        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
+        _: impl Fn(&[u8; 64]) -> u64,
     ) -> Self::Output {
         let (blocks, rest) = self.0.as_chunks::<64>();
         let mut last = [b' '; 64];
