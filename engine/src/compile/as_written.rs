@@ -9,9 +9,12 @@ use super::grams::{Grams, counts};
 pub(crate) enum AsWritten {
     Few(FewLiterals<true>),
     Many(Grams<true>),
-    /// Those of three bytes, which grams cannot tell, and the others.
+    /// The short ones, if they are few, and the others: of those not every place of the text needs a look.
     Both(FewLiterals<true>, Grams<true>),
 }
+
+/// Literals of so many bytes are long: a look at every fourth place finds them.
+const LONG: usize = 7;
 
 /// Whether a byte stands for itself in JSON text: no quote, backslash, slash, control or non-ASCII character.
 fn stands_for_itself(byte: u8) -> bool {
@@ -40,12 +43,18 @@ impl AsWritten {
         if parts.len() <= FEW {
             return Some(Self::Few(few(&parts)));
         }
-        let (short, long): (Vec<_>, Vec<_>) = parts.iter().partition(|(part, _)| part.len() == 3);
-        match shortest(&long) {
-            Some(least) if short.is_empty() => Some(Self::Many(many(&long, least))),
-            Some(least) if short.len() <= FEW => Some(Self::Both(few(&short), many(&long, least))),
-            _ => None,
-        }
+        // Grams cannot tell those of three bytes.
+        [LONG, 4].into_iter().find_map(|border| {
+            let (short, long): (Vec<_>, Vec<_>) =
+                parts.iter().partition(|(part, _)| part.len() < border);
+            match shortest(&long) {
+                Some(least) if short.is_empty() => Some(Self::Many(many(&long, least))),
+                Some(least) if short.len() <= FEW => {
+                    Some(Self::Both(few(&short), many(&long, least)))
+                }
+                _ => None,
+            }
+        })
     }
 
     /// Reports the literals of which the part is in the text.

@@ -6,8 +6,8 @@ use super::literal_set::LiteralSet;
 use super::predicate::{Literal, Place, Predicates, Test};
 use super::program::Program;
 use super::trigger::{alternatives, necessary};
-use crate::Slot;
 use crate::fold::folds_to_ascii;
+use crate::{Kind, Slot};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -40,6 +40,8 @@ pub(crate) struct FieldTriggers {
     pub(crate) literals: LiteralSet,
     /// The same for long values as they are written, made when the first one comes.
     as_written: OnceLock<Option<AsWritten>>,
+    /// If a trigger holds only for some whole values.
+    pub(crate) wholes: Option<Wholes>,
     /// For each literal its triggers.
     pub(crate) by_literal: Box<[Box<[u32]>]>,
     pub(crate) triggers: Box<[Trigger]>,
@@ -49,6 +51,56 @@ pub(crate) struct FieldTriggers {
     pub(crate) if_missing: Box<[u32]>,
     pub(crate) if_null: Box<[u32]>,
     pub(crate) if_void: Box<[u32]>,
+}
+
+/// What all whole values of a set have in common, so that most others need no look-up.
+#[derive(Debug)]
+pub(crate) struct Wholes {
+    /// One bit for each length.
+    lengths: u64,
+    /// One bit for each byte that one may begin with, in whatever case.
+    firsts: [u64; 4],
+}
+
+impl Wholes {
+    /// From folded literals; `None` if one is no whole value, or too long.
+    fn new(literals: &[&Literal]) -> Option<Self> {
+        let mut wholes = Self { lengths: 0, firsts: [0; 4] };
+        for literal in literals {
+            let is_usable = literal.place == Place::Whole && literal.text.len() < 64;
+            if !is_usable {
+                return None;
+            }
+            wholes.lengths |= 1 << literal.text.len();
+            if let Some(first) = literal.text.first() {
+                for byte in [first.to_ascii_lowercase(), first.to_ascii_uppercase()] {
+                    wholes.firsts[usize::from(byte >> 6)] |= 1 << (byte & 63);
+                }
+            }
+        }
+        Some(wholes)
+    }
+
+    /// Whether a value, as it is written, is none of the set for sure.
+    #[inline]
+    pub(crate) fn exclude(&self, kind: Kind, written: &[u8]) -> bool {
+        let shows = match kind {
+            // Letters beyond ASCII may fold to shorter ones.
+            Kind::Text => written.is_ascii(),
+            // Whole numbers are compared as they are written.
+            Kind::Number => {
+                written.len() < 16
+                    && written.iter().all(u8::is_ascii_digit)
+                    && (written.len() == 1 || written.first() != Some(&b'0'))
+            }
+            _ => false,
+        };
+        let has = |byte: u8| self.firsts[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0;
+        let may_be = written.len() < 64
+            && self.lengths >> written.len() & 1 != 0
+            && written.first().is_none_or(|first| has(*first));
+        shows && !may_be
+    }
 }
 
 /// A literal and the rules (by index in the bucket) that it is for.
@@ -192,8 +244,10 @@ impl<'p> Building<'p> {
     }
 
     fn finish(self, field: Slot) -> FieldTriggers {
+        let wholes = self.always.is_empty().then(|| Wholes::new(&self.literals)).flatten();
         FieldTriggers {
             field,
+            wholes,
             literals: LiteralSet::new(self.literals.iter().copied()),
             as_written: OnceLock::new(),
             by_literal: self.by_literal.into_iter().map(Into::into).collect(),

@@ -62,6 +62,10 @@ pub(super) struct ClassAlias {
     /// It holds although the event has the native field of its name.
     pub(super) widens: bool,
     pub(super) sources: Vec<ClassSource>,
+    /// The slots of all sources that are wanted, if they are alternates and all fields.
+    pub(super) only_fields: Option<Box<[Slot]>>,
+    /// Which of them is the first source.
+    pub(super) strict: Option<usize>,
 }
 
 pub(super) enum ClassSource {
@@ -84,7 +88,7 @@ impl Class {
         let mut aliases: Vec<ClassAlias> = Vec::new();
         for alias in route.aliases.iter() {
             let Some(slot) = table.get(&alias.name) else { continue };
-            let sources = alias
+            let sources: Vec<ClassSource> = alias
                 .sources
                 .iter()
                 .map(|source| match source {
@@ -97,7 +101,17 @@ impl Class {
                 })
                 .collect();
             alias_of[slot.0 as usize] = aliases.len() as u16;
-            aliases.push(ClassAlias { pick: alias.pick, widens: alias.widens(), sources });
+            let field = |source: &ClassSource| match source {
+                ClassSource::Field(slot) => Some(*slot),
+                ClassSource::Computed { .. } => None,
+            };
+            let fields: Option<Vec<Option<Slot>>> = (alias.pick == Pick::Alternates)
+                .then(|| sources.iter().map(field).collect())
+                .flatten();
+            let strict = fields.as_ref().and_then(|fields| *fields.first()?).map(|_| 0);
+            let only_fields = fields.map(|fields| fields.into_iter().flatten().collect());
+            let (pick, widens) = (alias.pick, alias.widens());
+            aliases.push(ClassAlias { pick, widens, sources, only_fields, strict });
         }
         // Only digits look the same however they are kept.
         let event_id = route.event_id.as_deref().filter(|_| split);

@@ -25,6 +25,8 @@ use values::{Shape, Values, View};
 
 /// Tells places in the memory that are regular expressions from fields of buckets.
 const EXPRESSION: u64 = 1 << 63;
+/// Tells what one of several values pulls by its literals from what an only value pulls for good.
+const ONE_OF_SEVERAL: u64 = 1 << 62;
 
 /// Looking for so many literals takes less than running the regular expression that requires one of them.
 const FEW_REQUIRED: usize = 4;
@@ -295,14 +297,16 @@ impl State {
             }
             Shape::Many { start, end, .. } => {
                 // Different values may satisfy different parts, so nothing is decided for one value alone.
-                self.next_round(triggers.triggers.len());
                 for value in start..end {
-                    self.pull_literals(view, triggers, value);
+                    let result = self.one_of_several(view, at, triggers, value);
+                    for index in 0..self.results[result as usize].len() {
+                        let rule = self.results[result as usize][index];
+                        self.nominate(at.0, rule, bucket);
+                    }
                 }
-                self.pulled.extend_from_slice(&triggers.always);
-                for index in 0..self.pulled.len() {
-                    let trigger = &triggers.triggers[self.pulled[index] as usize];
-                    self.nominate(at.0, trigger.rule, bucket);
+                for trigger in &triggers.always {
+                    let rule = triggers.triggers[*trigger as usize].rule;
+                    self.nominate(at.0, rule, bucket);
                 }
                 // What holds without a value may hold beside values too (`null` and `exists` look at the first source).
                 &triggers.if_missing
@@ -346,6 +350,40 @@ impl State {
         });
     }
 
+    /// The list of rules of which one of several values has a literal, as an index into `results`.
+    fn one_of_several(
+        &mut self,
+        view: View<'_>,
+        at: (u32, u32),
+        triggers: &FieldTriggers,
+        value: u32,
+    ) -> u32 {
+        self.stats.values += 1;
+        let key = self.values.key(view, value);
+        let remember = key.len() <= memo::LONGEST;
+        let (mut hash, mut place) = (0, 0);
+        if remember {
+            place = ONE_OF_SEVERAL | place_of(view, at, self.values.kind(value));
+            hash = self.hash(place, key);
+            if let Some(result) = self.memo.get(hash, place, key) {
+                self.stats.remembered += 1;
+                return result;
+            }
+        }
+        self.next_round(triggers.triggers.len());
+        self.pull_literals(view, triggers, value);
+        let mut pulled = std::mem::take(&mut self.pulled);
+        for trigger in &mut pulled {
+            *trigger = triggers.triggers[*trigger as usize].rule;
+        }
+        let result = self.intern(&pulled);
+        self.pulled = pulled;
+        if remember {
+            self.memo.put(hash, place, self.values.key(view, value), result);
+        }
+        result
+    }
+
     /// The list of rules that the field's only value pulls, as an index into `results`.
     fn verdict(
         &mut self,
@@ -358,12 +396,13 @@ impl State {
         self.stats.values += 1;
         let key = self.values.key(view, value);
         let kind = self.values.kind(value);
+        if triggers.wholes.as_ref().is_some_and(|wholes| wholes.exclude(kind, key)) {
+            return 0;
+        }
         let remember = key.len() <= memo::LONGEST;
         let (mut hash, mut place) = (0, 0);
         if remember {
-            place = u64::from(view.class.numbers[at.0 as usize]) << 32
-                | u64::from(at.1) << 8
-                | kind as u64;
+            place = place_of(view, at, kind);
             hash = self.hash(place, key);
             if let Some(result) = self.memo.get(hash, place, key) {
                 self.stats.remembered += 1;
@@ -592,6 +631,12 @@ impl State {
             Test::Null | Test::Exists(_) => false,
         }
     }
+}
+
+/// Where in the memory the verdicts on values of a kind are, of a field of a bucket.
+#[inline]
+fn place_of(view: View<'_>, at: (u32, u32), kind: Kind) -> u64 {
+    u64::from(view.class.numbers[at.0 as usize]) << 32 | u64::from(at.1) << 8 | kind as u64
 }
 
 /// Whether a number with an exponent may occur: the only spelling whose digits differ from those of the canonical text.

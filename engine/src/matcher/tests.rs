@@ -144,3 +144,47 @@ fn events_of_routes_that_are_not_interned_are_matched_each_by_its_own_log_source
         assert_eq!(hits.len(), matches, "{} {event_id}", route.name);
     }
 }
+
+#[test]
+fn values_that_look_like_none_of_the_wanted_ones_may_be_one() {
+    let rule = "  sel:\n    n:\n      - '80'\n      - 'kg'\n      - '0'\n      - '1000'";
+    for (value, matches) in [
+        (number("80"), true),
+        (number("81"), false),
+        (number("080"), true),
+        (number("80.0"), true),
+        (number("8e1"), true),
+        (number("1e3"), true),
+        (number("1000.00"), true),
+        (number("-0"), true),
+        (number("0"), true),
+        (number("7"), false),
+        (number("9000"), false),
+        (Value::text("KG"), true),
+        // Its first letter is the sign for kelvin.
+        (Value::text("\u{212a}g"), true),
+        (Value::text("kgs"), false),
+        (Value::text(""), false),
+        (Value::text("080"), false),
+        (Value::text("x".repeat(200)), false),
+    ] {
+        let found = both(rule, None, "{}", &[("n", value.clone())]);
+        assert_eq!(found.0, found.1, "{value:?}");
+        assert_eq!(found.0, matches, "{value:?}");
+    }
+}
+
+#[test]
+fn each_of_several_values_is_remembered_by_its_literals() {
+    let rule = "  sel:\n    n|contains|all:\n      - 'first'\n      - 'other'";
+    let text = |text: &str| Value::text(text);
+    for (values, matches) in [
+        (vec![text("a first"), text("the other")], true),
+        (vec![text("a first other"), text("x")], true),
+        (vec![text("a first"), text("x")], false),
+        (vec![Value::Null, text("a first")], false),
+    ] {
+        let found = both(rule, None, "{}", &[("n", Value::Array(values.clone()))]);
+        assert_eq!(found, (matches, matches), "{values:?}");
+    }
+}

@@ -111,6 +111,18 @@ impl Values {
             return self.native(view.fields, field);
         }
         let Some(alias) = alias else { return Shape::Missing };
+        if let Some(slots) = &alias.only_fields {
+            // Nearly always only the first of the fields is there, or none.
+            let mut present =
+                slots.iter().zip(0..).filter(|(slot, _)| view.fields.is_present(**slot));
+            match (present.next(), present.next()) {
+                (None, _) => return Shape::Missing,
+                (Some((slot, number)), None) if Some(number) == alias.strict => {
+                    return self.native(view.fields, *slot);
+                }
+                _ => {}
+            }
+        }
         let start = self.values.len() as u32;
         let mut strict: Option<(bool, bool)> = None;
         let mut last = Shape::Missing;
@@ -157,6 +169,19 @@ impl Values {
 
     fn native(&mut self, fields: &Fields, slot: Slot) -> Shape {
         let start = self.values.len() as u32;
+        if let Some(only) = fields.first(slot)
+            && fields.next(only).is_none()
+            && !matches!(only.kind, Kind::Null | Kind::Object | Kind::Empty)
+        {
+            let place = match only.store {
+                Store::Record => Place::Record,
+                Store::Scratch => Place::Scratch,
+            };
+            let (kind, text, folded) = (only.kind, NOT_MADE, NOT_MADE);
+            let value = Value { kind, place, start: only.start, end: only.end, text, folded };
+            self.values.push(value);
+            return Shape::One(start);
+        }
         let (mut nulls, mut voids) = (false, false);
         for span in fields.values(slot) {
             match span.kind {

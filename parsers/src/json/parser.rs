@@ -388,7 +388,7 @@ mod tests {
         let members = prop::collection::vec(prop::sample::select(MEMBERS), 0..7);
         (members, 0usize..400, any::<bool>()).prop_map(|(members, cut, cuts)| {
             let mut text = format!("{{{}}}", members.join(","));
-            if cuts && cut < text.len() {
+            if cuts && text.is_char_boundary(cut) {
                 text.truncate(cut);
             }
             text
