@@ -52,6 +52,8 @@ pub(super) struct Trails {
     routes: Vec<Arc<Route>>,
     /// How much better it has been to look for a trail than not to. Below zero nobody looks for a while.
     luck: i32,
+    /// The last record was looked for in vain: only then is it worth to be learnt.
+    missed: bool,
     /// So many new trails may still come without counting as bad luck.
     new: u32,
 }
@@ -85,6 +87,7 @@ impl Default for Trails {
             texts: vec![0; LOOK],
             routes: Vec::new(),
             luck: MOST_LUCK,
+            missed: false,
             new: MOST_TRAILS,
         }
     }
@@ -105,6 +108,7 @@ impl Trails {
         match passed {
             Some(_) => self.luck = (self.luck + 1).min(MOST_LUCK),
             None => {
+                self.missed = true;
                 self.luck -= MISS;
                 if self.rests() {
                     self.luck = -REST;
@@ -134,7 +138,11 @@ impl Trails {
         counts: impl Fn(Slot) -> bool,
         route: &Arc<Route>,
     ) {
-        if self.rests() || record.len() > LONGEST || !framing::is_ordinary(record) {
+        if !std::mem::take(&mut self.missed)
+            || self.rests()
+            || record.len() > LONGEST
+            || !framing::is_ordinary(record)
+        {
             return;
         }
         // Where the first and the last value of each slot begin.
