@@ -97,7 +97,8 @@ const SILENCE: Duration = Duration::from_secs(3);
 /// While there is much to send, the group is heard so often.
 const UNHEARD: Duration = Duration::from_secs(2);
 
-/// So many records are taken before the first of them is worked on, and the clock is looked at once for them.
+/// So many records are taken before the first of them is worked on, and the clock is looked at once for them. One at a time, what the library does for
+/// each and what a stage does drive each other out of the processor's caches: that cost 5 % more.
 const TOGETHER: usize = 32;
 
 /// So much of a record is brought into the caches while the one before it is worked on.
