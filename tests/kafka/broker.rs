@@ -41,7 +41,14 @@ impl Broker {
 
     /// Three nodes with replication 3, of the test's own.
     pub(crate) fn start_three() -> Option<Self> {
-        Self::launch(&["--nodes", "3", "--heap", "384m"]).inspect(honesty::demand)
+        Self::start_three_with(&[])
+    }
+
+    /// The same with properties, each `key=value`.
+    pub(crate) fn start_three_with(properties: &[&str]) -> Option<Self> {
+        let options: Vec<&str> = properties.iter().flat_map(|one| ["--set", one]).collect();
+        Self::launch(&[&["--nodes", "3", "--heap", "384m"], &options[..]].concat())
+            .inspect(honesty::demand)
     }
 
     /// One node that lets users in by password and do only what they are allowed to: see `tests/kafka/broker help`.

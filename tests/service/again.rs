@@ -1,4 +1,4 @@
-//! Without transactions: hits that are sent again are counted once.
+//! Without transactions: hits that are sent again are counted once, and nothing is known to windows of which nobody was told.
 
 use super::events::{self, Random};
 use super::outline::{Outlines, difference, hunted, outlines};
@@ -133,5 +133,64 @@ fn hits_that_are_sent_again_are_counted_once() {
         found.keys().filter(again).partition(|outline| outline.contains("\"correlation\":{"));
     // Events were matched again, and told again; windows were not.
     assert!(singles.len() > 10 && alerts.is_empty(), "{} and {}", singles.len(), alerts.len());
+    application.remove();
+}
+
+#[test]
+fn windows_do_not_know_what_nobody_was_told() {
+    let Some(broker) = honest_broker() else { return };
+    let application = Application::new(broker, "told", &[("raw", 1)]);
+    let folder = application.folder.clone();
+    let rules = "title: Fail\nname: fail\nstatus: test\nlogsource: {product: app}\ndetection:\n  s: {kind: fail}\n  condition: s\n---\n\
+        title: Many\nstatus: test\ncorrelation:\n  type: event_count\n  rules: fail\n  group-by: [user]\n  timespan: 1m\n  condition: {gte: 3}\n";
+    std::fs::write(folder.join("rules.yml"), rules).expect("a file");
+    let raw = application.topic("raw");
+    let more = format!(
+        "kafka: {{bootstrap_servers: ['{{BOOTSTRAP}}'], properties: {{session.timeout.ms: 6000}}}}\n\
+         sources: [{{topics: [{raw}], log_sources: [product=app]}}]\nrules: {{paths: [{}]}}\n\
+         correlation: {{emit: early, idle_timeout: 0s, partitions: 4}}\ndelivery: at_least_once\n",
+        folder.join("rules.yml").display()
+    );
+    let event = |second: usize| {
+        let time = format!("2025-06-01T00:00:{second:02}Z");
+        format!("{{\"@timestamp\":\"{time}\",\"kind\":\"fail\",\"user\":\"u\"}}")
+    };
+    let produce = |range: std::ops::Range<usize>| {
+        broker.produce(&raw, range.map(|second| Record::new(event(second)).partition(0)));
+    };
+    let mut process = Running::start(&application.config(broker, "one", &more));
+    process.wait_until_assigned();
+    // Windows know of two hits.
+    let state = application.topic("state");
+    let groups = || {
+        let records = broker.consume_committed(&state);
+        records
+            .iter()
+            .filter(|record| record.key.as_ref().is_some_and(|key| key[0] == b'e'))
+            .count()
+    };
+    produce(0..2);
+    let patience = Instant::now() + PATIENCE;
+    while groups() == 0 {
+        assert!(Instant::now() < patience, "windows do not begin");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+
+    // The topic of the detections takes nothing for a while, all others do.
+    let topic = application.topic("detections");
+    let set = |change: &str, what: &str| {
+        let of = ["--entity-type", "topics", "--entity-name", &topic];
+        broker.tool("configs", &[&["--alter"], &of[..], &[change, what]].concat());
+    };
+    set("--add-config", "max.message.bytes=10");
+    produce(2..3);
+    std::thread::sleep(Duration::from_secs(4));
+    assert!(broker.consume_committed(&topic).is_empty(), "it takes records all the same");
+    process.kill();
+    set("--delete-config", "max.message.bytes");
+    process.restart();
+    let alerts = broker.await_committed(&topic, 1, PATIENCE);
+    process.stop();
+    assert!(alerts[0].text().contains("\"Many\""), "{}", alerts[0].text());
     application.remove();
 }

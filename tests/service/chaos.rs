@@ -70,7 +70,8 @@ fn trials(short: &Trial) -> Vec<Trial> {
                 (Action::Kill, 12),
                 (Action::Pause, 6),
                 (Action::Change, 3),
-                (Action::Broker, 1),
+                // Of several it is the leader of a partition with state: all partitions of it are busy.
+                (Action::Broker, if short.brokers > 1 { 4 } else { 1 }),
                 (Action::Partitions, 1),
             ],
             consumer_protocol: seed % 2 == 1,
@@ -249,7 +250,9 @@ impl Chaos<'_> {
                 let state = self.application.topic("state");
                 let node = self.broker.leader(&state, self.random.below(4) as i32);
                 self.broker.kill(node);
-                self.wait(Duration::from_secs(2));
+                // For a moment, or where no other one leads for longer than what is on its way is waited for (`transaction.timeout`).
+                let is_long = self.trial.brokers == 1 && self.trial.seed % 4 < 2;
+                self.wait(Duration::from_secs(if is_long { 13 } else { 2 }));
                 self.broker.restart(node);
             }
             Action::Partitions => {
@@ -315,10 +318,10 @@ fn run(trial: &Trial) {
         "group.consumer.min.heartbeat.interval.ms=1000",
         "group.consumer.heartbeat.interval.ms=1000",
     ];
-    let broker = match (trial.brokers, trial.consumer_protocol) {
-        (1, false) => Broker::start(),
-        (1, true) => Broker::start_with(&consumer),
-        _ => Broker::start_three(),
+    let consumer = if trial.consumer_protocol { &consumer[..] } else { &[] };
+    let broker = match trial.brokers {
+        1 => Broker::start_with(consumer),
+        _ => Broker::start_three_with(consumer),
     };
     let Some(broker) = broker else { return };
     let application = Application::new(&broker, "chaos", &[("raw", RAW.0)]);
@@ -329,6 +332,11 @@ fn run(trial: &Trial) {
     if let Err(panic) = result {
         for topic in ["raw", "detections", "sightings", "state"] {
             keep(&folder.join(format!("{topic}.records")), &broker, &application.topic(topic));
+        }
+        let groups = ["--describe", "--all-groups", "--members", "--verbose"];
+        for (name, args) in [("members", &groups[..]), ("offsets", &groups[..2])] {
+            let text = broker.tool("consumer-groups", args);
+            std::fs::write(folder.join(name), text).expect("a file");
         }
         say(&format!("{trial:?}: logs and what topics hold are in {}", folder.display()));
         std::panic::resume_unwind(panic);
