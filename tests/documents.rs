@@ -17,7 +17,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("cargo bench -p sigmund-bench", "builds for minutes; tests/stages.rs runs the stages"),
     ("cargo run --release -p sigmund-bench", "builds for minutes; tests/stages.rs runs the stages"),
     ("bench/compare --install", "installs another engine for half an hour"),
-    ("SIGMUND_CHAOS=1+10 cargo test", "half an hour or more; its short form runs with all tests"),
+    ("SIGMUND_CHAOS=", "minutes for each seed; the short forms run with all tests"),
     ("just fuzz", "runs for minutes, with a tool that must be installed"),
     ("cargo fuzz", "runs for minutes, with a tool that must be installed"),
     ("python3 fuzz/seeds.py", "writes into the repository"),

@@ -44,7 +44,7 @@ fn next_of(mut value: &[u8]) -> Option<u64> {
         value = rest;
         Some(bytes.iter().rev().fold(0, |all, byte| all << 7 | u64::from(byte & 0x7f)))
     };
-    (number()?, number()?);
+    let (_version, _partitions) = (number()?, number()?);
     number()
 }
 

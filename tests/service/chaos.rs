@@ -175,7 +175,12 @@ impl Chaos<'_> {
     fn wait_until(&mut self, what: &str, is_so: &dyn Fn(&Self) -> bool) {
         let mut waiting = Waiting::new(PATIENCE);
         while !is_so(self) {
-            assert!(!waiting.is_over(), "not within {PATIENCE:?}: {what}");
+            if waiting.is_over() {
+                let args = ["--describe", "--all-groups", "--members", "--verbose"];
+                let members = self.broker.tool("consumer-groups", &args);
+                std::fs::write(self.application.folder.join("members"), members).expect("a file");
+                panic!("not within {PATIENCE:?}: {what}");
+            }
             self.wait(Duration::from_millis(100));
         }
     }
@@ -333,11 +338,6 @@ fn run(trial: &Trial) {
         for topic in ["raw", "detections", "sightings", "state"] {
             keep(&folder.join(format!("{topic}.records")), &broker, &application.topic(topic));
         }
-        let groups = ["--describe", "--all-groups", "--members", "--verbose"];
-        for (name, args) in [("members", &groups[..]), ("offsets", &groups[..2])] {
-            let text = broker.tool("consumer-groups", args);
-            std::fs::write(folder.join(name), text).expect("a file");
-        }
         say(&format!("{trial:?}: logs and what topics hold are in {}", folder.display()));
         std::panic::resume_unwind(panic);
     }
@@ -384,14 +384,14 @@ fn attempt(trial: &Trial, broker: &Broker, application: &Application) {
     // Lateness is small, so that windows close as they go, or large, so that much waits.
     let lateness = ["15s", "3m"][random.below(2)];
     let raw = application.topic("raw");
+    // A member that was not heard of for so long loses its partitions; so does with KIP-848 one that gives none back so long, because it did not hear
+    // that it is to: then its coordinator died.
     let (protocol, session) = match trial.consumer_protocol {
-        true => ("consumer", String::new()),
-        false => {
-            ("classic", format!("\n  properties: {{session.timeout.ms: {}}}", SESSION.as_millis()))
-        }
+        true => ("consumer", "max.poll.interval.ms: 30000".to_owned()),
+        false => ("classic", format!("session.timeout.ms: {}", SESSION.as_millis())),
     };
     let more = format!(
-        "kafka:\n  bootstrap_servers: [{}]\n  group_protocol: {protocol}{session}\n\
+        "kafka:\n  bootstrap_servers: [{}]\n  group_protocol: {protocol}\n  properties: {{{session}}}\n\
          sources: [{{topics: [{raw}], log_sources: [product=app]}}]\n\
          rules: {{paths: [{}]}}\n\
          correlation: {{emit: {}, max_lateness: {lateness}, idle_timeout: 0s, partitions: 4, rules_patience: 10s}}\n\
