@@ -384,10 +384,10 @@ fn attempt(trial: &Trial, broker: &Broker, application: &Application) {
     // Lateness is small, so that windows close as they go, or large, so that much waits.
     let lateness = ["15s", "3m"][random.below(2)];
     let raw = application.topic("raw");
-    // A member that was not heard of for so long loses its partitions; so does with KIP-848 one that gives none back so long, because it did not hear
-    // that it is to: then its coordinator died.
+    // Who is silent for so long loses its partitions. With KIP-848 the brokers decide that, and the other time is for those that do not give partitions
+    // back: who lived through the death of the group's coordinator may not know that it is to.
     let (protocol, session) = match trial.consumer_protocol {
-        true => ("consumer", "max.poll.interval.ms: 30000".to_owned()),
+        true => ("consumer", "max.poll.interval.ms: 45000".to_owned()),
         false => ("classic", format!("session.timeout.ms: {}", SESSION.as_millis())),
     };
     let more = format!(
