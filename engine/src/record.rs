@@ -29,6 +29,8 @@ pub struct Record {
     pub has_unicode_escapes: bool,
     /// Whether the record's bytes are known to be ASCII; parsers that know better say `true`.
     pub is_ascii: bool,
+    /// Whether the record is known to be a JSON object of ASCII characters without backslashes or blanks between its parts.
+    pub is_compact: bool,
     /// Set by the parser if it was asked for, or had to read it anyway.
     pub time: Option<EventTime>,
     /// Whether the parser should read the time: off on the hot path, where only detections need it.
@@ -55,6 +57,7 @@ impl Record {
             body: Body::Text,
             has_unicode_escapes: true,
             is_ascii: false,
+            is_compact: false,
             time: None,
             wants_time,
         }
@@ -67,6 +70,7 @@ impl Record {
         self.body = Body::Text;
         self.has_unicode_escapes = true;
         self.is_ascii = false;
+        self.is_compact = false;
         self.time = None;
     }
 

@@ -175,6 +175,7 @@ mod x86 {
         _mm512_maskz_compress_epi8, _mm512_movepi8_mask, _mm512_permutexvar_epi8, _mm512_set1_epi8,
         _mm512_set1_epi32, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_test_epi8_mask,
     };
+    use std::sync::atomic::{AtomicU8, Ordering};
 
     /// The size of a line of the processor's caches.
     const LINE: usize = 64;
@@ -338,21 +339,44 @@ mod x86 {
         )
     }
 
+    /// What the processor has, found out once: records are short, and asking for each feature takes as long as some of the work.
+    static FOUND: AtomicU8 = AtomicU8::new(0);
+    const ASKED: u8 = 1;
+    const AVX2: u8 = 2;
+    const AVX512: u8 = 4;
+
+    #[inline]
+    fn found() -> u8 {
+        match FOUND.load(Ordering::Relaxed) {
+            0 => ask(),
+            found => found,
+        }
+    }
+
+    #[cold]
+    fn ask() -> u8 {
+        let avx2 = has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt");
+        let avx512 = has!("avx512bw")
+            && has!("avx512f")
+            && has!("avx512vbmi")
+            && has!("avx512vbmi2")
+            && avx2;
+        let found = ASKED | if avx2 { AVX2 } else { 0 } | if avx512 { AVX512 } else { 0 };
+        FOUND.store(found, Ordering::Relaxed);
+        found
+    }
+
     /// Whether the processor has what [`run_with_avx2`] is compiled for.
     #[inline]
     pub(super) fn has_avx2() -> bool {
-        has!("avx2") && has!("bmi1") && has!("bmi2") && has!("lzcnt") && has!("popcnt")
+        found() & AVX2 != 0
     }
 
     /// Whether the processor has what [`run_with_avx512`] is compiled for. The first ones with AVX-512 lower their clock for it; those that also
     /// have its byte permutations do not.
     #[inline]
     pub(super) fn has_avx512() -> bool {
-        has!("avx512bw")
-            && has!("avx512f")
-            && has!("avx512vbmi")
-            && has!("avx512vbmi2")
-            && has_avx2()
+        found() & AVX512 != 0
     }
 
     /// Only where [`has_avx2`] says so.

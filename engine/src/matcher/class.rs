@@ -64,8 +64,8 @@ pub(super) struct ClassAlias {
     pub(super) sources: Vec<ClassSource>,
     /// The slots of all sources that are wanted, if they are alternates and all fields.
     pub(super) only_fields: Option<Box<[Slot]>>,
-    /// Which of them is the first source.
-    pub(super) strict: Option<usize>,
+    /// Whether the first of them is the first source.
+    pub(super) first_is_strict: bool,
 }
 
 pub(super) enum ClassSource {
@@ -108,10 +108,11 @@ impl Class {
             let fields: Option<Vec<Option<Slot>>> = (alias.pick == Pick::Alternates)
                 .then(|| sources.iter().map(field).collect())
                 .flatten();
-            let strict = fields.as_ref().and_then(|fields| *fields.first()?).map(|_| 0);
+            let first_is_strict =
+                fields.as_ref().is_some_and(|fields| matches!(&**fields, [Some(_), ..]));
             let only_fields = fields.map(|fields| fields.into_iter().flatten().collect());
             let (pick, widens) = (alias.pick, alias.widens());
-            aliases.push(ClassAlias { pick, widens, sources, only_fields, strict });
+            aliases.push(ClassAlias { pick, widens, sources, only_fields, first_is_strict });
         }
         // Only digits look the same however they are kept.
         let event_id = route.event_id.as_deref().filter(|_| split);

@@ -113,14 +113,13 @@ impl Values {
         let Some(alias) = alias else { return Shape::Missing };
         if let Some(slots) = &alias.only_fields {
             // Nearly always only the first of the fields is there, or none.
-            let mut present =
-                slots.iter().zip(0..).filter(|(slot, _)| view.fields.is_present(**slot));
-            match (present.next(), present.next()) {
-                (None, _) => return Shape::Missing,
-                (Some((slot, number)), None) if Some(number) == alias.strict => {
-                    return self.native(view.fields, *slot);
+            let is_present = |slot: &Slot| view.fields.is_present(*slot);
+            match slots.iter().position(is_present) {
+                None => return Shape::Missing,
+                Some(0) if alias.first_is_strict && !slots[1..].iter().any(is_present) => {
+                    return self.native(view.fields, slots[0]);
                 }
-                _ => {}
+                Some(_) => {}
             }
         }
         let start = self.values.len() as u32;

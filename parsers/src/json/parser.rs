@@ -205,6 +205,7 @@ impl Parser for JsonParser {
         record.body = Body::Json;
         record.has_unicode_escapes = passed.has_unicode_escapes;
         record.is_ascii = passed.is_ascii;
+        record.is_compact = passed.is_compact;
         Some(Line { record: passed.len, whole: passed.line })
     }
 
@@ -403,6 +404,9 @@ mod tests {
         let outcome = match parser.parse_line(block.as_bytes(), record) {
             Some(line) => {
                 assert_eq!((line.record, line.whole), (text.len(), text.len() + 1), "{text}");
+                let outside = text.split('"').step_by(2).collect::<String>();
+                let is_compact = text.is_ascii() && !text.contains('\\') && !outside.contains(' ');
+                assert_eq!(record.is_compact, is_compact, "{text}");
                 Outcome::Event
             }
             None => {

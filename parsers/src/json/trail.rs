@@ -40,6 +40,8 @@ struct Node {
     other: u32,
     /// The route of the records that end after this member.
     route: u32,
+    /// There are no blanks around any key so far.
+    is_compact: bool,
 }
 
 /// The trails of one stream.
@@ -66,11 +68,21 @@ pub(super) struct Passed {
     pub(super) line: usize,
     pub(super) is_ascii: bool,
     pub(super) has_unicode_escapes: bool,
+    /// It has no blanks between its parts, no backslashes, and is ASCII.
+    pub(super) is_compact: bool,
     route: u32,
 }
 
-const ROOT: Node =
-    Node { text: 0, len: 0, known: None, slot: NONE, next: NONE, other: NONE, route: NONE };
+const ROOT: Node = Node {
+    text: 0,
+    len: 0,
+    known: None,
+    slot: NONE,
+    next: NONE,
+    other: NONE,
+    route: NONE,
+    is_compact: true,
+};
 
 /// One record that is found is worth so much less than one that is not costs.
 const MISS: i32 = 2;
@@ -193,10 +205,13 @@ impl Trails {
             if text.len() > LOOK || !text.iter().all(is_plain) {
                 return;
             }
+            let around = &record[from..member.start];
+            let is_compact = matches!(around, [b'{' | b',', b'"', .., b'"', b':']);
             let known = counts.then_some((member.kind, (member.end - member.start) as u8));
             let Some(next) = self.next(node, text, known, slot.map_or(NONE, |slot| slot.0)) else {
                 return;
             };
+            self.nodes[next].is_compact = is_compact && self.nodes[node].is_compact;
             node = next;
             from = member.end;
         }
@@ -369,6 +384,7 @@ impl Pass for Walk<'_> {
         let Self { trails, block, fields } = self;
         let Trails { nodes, texts, .. } = trails;
         let mut beyond = 0;
+        let mut has_escapes = false;
         let mut has_unicode_escapes = false;
         let mut before = 0;
         let mut at = 0;
@@ -408,18 +424,24 @@ impl Pass for Walk<'_> {
                         let mut its = Kind::Text;
                         loop {
                             let text = ahead(block, at)?;
-                            let stops = equal(text, b'"') | equal(text, b'\\') | equal(text, b'\n');
-                            let upto = stops ^ stops.wrapping_sub(1);
-                            beyond |= beyond_ascii(text) & upto;
-                            if stops == 0 {
-                                at += LOOK;
+                            // Where the text ends is waited for; that nothing odd comes before is not.
+                            let quotes = equal(text, b'"');
+                            let upto = quotes ^ quotes.wrapping_sub(1);
+                            let odd = (equal(text, b'\\') | equal(text, b'\n')) & upto;
+                            if odd == 0 {
+                                beyond |= beyond_ascii(text) & upto;
+                                at += quotes.trailing_zeros() as usize;
+                                if quotes != 0 {
+                                    break;
+                                }
                                 continue;
                             }
-                            at += stops.trailing_zeros() as usize;
+                            beyond |= beyond_ascii(text) & (odd ^ odd.wrapping_sub(1));
+                            at += odd.trailing_zeros() as usize;
                             match block.get(at..at + 2)? {
-                                [b'"', _] => break,
                                 [b'\\', escaped @ b' '..=b'~'] => {
                                     its = Kind::JsonText;
+                                    has_escapes = true;
                                     has_unicode_escapes |= *escaped == b'u';
                                     at += 2;
                                 }
@@ -488,7 +510,8 @@ impl Pass for Walk<'_> {
                 let is_known = node.route != NONE;
                 let (len, line) = (at + 1, at + 1 + after);
                 let (is_ascii, route) = (beyond == 0, node.route);
-                let passed = Passed { len, line, is_ascii, has_unicode_escapes, route };
+                let is_compact = node.is_compact && is_ascii && !has_escapes;
+                let passed = Passed { len, line, is_ascii, has_unicode_escapes, is_compact, route };
                 return is_known.then_some(passed);
             }
         }

@@ -130,6 +130,12 @@ fn has_controls(block: &[u8; 64]) -> bool {
     block.iter().fold(false, |any, byte| any | (*byte < 0x20))
 }
 
+/// Whether any byte is a control character.
+pub(super) fn has_control(bytes: &[u8]) -> bool {
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    blocks.iter().any(has_controls) || rest.iter().any(|byte| *byte < 0x20)
+}
+
 fn unicode_escape(code: u8, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.extend_from_slice(b"\\u00");

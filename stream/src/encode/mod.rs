@@ -291,6 +291,11 @@ impl<'a> Hit<'a> {
 
     /// The record as it came, as JSON.
     fn record_json(&self) -> &[u8] {
+        let raw = self.event().raw();
+        if self.event().record().is_some_and(|record| record.is_compact) && !json::has_control(raw)
+        {
+            return raw;
+        }
         self.view.json.get_or_init(|| {
             let mut out = Vec::new();
             json::record(self.event().raw(), &mut out);
