@@ -326,6 +326,23 @@ impl Fields {
         true
     }
 
+    /// Gives a slot its value, a span of the record, if it has none yet; otherwise adds one.
+    #[inline(always)]
+    pub fn set_first(&mut self, slot: Slot, kind: Kind, (start, end): (usize, usize)) {
+        let generation = self.generation;
+        match self.slots.get_mut(slot.0 as usize) {
+            Some(state) if state.generation != generation => {
+                let index = self.values.len() as u32;
+                let (first, last) = (index, index);
+                *state = SlotState { generation, first, last, rank: OWN_WAY, filled: OWN_WAY };
+                self.order.push(slot);
+                let (start, end) = (start as u32, end as u32);
+                self.values.push(ValueSpan { kind, store: Store::Record, start, end, next: NONE });
+            }
+            _ => self.push(slot, kind, Store::Record, start, end),
+        }
+    }
+
     /// Claims a slot for a way that ends here and pushes its value, if no better one was there.
     #[inline(always)]
     pub fn fill(&mut self, slot: Slot, (rank, mask): (u32, u32), kind: Kind, span: (usize, usize)) {

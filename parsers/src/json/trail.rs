@@ -19,8 +19,6 @@ const MOST_NODES: usize = 8192;
 const MOST_NEXT: usize = 64;
 /// For longer records an index of all quotes takes less time.
 const LONGEST: usize = 4096;
-/// Ranks of ways that nothing comes before: see [`Fields::claim`].
-const WAY: (u32, u32) = (sigmund_engine::OWN_WAY, u32::MAX);
 
 const NONE: u32 = u32::MAX;
 
@@ -394,22 +392,23 @@ impl Pass for Walk<'_> {
             let first = nodes.get(before as usize)?.next;
             let mut number = first;
             let mut last = NONE;
-            let node = loop {
+            let other = loop {
                 let node = nodes.get(number as usize)?;
                 let written = ahead(texts, node.text as usize)?;
                 if differ(here, written) << (LOOK as u32 - u32::from(node.len)) == 0 {
-                    break *node;
+                    break node.other;
                 }
                 last = number;
                 number = node.other;
             };
             if last != NONE {
                 // It is likely to come again.
-                nodes.get_mut(last as usize)?.other = node.other;
+                nodes.get_mut(last as usize)?.other = other;
                 nodes.get_mut(number as usize)?.other = first;
                 nodes.get_mut(before as usize)?.next = number;
             }
             before = number;
+            let node = nodes.get(number as usize)?;
             at += usize::from(node.len);
             // Its value.
             let (kind, start, end);
@@ -483,14 +482,9 @@ impl Pass for Walk<'_> {
                     b'[' => {
                         // Its slot is filled here.
                         (kind, start, end) = (Kind::Object, at, at);
-                        let mut filled = node.slot == NONE;
-                        at = list(block, at, &mut |kind, (start, end)| {
-                            let slot = Slot(node.slot);
-                            if !filled {
-                                fields.fill(slot, WAY, kind, (start, end));
-                                filled = true;
-                            } else if node.slot != NONE {
-                                fields.push(slot, kind, Store::Record, start, end);
+                        at = list(block, at, &mut |kind, span| {
+                            if node.slot != NONE {
+                                fields.set_first(Slot(node.slot), kind, span);
                             }
                         })?;
                     }
@@ -498,7 +492,7 @@ impl Pass for Walk<'_> {
                 }
             }
             if node.slot != NONE && kind != Kind::Object {
-                fields.fill(Slot(node.slot), WAY, kind, (start, end));
+                fields.set_first(Slot(node.slot), kind, (start, end));
             }
             // What comes after a value that is no text ends it only if it is what a trail says, or this.
             if *block.get(at)? == b'}' {

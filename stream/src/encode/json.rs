@@ -31,10 +31,35 @@ fn plain_length<const N: usize>(bytes: &[u8], others: [u8; N]) -> usize {
 /// Longer strings are looked at 64 bytes at a time.
 const LONG_STRING: usize = 64;
 
+/// Whether nothing in a short text needs an escape: each byte is looked at by itself where there are few, eight at once otherwise.
+#[inline]
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    const ODD: [u8; 4] = [b'"', b'\\', 0x7f, 0xc2];
+    let Some(last) = bytes.last_chunk::<8>() else {
+        return bytes.iter().all(|byte| *byte >= 0x20 && !ODD.contains(byte));
+    };
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().chain([last]).all(|word| {
+        let word = u64::from_le_bytes(*word);
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+        let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        ODD.iter().fold(controls, |odd, byte| odd | zeros(word ^ (ONES * u64::from(*byte)))) == 0
+    })
+}
+
 /// Appends a JSON string.
 pub fn string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
     let bytes = text.as_bytes();
+    if bytes.len() < LONG_STRING && is_plain(bytes) {
+        out.reserve(bytes.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
+    out.push(b'"');
     let mut escaping = Escaping { bytes, from: 0, out };
     if bytes.len() < LONG_STRING {
         let mut at = 0;
@@ -437,6 +462,19 @@ mod tests {
         let mut out = Vec::new();
         record(bytes, &mut out);
         String::from_utf8(out).expect("text")
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_is_written_as_its_characters_are(text in "[ -~é\u{7f}\u{80}\u{9f}\u{a0}\n\u{0}\"\\\\]{0,90}") {
+            let inner = |text: &str| {
+                let mut out = Vec::new();
+                super::string(text, &mut out);
+                String::from_utf8(out[1..out.len() - 1].to_vec()).expect("text")
+            };
+            let one_by_one: String = text.chars().map(|one| inner(&one.to_string())).collect();
+            prop_assert_eq!(inner(&text), one_by_one);
+        }
     }
 
     #[test]
