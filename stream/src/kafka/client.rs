@@ -180,7 +180,9 @@ impl Clients {
                 config.set(name, value);
             }
         };
-        default("linger.ms", "2");
+        // Without transactions whatever is sent is waited for each time, by stage 2 twice.
+        let linger = if self.delivery == Delivery::AtLeastOnce { "0.5" } else { "2" };
+        default("linger.ms", linger);
         default("compression.type", "lz4");
         // What the topics take; the library's own limit is lower.
         default("message.max.bytes", &super::topics::STATE_RECORD_LIMIT.to_string());
