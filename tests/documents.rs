@@ -20,7 +20,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     ("SIGMUND_CHAOS=1+10 cargo test", "minutes for each seed; the short form runs with all tests"),
     ("SIGMUND_CHAOS=1+5 cargo test", "minutes for each seed; the short form runs with all tests"),
     ("SIGMUND_CHAOS=1+2 cargo test", "minutes for each seed; the short form runs with all tests"),
-    ("SIGMUND_CHAOS=1+1 cargo test", "minutes for each seed; the short form runs with all tests"),
+    ("SIGMUND_CHAOS=1+3 cargo test", "minutes for each seed; the short form runs with all tests"),
     ("just fuzz", "runs for minutes, with a tool that must be installed"),
     ("cargo fuzz", "runs for minutes, with a tool that must be installed"),
     ("python3 fuzz/seeds.py", "writes into the repository"),
