@@ -85,6 +85,8 @@ const ROOT: Node = Node {
 /// One record that is found is worth so much less than one that is not costs.
 const MISS: i32 = 2;
 const MOST_LUCK: i32 = 1024;
+/// One of which nothing can be learnt costs so much more.
+const VAIN: i32 = 16;
 /// So many records go by until trails are looked for again.
 const REST: i32 = 4096;
 /// So many trails one stream may have: what programs write has fewer shapes.
@@ -148,11 +150,24 @@ impl Trails {
         counts: impl Fn(Slot) -> bool,
         route: &Arc<Route>,
     ) {
-        if !std::mem::take(&mut self.missed)
-            || self.rests()
-            || record.len() > LONGEST
-            || !framing::is_ordinary(record)
-        {
+        if !std::mem::take(&mut self.missed) || self.rests() {
+            return;
+        }
+        self.luck -= VAIN;
+        self.try_to_learn(record, fields, counts, route);
+        if self.rests() {
+            self.luck = -REST;
+        }
+    }
+
+    fn try_to_learn(
+        &mut self,
+        record: &[u8],
+        fields: &Fields,
+        counts: impl Fn(Slot) -> bool,
+        route: &Arc<Route>,
+    ) {
+        if record.len() > LONGEST || !framing::is_ordinary(record) {
             return;
         }
         // Where the first and the last value of each slot begin.
@@ -224,7 +239,7 @@ impl Trails {
         self.nodes[node].route = number as u32;
         if self.nodes.len() > nodes && self.new > 0 {
             self.new -= 1;
-            self.luck += MISS;
+            self.luck += MISS + VAIN;
         }
     }
 
