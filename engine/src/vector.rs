@@ -1,7 +1,7 @@
 //! Vector instructions where the processor has them.
 //!
 //! The one place of the workspace with `unsafe`: calling code that is compiled for processor features, after asking whether the
-//! processor has them, and [`prefetch`]. A [`Pass`] is written once over two operations on blocks of bytes; [`run`] gives it those with 32-byte
+//! processor has them, and [`prefetch`]. A [`Pass`] is written once over a few operations on blocks of bytes; [`run`] gives it those with 64- or 32-byte
 //! vectors or the plain ones, which do the same in ordinary registers. It makes a whole hunt a third faster
 //! (`bench/`: stages `parse` and `match`); properties hold both ways against the definition.
 
