@@ -67,6 +67,9 @@ pub enum Outcome {
     Foreign,
 }
 
+/// So many bytes behind a line let [`Parser::parse_line`] look at it in whole vectors.
+pub(crate) const ROOM: usize = 64;
+
 /// A record that is a line of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -83,9 +86,14 @@ pub trait Parser: Send {
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome;
 
     /// Reads the record that begins a block if it is surely a line of its own, much like records that [`parse`](Self::parse) has read, and
-    /// gives what `parse` would; otherwise `None`, and the record has to be cleared.
+    /// gives what `parse` would; otherwise `None`, and the record has to be cleared. Lines that end within the last 64 bytes of a block may not be found.
     fn parse_line(&mut self, _block: &[u8], _record: &mut Record) -> Option<Line> {
         None
+    }
+
+    /// Whether [`parse_line`](Self::parse_line) may know a record: only then it is worth to copy one to where it is a line in a block.
+    fn knows_lines(&self) -> bool {
+        false
     }
 
     /// When the record happened that was just parsed without its time being wanted; `None` if that has to be read in full.

@@ -5,6 +5,7 @@
 //! they might, and at last to plain text. Nothing is lost and everything is counted.
 
 use crate::detect::detect;
+use crate::format::ROOM;
 use crate::framing::{BOM, Framer, Piece, Step};
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
 use sigmund_engine::{Event, EventTime, Record};
@@ -14,6 +15,13 @@ pub const DEFAULT_LIMIT: usize = 1 << 20;
 
 /// So much of a message is looked at to see how its records are framed.
 const HEAD: usize = 64 << 10;
+
+/// What makes a message a line in a block.
+const END_OF_LINE: [u8; 1 + ROOM] = {
+    let mut end = [0; 1 + ROOM];
+    end[0] = b'\n';
+    end
+};
 
 /// What a stream held so far. `records` = `events` + all of `skipped`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,8 +75,10 @@ pub struct Stream {
     splittable: bool,
     /// Every line is looked at for its own format: nobody said that the stream is plain text.
     mixed: bool,
-    /// The last message held more than one record: the next may, too.
+    /// The last message held more than one record: the next may, too, and a look at its first line is worth it.
     has_batches: bool,
+    /// A message as a line, with what has to be behind one.
+    message: Vec<u8>,
 }
 
 impl std::fmt::Debug for Stream {
@@ -212,6 +222,7 @@ impl Stream {
             splittable,
             mixed: forced.is_none() && format.name() == Text.name(),
             has_batches: false,
+            message: Vec::new(),
         }
     }
 
@@ -255,16 +266,16 @@ impl Stream {
         // Most messages are one object. Its parser finds its end by itself: nobody need look for one before, which would be the first to
         // read all of what nobody has in a cache yet.
         let alone = bytes.trim_ascii_end();
-        if !self.has_batches
-            && self.framer.may_be_one_object(alone)
-            && self.take(alone, 0, Piece::LikelyRecord, false, record, each)
+        if self.framer.may_be_one_object(alone)
+            && !(self.has_batches && begins_with_an_object_line(alone))
+            && (self.known_line(alone, record, each)
+                || self.take(alone, 0, Piece::LikelyRecord, false, record, each))
         {
             return;
         }
-        let (records, unparsed) = (self.counts.records, self.counts.unparsed);
+        let records = self.counts.records;
         self.read(bytes, true, record, each);
-        // What the parser refused as one object, and framing does not divide either, is refused again the next time.
-        self.has_batches = self.counts.records - records > 1 || self.counts.unparsed > unparsed;
+        self.has_batches = self.counts.records - records > 1;
     }
 
     /// What was read so far.
@@ -324,11 +335,24 @@ impl Stream {
         if line.whole > self.limit {
             return None;
         }
+        self.give_line(rest.get(..line.record)?, at, record, each);
+        Some(line.whole)
+    }
+
+    /// Gives a record that the parser found to be a line.
+    #[inline]
+    fn give_line(
+        &mut self,
+        bytes: &[u8],
+        offset: usize,
+        record: &mut Record,
+        each: &mut dyn FnMut(Framed<'_>),
+    ) {
         self.counts.records += 1;
         self.counts.events += 1;
         each(Framed {
-            bytes: rest.get(..line.record)?,
-            offset: at,
+            bytes,
+            offset,
             outcome: Outcome::Event,
             format: self.format.name(),
             truncated: false,
@@ -336,7 +360,34 @@ impl Stream {
             parser: self.parser.as_mut(),
             whole: &mut self.whole,
         });
-        Some(line.whole)
+    }
+
+    /// Reads a message as a line, if the parser knows lines like it: then nothing else need be known about it.
+    fn known_line(
+        &mut self,
+        message: &[u8],
+        record: &mut Record,
+        each: &mut dyn FnMut(Framed<'_>),
+    ) -> bool {
+        if message.len() > HEAD {
+            return false;
+        }
+        if !self.parser.knows_lines() {
+            // It has to know how many there were.
+            let _ = self.parser.parse_line(message, record);
+            return false;
+        }
+        let mut line = std::mem::take(&mut self.message);
+        line.clear();
+        line.extend_from_slice(message);
+        line.extend_from_slice(&END_OF_LINE);
+        let found = self.parser.parse_line(&line, record);
+        let is_known = found.is_some_and(|found| found.record == message.len());
+        if is_known {
+            self.give_line(&line[..message.len()], 0, record, each);
+        }
+        self.message = line;
+        is_known
     }
 
     /// Gives a record to the parser that takes it; `false` if it was refused.
@@ -434,6 +485,12 @@ impl Stream {
     }
 }
 
+/// Whether more follows an object that is a line.
+fn begins_with_an_object_line(message: &[u8]) -> bool {
+    let end = memchr::memchr(b'\n', message);
+    end.is_some_and(|end| crate::framing::is_plain_object_line(&message[..end], false))
+}
+
 /// Whether the first line is one whole object (all of `head`, if it is shorter than a line).
 fn is_one_object_per_line(head: &[u8]) -> bool {
     let head = head.trim_ascii_start();
@@ -508,13 +565,13 @@ mod tests {
     ];
 
     proptest! {
-        /// What is one object for its parser is so for framing, which looks for line ends first.
+        /// What is one object is so for whoever expects several, and looks for line ends first.
         #[test]
-        fn messages_are_framed_as_streams_are(
+        fn messages_are_framed_by_what_they_hold(
             pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..8),
         ) {
             let text = pieces.concat();
-            let mut forms = [false, true].map(|has_batches| {
+            let forms = [false, true].map(|has_batches| {
                 let format = FORMATS.iter().find(|format| format.name() == "json").copied();
                 let mut stream = Stream::open(info(), b"", format);
                 stream.has_batches = has_batches;
@@ -526,29 +583,53 @@ mod tests {
                 });
                 (found, stream.counts().clone())
             });
-            // A line that ends within a text is the end of a record in a stream, and not of a message.
-            if forms[0].0.len() == 1 && forms[0].0[0].2.contains("x\ny") {
-                forms[1] = forms[0].clone();
-            }
             prop_assert_eq!(&forms[0], &forms[1]);
         }
     }
 
-    /// `format:text` of each record, `-` in place of the format for skips, `!` for cut ones.
+    /// What JSON events are recognised by must be wanted for them to be read the fast way.
+    fn json_record() -> Record {
+        let names = crate::json::schema::discriminators().chain(["note"]);
+        Record::new(Arc::new(sigmund_engine::FieldTable::new(names)))
+    }
+
+    /// `format:text`, `-` in place of the format for skips, `!` for cut ones; `shows` adds the fields of JSON records.
+    fn shown(mut framed: Framed<'_>, shows: bool) -> String {
+        let format = match framed.outcome {
+            Outcome::Event => framed.format,
+            _ => "-",
+        };
+        let cut = if framed.truncated { "!" } else { "" };
+        let fields = &framed.record.fields;
+        let value = |value| String::from_utf8_lossy(fields.bytes(framed.bytes, value));
+        let filled: Vec<String> = fields
+            .present()
+            .map(|slot| {
+                let values: Vec<_> = fields.values(slot).map(value).collect();
+                format!(" {}={values:?}", fields.name(slot))
+            })
+            .collect();
+        let event = framed.event();
+        assert_eq!(&*event.raw, framed.bytes);
+        let text = String::from_utf8_lossy(framed.bytes);
+        let filled = if format == "json" { filled.concat() } else { String::new() };
+        let filled = if shows { filled } else { String::new() };
+        format!("{format}{cut}:{text}{filled}")
+    }
+
+    /// Each record of a block as [`shown`].
     fn read_in(bytes: &[u8], block: usize, limit: usize) -> (Vec<String>, Counts) {
         read_showing(bytes, block, limit, false)
     }
 
-    /// The same; `shows` adds the fields of JSON records.
+    /// The same, as it says.
     fn read_showing(
         bytes: &[u8],
         block: usize,
         limit: usize,
         shows: bool,
     ) -> (Vec<String>, Counts) {
-        // What JSON events are recognised by must be wanted for them to be read the fast way.
-        let names = crate::json::schema::discriminators().chain(["note"]);
-        let mut record = Record::new(Arc::new(sigmund_engine::FieldTable::new(names)));
+        let mut record = json_record();
         let mut stream = Stream::with_limit(info(), bytes, None, limit);
         let mut found = Vec::new();
         let mut rest: Vec<u8> = Vec::new();
@@ -561,27 +642,8 @@ mod tests {
                 }
                 None => true,
             };
-            let used = stream.read(&rest, last, &mut record, &mut |mut framed| {
-                let format = match framed.outcome {
-                    Outcome::Event => framed.format,
-                    _ => "-",
-                };
-                let cut = if framed.truncated { "!" } else { "" };
-                let fields = &framed.record.fields;
-                let value = |value| String::from_utf8_lossy(fields.bytes(framed.bytes, value));
-                let filled: Vec<String> = fields
-                    .present()
-                    .map(|slot| {
-                        let values: Vec<_> = fields.values(slot).map(value).collect();
-                        format!(" {}={values:?}", fields.name(slot))
-                    })
-                    .collect();
-                let event = framed.event();
-                assert_eq!(&*event.raw, framed.bytes);
-                let text = String::from_utf8_lossy(framed.bytes);
-                let filled = if format == "json" { filled.concat() } else { String::new() };
-                let filled = if shows { filled } else { String::new() };
-                found.push(format!("{format}{cut}:{text}{filled}"));
+            let used = stream.read(&rest, last, &mut record, &mut |framed| {
+                found.push(shown(framed, shows));
             });
             rest.drain(..used);
             if last {
@@ -775,6 +837,50 @@ mod tests {
             let parts = read_showing(text.as_bytes(), block, limit, true);
             prop_assert_eq!(whole, parts);
         }
+
+        #[test]
+        fn messages_are_read_as_if_they_were_the_first(
+            lines in proptest::collection::vec(line(), 1..6),
+            order in proptest::collection::vec((0usize..6, any::<bool>()), 0..60),
+            limit in prop_oneof![3 => Just(DEFAULT_LIMIT), 1 => 30usize..90],
+        ) {
+            let json = FORMATS.iter().find(|format| format.name() == "json").copied();
+            let open = || Stream::with_limit(info(), b"", json, limit);
+            let (mut stream, mut record) = (open(), json_record());
+            let mut read = |stream: &mut Stream, message: &str| {
+                let mut found = Vec::new();
+                stream.message(message.as_bytes(), &mut record, &mut |framed| {
+                    found.push((framed.offset, shown(framed, true)));
+                });
+                found
+            };
+            for (at, with_next) in order {
+                let mut message = lines[at % lines.len()].clone();
+                if with_next {
+                    message.push_str(&lines[(at + 1) % lines.len()]);
+                }
+                prop_assert_eq!(read(&mut stream, &message), read(&mut open(), &message));
+            }
+        }
+    }
+
+    #[test]
+    fn messages_like_those_before_are_known() {
+        let json = FORMATS.iter().find(|format| format.name() == "json").copied();
+        let mut stream = Stream::open(info(), b"", json);
+        let mut record = json_record();
+        let mut known = |message: &str, stream: &mut Stream| {
+            for _ in 0..2 {
+                stream.message(message.as_bytes(), &mut record, &mut |_| {});
+            }
+            stream.known_line(message.as_bytes(), &mut record, &mut |_| {})
+        };
+        // What a record may be compared with is known from the first on, and how it is written from the second on.
+        assert!(known(r#"{"_path":"dns","note":"a"}"#, &mut stream));
+        assert!(known(r#"{"_path":"dns","note":"longer"}"#, &mut stream));
+        let several = "{\"_path\":\"dns\",\"note\":\"a\"}\n{\"_path\":\"dns\",\"note\":\"a\"}";
+        assert!(!known(several, &mut stream));
+        assert!(!known(r#"{"_path":"dns","note":"a"#, &mut stream));
     }
 
     /// Lines as programs write them, and as they do not.

@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p sigmund-bench --bin cost -- BOOTSTRAP SIGMUND LOG TIMES [KEY=VALUE…] RULES…`: puts the lines of a log (NDJSON) so many
 //! times on a topic of its own, lets the service consume them with one lane and with two, and prints the CPU time of its whole process (user and
-//! system, librdkafka's threads included) per event, the events it consumes in a second, and the CPU time of `hunt` on the same lines. Of both the
+//! system, librdkafka's threads included) per event, the events it consumes in a second, and the CPU time of `hunt` on the same lines with as many threads. Of both the
 //! CPU time with nothing to do is taken off: of the service, of a start and as long a wait as the events took. `KEY=VALUE` are configuration keys. Linux only: it reads `/proc`.
 #![expect(clippy::print_stdout, reason = "it is a report")]
 
@@ -92,9 +92,9 @@ impl Bench {
         Ok(Spent { cpu: running.stop()?, rate, took })
     }
 
-    fn hunt(&self, log: &std::path::Path, events: usize) -> Result<Spent, Failed> {
+    fn hunt(&self, log: &std::path::Path, events: usize, threads: usize) -> Result<Spent, Failed> {
         let mut command = Command::new(&self.sigmund);
-        command.args(["hunt", "-f", "jsonl", "-j", "1"]);
+        command.args(["hunt", "-f", "jsonl", "-j"]).arg(threads.to_string());
         self.rules.iter().for_each(|rules| {
             command.args(["-r", rules]);
         });
@@ -162,27 +162,32 @@ fn main() -> Result<(), Failed> {
     let per_event = |full: Spent, start: Spent| {
         full.cpu.saturating_sub(start.cpu).as_secs_f64() * 1e6 / events as f64
     };
-    let start = best(|| bench.hunt(&one, 1))?;
-    let hunt = best(|| bench.hunt(&whole, events))?;
-    let floor = per_event(hunt, start);
     println!("{events} events");
-    println!("| | CPU s | of a start | µs per event | of `hunt` | events/s |");
-    println!("|---|--:|--:|--:|--:|--:|");
-    let line = |what: &str, full: Spent, start: Spent| {
-        println!(
-            "| {what} | {:.2} | {:.2} | {:.2} | {:.2}× | {:.0} |",
-            full.cpu.as_secs_f64(),
-            start.cpu.as_secs_f64(),
-            per_event(full, start),
-            per_event(full, start) / floor,
-            full.rate
-        );
-    };
-    line("`hunt -j 1`", hunt, start);
-    for lanes in [1, 2] {
-        let full = best(|| bench.service(&bench.raw, lanes, Duration::ZERO))?;
-        let idle = best(|| bench.service(&nothing, lanes, full.took))?;
-        line(&format!("`run`, {lanes} lanes"), full, idle);
+    println!(
+        "| | CPU s | of a start | µs per event | of `hunt -j 1` | of `hunt`, as many threads | events/s |"
+    );
+    println!("|---|--:|--:|--:|--:|--:|--:|");
+    let mut first = None;
+    for count in [1, 2] {
+        let start = best(|| bench.hunt(&one, 1, count))?;
+        let hunt = best(|| bench.hunt(&whole, events, count))?;
+        let full = best(|| bench.service(&bench.raw, count, Duration::ZERO))?;
+        let idle = best(|| bench.service(&nothing, count, full.took))?;
+        let floor = per_event(hunt, start);
+        let first = *first.get_or_insert(floor);
+        let line = |what: String, full: Spent, start: Spent| {
+            let own = per_event(full, start);
+            println!(
+                "| {what} | {:.2} | {:.2} | {own:.2} | {:.2}× | {:.2}× | {:.0} |",
+                full.cpu.as_secs_f64(),
+                start.cpu.as_secs_f64(),
+                own / first,
+                own / floor,
+                full.rate
+            );
+        };
+        line(format!("`hunt -j {count}`"), hunt, start);
+        line(format!("`run`, lanes: {count}"), full, idle);
     }
     Ok(())
 }

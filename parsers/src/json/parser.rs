@@ -209,6 +209,10 @@ impl Parser for JsonParser {
         Some(Line { record: passed.len, whole: passed.line })
     }
 
+    fn knows_lines(&self) -> bool {
+        self.fast.is_some() && !self.trails.rests()
+    }
+
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {
         if !record.fields.collects() && self.project(bytes, record) {
             return Outcome::Event;

@@ -12,7 +12,7 @@ use sigmund_engine::{Fields, Kind, Route, Slot, Store};
 use std::sync::Arc;
 
 /// So many bytes are looked at at once. What stands between two values is not longer.
-const LOOK: usize = 64;
+const LOOK: usize = crate::format::ROOM;
 /// The tree is forgotten when it has grown so far, so that hostile records cannot fill the memory.
 const MOST_NODES: usize = 8192;
 /// So many members that come after the same ones are told apart.
@@ -130,7 +130,8 @@ impl Trails {
         passed
     }
 
-    fn rests(&self) -> bool {
+    /// Nobody looks for trails for a while.
+    pub(super) fn rests(&self) -> bool {
         self.luck < 0
     }
 

@@ -183,7 +183,8 @@ impl Clients {
         // Without transactions whatever is sent is waited for each time, by stage 2 twice.
         let linger = if self.delivery == Delivery::AtLeastOnce { "0.5" } else { "2" };
         default("linger.ms", linger);
-        default("compression.type", "lz4");
+        // Detections are few beside what is read, and packing them costs more than sending them; state is kept, and read again.
+        default("compression.type", if stage == "detect" { "none" } else { "lz4" });
         // What the topics take; the library's own limit is lower.
         default("message.max.bytes", &super::topics::STATE_RECORD_LIMIT.to_string());
         let timeout = self.timeout.as_millis();
