@@ -97,7 +97,7 @@ fn each_value_is_shown_with_its_origin() {
     delivery: exactly_once                # default
     transaction:
       interval: 100ms                     # default
-      max_records: 10000                  # default
+      max_records: 50000                  # default
       timeout: 10s                        # default
     lanes: 4                              # environment SIGMUND_LANES
     http:

@@ -19,6 +19,11 @@ use std::time::{Duration, Instant};
 
 /// What a lane does with records.
 pub trait Stage {
+    /// More records are not taken for one transaction, whatever the configuration says, nor more bytes of them.
+    const MAX_RECORDS: usize;
+    /// See [`MAX_RECORDS`](Self::MAX_RECORDS).
+    const MAX_BYTES: usize;
+
     /// These partitions are ours now: gets all that is needed to go on with them.
     ///
     /// # Errors
@@ -39,6 +44,11 @@ pub trait Stage {
         partition: &TopicPartition,
         message: &BorrowedMessage<'_>,
     ) -> anyhow::Result<Taken>;
+
+    /// Whether so much is to be sent that no more records should be taken for this transaction.
+    fn has_enough(&self) -> bool {
+        false
+    }
 
     /// Whether a partition goes on, a record of which was held back. Asked between transactions.
     fn goes_on(&mut self, partition: &TopicPartition) -> bool;
@@ -84,9 +94,6 @@ pub struct Batch {
     /// There is more to be sent than fits: what comes next needs no records.
     pub more: bool,
 }
-
-/// More bytes are not gathered for one transaction.
-const MAX_BYTES: usize = 32 << 20;
 
 /// Asked for records so long at a time.
 const POLL: Duration = Duration::from_millis(100);
@@ -288,7 +295,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
         // Records come in runs of a partition: what is known of it is looked up once for each.
         let mut run: Option<Run> = None;
         let mut fenced = false;
-        while records < self.transaction.max_records && bytes < MAX_BYTES {
+        let most = self.transaction.max_records.min(S::MAX_RECORDS);
+        while records < most && bytes < S::MAX_BYTES && !self.stage.has_enough() {
             // The clock is dear beside a record.
             now = Instant::now();
             self.metrics.beat();
@@ -298,10 +306,10 @@ impl<S: Stage + Send + 'static> Lane<S> {
             }
             // A few of the records that are there are taken before the first is worked on.
             let mut together: Vec<BorrowedMessage<'_>> = Vec::with_capacity(TOGETHER);
-            let room = TOGETHER.min(self.transaction.max_records - records);
+            let room = TOGETHER.min(most - records);
             let mut wait = POLL.min(deadline - now);
             let (mut changed, mut error, mut is_silent) = (None, None, false);
-            while together.len() < room && bytes < MAX_BYTES && changed.is_none() {
+            while together.len() < room && bytes < S::MAX_BYTES && changed.is_none() {
                 let polled = self.member.poll(std::mem::take(&mut wait));
                 // Callbacks run within `poll`, before the record is given.
                 changed = self.member.has_changes().then_some(together.len());

@@ -1,6 +1,7 @@
 //! What the configuration means: how each topic is read, and where everything goes.
 
 use crate::config::Config;
+use crate::correlate;
 use crate::destination::Destinations;
 use crate::reading::Reading;
 use anyhow::{Context as _, anyhow};
@@ -144,7 +145,7 @@ impl Plan {
 
 /// What all windows may take. Each partition has its part of it, so that nothing depends on which process has it.
 fn limits(config: &Config) -> Limits {
-    let records = config.transaction.max_records.max(1);
+    let records = config.transaction.max_records.clamp(1, correlate::MAX_RECORDS);
     let partitions = usize::try_from(config.correlation.partitions).unwrap_or(1).max(1);
     let all = Limits {
         // Also if all partitions have much to tell at once and are in one lane.

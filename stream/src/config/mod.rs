@@ -365,7 +365,7 @@ pub enum Delivery {
 pub struct Transaction {
     /// So long records are gathered for one transaction.
     pub interval: Span,
-    /// So many records are in one transaction at most.
+    /// So many records are in one transaction at most; of hits on their way to windows 10,000 at most.
     pub max_records: usize,
     /// A transaction whose process is gone ends after this time.
     pub timeout: Span,
@@ -373,7 +373,7 @@ pub struct Transaction {
 
 impl Default for Transaction {
     fn default() -> Self {
-        Self { interval: Span::milliseconds(100), max_records: 10_000, timeout: Span::seconds(10) }
+        Self { interval: Span::milliseconds(100), max_records: 50_000, timeout: Span::seconds(10) }
     }
 }
 

@@ -11,4 +11,4 @@ mod strangers;
 pub use bodies::Seen;
 pub use inspection::windows;
 pub use record::{Body, Crossing, Origin, Progress, SightingRecord, Unreadable};
-pub use stage::Correlate;
+pub use stage::{Correlate, MAX_RECORDS};

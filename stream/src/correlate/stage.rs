@@ -26,6 +26,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// More hits are not taken for one transaction: each may change windows, and what they tell and the changes are sent with it.
+pub const MAX_RECORDS: usize = 10_000;
+
 /// A partition of the topic of hits, with its windows.
 struct Partition {
     place: TopicPartition,
@@ -378,6 +381,9 @@ impl Partition {
 }
 
 impl Stage for Correlate {
+    const MAX_RECORDS: usize = MAX_RECORDS;
+    const MAX_BYTES: usize = 32 << 20;
+
     fn assigned(&mut self, member: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         self.looked = None;
         self.look(member);

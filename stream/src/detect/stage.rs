@@ -88,10 +88,15 @@ pub struct Detect {
     credible: i64,
     bounds: Option<Arc<Bounds>>,
     at_least_once: bool,
+    /// About how many bytes are to be sent.
+    outgoing: usize,
 }
 
 /// A stream is opened anew when the times of its records are so far from its beginning, in nanoseconds.
 const DAY: i64 = 86_400_000_000_000;
+
+/// So many bytes of detections and hits are sent at once, and not much more.
+const ENOUGH: usize = 32 << 20;
 
 /// What is around the event and the values in a hit: names of topics and log sources, and what the correlations mean.
 const ROUND_ABOUT: usize = 4_000;
@@ -121,6 +126,7 @@ impl Detect {
             credible: 0,
             bounds: None,
             at_least_once: false,
+            outgoing: 0,
         }
     }
 
@@ -207,6 +213,10 @@ impl std::fmt::Debug for Detect {
 }
 
 impl Stage for Detect {
+    // Nearly all are forgotten at once; of the others there is [enough](Stage::has_enough) some time.
+    const MAX_RECORDS: usize = usize::MAX;
+    const MAX_BYTES: usize = 256 << 20;
+
     fn assigned(&mut self, member: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         for partition in partitions {
             let (is_replay, at_least_once) = (self.bounds.is_some(), self.at_least_once);
@@ -256,9 +266,11 @@ impl Stage for Detect {
             partitions,
             credible,
             at_least_once,
+            outgoing,
             ..
         } = self;
         let raw = &mut raw[place].1;
+        let waiting = raw.outgoing.len();
         if let Some(end) = raw.end {
             raw.ended |= message.offset() + 1 >= end;
             if message.offset() >= end {
@@ -355,10 +367,15 @@ impl Stage for Detect {
             raw.tally.dead_letter(if is_size { "oversize" } else { "format" });
             raw.outgoing.push(outgoing::dead_letter(plan, message, &raw.origin, reason));
         }
+        *outgoing += raw.outgoing.iter().skip(waiting).map(Outgoing::size).sum::<usize>();
         raw.tally.events += events;
         raw.tally.untimed_hits += untimed;
         raw.tally.future_events += future;
         Ok(Taken::Done)
+    }
+
+    fn has_enough(&self) -> bool {
+        self.outgoing >= ENOUGH
     }
 
     fn goes_on(&mut self, _: &TopicPartition) -> bool {
@@ -367,6 +384,7 @@ impl Stage for Detect {
     }
 
     fn finish(&mut self) -> anyhow::Result<Batch> {
+        self.outgoing = 0;
         let mut batch = Batch::default();
         let has_windows = !self.snapshot.rules.correlations.is_empty();
         // Before any hits: those of one partition must not pass by another that is about to be heard.
@@ -414,6 +432,7 @@ impl Stage for Detect {
     }
 
     fn aborted(&mut self, _: &Member) -> anyhow::Result<()> {
+        self.outgoing = 0;
         for (_, raw) in &mut self.raw {
             raw.outgoing.clear();
             raw.next = raw.first.take().or(raw.next);
