@@ -53,7 +53,11 @@ impl Application {
         let state = own("state", PARTITIONS);
         let others = ["detections", "late", "dead-letters"].map(|what| own(what, 2));
         let mut topics: Vec<crate::kafka::broker::Topic<'_>> = Vec::new();
-        for (topic, partitions) in raw.iter().chain([&sightings]).chain(&others) {
+        for (topic, partitions) in &raw {
+            // Some tests write records of years ago, which brokers would delete whenever they look, every five minutes.
+            topics.push((topic, *partitions, &[("retention.ms", "-1")]));
+        }
+        for (topic, partitions) in [&sightings].into_iter().chain(&others) {
             topics.push((topic, *partitions, &[]));
         }
         // Segments are small, so that compaction has something to do.
