@@ -213,7 +213,7 @@ impl std::fmt::Debug for Detect {
 }
 
 impl Stage for Detect {
-    // Nearly all are forgotten at once; of the others there is [enough](Stage::has_enough) some time.
+    // Nearly all records are done with at once. What the others leave to be sent has a bound of its own: `has_enough`.
     const MAX_RECORDS: usize = usize::MAX;
     const MAX_BYTES: usize = 256 << 20;
 
@@ -290,7 +290,9 @@ impl Stage for Detect {
         let Some(value) = message.payload().filter(|value| !value.is_empty()) else {
             let reason = if message.payload().is_none() { "tombstone" } else { "empty" };
             raw.tally.dead_letter(reason);
-            raw.outgoing.push(outgoing::dead_letter(plan, message, &raw.origin, reason));
+            let letter = outgoing::dead_letter(plan, message, &raw.origin, reason);
+            *outgoing += letter.size();
+            raw.outgoing.push(letter);
             return Ok(Taken::Done);
         };
         let received = message.timestamp().to_millis().unwrap_or(0).saturating_mul(1_000_000);
