@@ -6,7 +6,7 @@
 const ENTRIES_LOG: u32 = 15;
 const KEY_BYTES: usize = 8 << 20;
 /// Longer values are seldom the same twice.
-pub(super) const LONGEST: usize = 4096;
+const LONGEST: usize = 4096;
 
 #[derive(Clone, Copy, Default)]
 struct Entry {
@@ -18,8 +18,24 @@ struct Entry {
     result: u32,
 }
 
+/// What is known of a key.
+pub(super) enum Recall {
+    /// This was found out before.
+    Known(u32),
+    /// Nothing; what is found out can be put there, unless the key is too long to be remembered.
+    Unknown(Option<Spot>),
+}
+
+/// Where a key belongs that is not remembered yet.
+#[derive(Clone, Copy)]
+pub(super) struct Spot {
+    hash: u64,
+    place: u64,
+}
+
 /// The memory of one matcher.
 pub(super) struct Memo {
+    hasher: ahash::RandomState,
     entries: Box<[Entry]>,
     keys: Vec<u8>,
     turn: usize,
@@ -29,7 +45,9 @@ impl Default for Memo {
     fn default() -> Self {
         // Room for all keys from the start: pages that are not written yet cost nothing, and nothing is copied as it fills.
         let keys = Vec::with_capacity(KEY_BYTES);
-        Self { entries: vec![Entry::default(); 1 << ENTRIES_LOG].into(), keys, turn: 0 }
+        let entries = vec![Entry::default(); 1 << ENTRIES_LOG].into();
+        let hasher = ahash::RandomState::with_seeds(1, 2, 3, 4);
+        Self { hasher, entries, keys, turn: 0 }
     }
 }
 
@@ -39,9 +57,21 @@ impl Memo {
         (hash >> 24) as usize & ((1 << ENTRIES_LOG) - 1)
     }
 
-    /// The result stored for this key. `hash` must be odd.
+    /// By which a key of a place is known; odd.
     #[inline]
-    pub(super) fn get(&self, hash: u64, place: u64, key: &[u8]) -> Option<u32> {
+    fn hash(&self, place: u64, key: &[u8]) -> u64 {
+        let hash = (self.hasher.hash_one(key) ^ place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+            .wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+        (hash ^ hash >> 31) | 1
+    }
+
+    /// What was put there for this key of this place.
+    #[inline]
+    pub(super) fn recall(&self, place: u64, key: &[u8]) -> Recall {
+        if key.len() > LONGEST {
+            return Recall::Unknown(None);
+        }
+        let hash = self.hash(place, key);
         let home = Self::home(hash);
         for entry in [&self.entries[home], &self.entries[home ^ 1]] {
             if entry.hash == hash
@@ -49,13 +79,15 @@ impl Memo {
                 && self.keys.get(entry.start as usize..(entry.start + entry.len) as usize)
                     == Some(key)
             {
-                return Some(entry.result);
+                return Recall::Known(entry.result);
             }
         }
-        None
+        Recall::Unknown(Some(Spot { hash, place }))
     }
 
-    pub(super) fn put(&mut self, hash: u64, place: u64, key: &[u8], result: u32) {
+    /// Remembers what was found out for the key that the spot is for.
+    pub(super) fn put(&mut self, spot: Option<Spot>, key: &[u8], result: u32) {
+        let Some(Spot { hash, place }) = spot else { return };
         if self.keys.len() + key.len() > KEY_BYTES {
             self.empty();
         }

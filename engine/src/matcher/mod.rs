@@ -18,7 +18,7 @@ use crate::fold::folds_to_ascii;
 use crate::ruleset::BucketRef;
 use crate::{Body, Event, Kind, Record, Route, RuleSet, Slot, tests_on_text};
 use class::{Class, Keywords};
-use memo::Memo;
+use memo::{Memo, Recall};
 use std::collections::HashMap;
 use std::sync::Arc;
 use values::{Shape, Values, View};
@@ -66,7 +66,6 @@ struct State {
     memo: Memo,
     /// Whether what regular expressions say is remembered, too.
     remembers_expressions: bool,
-    hasher: ahash::RandomState,
     /// Interned lists of rules that values pull; 0 is the empty list.
     results: Vec<Box<[u32]>>,
     results_index: HashMap<Box<[u32]>, u32, ahash::RandomState>,
@@ -107,7 +106,6 @@ impl Matcher {
             round: 0,
             memo: Memo::default(),
             remembers_expressions: true,
-            hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
             results: vec![Box::default()],
             results_index: HashMap::default(),
             stats: Stats::default(),
@@ -360,16 +358,14 @@ impl State {
     ) -> u32 {
         self.stats.values += 1;
         let key = self.values.key(view, value);
-        let remember = key.len() <= memo::LONGEST;
-        let (mut hash, mut place) = (0, 0);
-        if remember {
-            place = ONE_OF_SEVERAL | place_of(view, at, self.values.kind(value));
-            hash = self.hash(place, key);
-            if let Some(result) = self.memo.get(hash, place, key) {
+        let place = ONE_OF_SEVERAL | place_of(view, at, self.values.kind(value));
+        let spot = match self.memo.recall(place, key) {
+            Recall::Known(result) => {
                 self.stats.remembered += 1;
                 return result;
             }
-        }
+            Recall::Unknown(spot) => spot,
+        };
         self.next_round(triggers.triggers.len());
         self.pull_literals(view, triggers, value);
         let mut pulled = std::mem::take(&mut self.pulled);
@@ -378,9 +374,7 @@ impl State {
         }
         let result = self.intern(&pulled);
         self.pulled = pulled;
-        if remember {
-            self.memo.put(hash, place, self.values.key(view, value), result);
-        }
+        self.memo.put(spot, self.values.key(view, value), result);
         result
     }
 
@@ -399,19 +393,16 @@ impl State {
         if triggers.wholes.as_ref().is_some_and(|wholes| wholes.exclude(kind, key)) {
             return 0;
         }
-        let remember = key.len() <= memo::LONGEST;
-        let (mut hash, mut place) = (0, 0);
-        if remember {
-            place = place_of(view, at, kind);
-            hash = self.hash(place, key);
-            if let Some(result) = self.memo.get(hash, place, key) {
+        let spot = match self.memo.recall(place_of(view, at, kind), key) {
+            Recall::Known(result) => {
                 self.stats.remembered += 1;
                 return result;
             }
-        }
+            Recall::Unknown(spot) => spot,
+        };
         // Long texts are decoded and folded only if something may be in them. Numbers may be written otherwise than they are compared.
         let is_text = matches!(kind, Kind::Text | Kind::JsonText);
-        if !remember && is_text && view.is_written && triggers.pulls_nothing(key) {
+        if spot.is_none() && is_text && view.is_written && triggers.pulls_nothing(key) {
             return 0;
         }
         self.next_round(triggers.triggers.len());
@@ -434,30 +425,18 @@ impl State {
         self.remembers_expressions = true;
         let result = self.intern(&pulled);
         self.pulled = pulled;
-        if remember {
-            self.memo.put(hash, place, self.values.key(view, value), result);
-        }
+        self.memo.put(spot, self.values.key(view, value), result);
         result
-    }
-
-    /// By which the memory knows a key; odd.
-    #[inline]
-    fn hash(&self, place: u64, key: &[u8]) -> u64 {
-        let hash = (self.hasher.hash_one(key) ^ place.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-            .wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
-        (hash ^ hash >> 31) | 1
     }
 
     /// Whether a regular expression matches a value: remembered, since that takes longer than looking up what it was the last time.
     fn expression_holds(&mut self, ruleset: &RuleSet, view: View<'_>, id: u32, value: u32) -> bool {
-        let key = self.values.key(view, value);
-        let remember = self.remembers_expressions && key.len() <= memo::LONGEST;
-        let (mut hash, mut place) = (0, 0);
-        if remember {
-            place = EXPRESSION | u64::from(id) << 8 | self.values.kind(value) as u64;
-            hash = self.hash(place, key);
-            if let Some(result) = self.memo.get(hash, place, key) {
-                return result != 0;
+        let mut spot = None;
+        if self.remembers_expressions {
+            let place = EXPRESSION | u64::from(id) << 8 | self.values.kind(value) as u64;
+            match self.memo.recall(place, self.values.key(view, value)) {
+                Recall::Known(result) => return result != 0,
+                Recall::Unknown(unknown) => spot = unknown,
             }
         }
         let text = self.values.text(view, value);
@@ -465,9 +444,7 @@ impl State {
             (Some(regex), Ok(text)) => regex.is_match(text),
             _ => false,
         };
-        if remember {
-            self.memo.put(hash, place, self.values.key(view, value), u32::from(holds));
-        }
+        self.memo.put(spot, self.values.key(view, value), u32::from(holds));
         holds
     }
 
