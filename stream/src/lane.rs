@@ -23,6 +23,8 @@ pub trait Stage {
     const MAX_RECORDS: usize;
     /// See [`MAX_RECORDS`](Self::MAX_RECORDS).
     const MAX_BYTES: usize;
+    /// How what it sends is compressed, unless the configuration says otherwise: a value of Kafka's `compression.type`.
+    const COMPRESSION: &'static str;
 
     /// These partitions are ours now: gets all that is needed to go on with them.
     ///
@@ -191,7 +193,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
         metrics: StageMetrics,
     ) -> anyhow::Result<Self> {
         // The producer first: what is left of an earlier life is over before partitions are taken.
-        let outbox = Outbox::open(clients, name, number, &|| metrics.beat())?;
+        let outbox = Outbox::open(clients, (name, number), S::COMPRESSION, &|| metrics.beat())?;
         let member = Member::join(clients, name, number, topics)?;
         let (transaction, stop) = (transaction.clone(), Arc::clone(stop));
         let (offsets, held) = (BTreeMap::new(), BTreeMap::new());
@@ -665,7 +667,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
         }
         self.metrics.error("producer");
         let (stage, metrics) = (self.metrics.stage(), &self.metrics);
-        let outbox = Outbox::open(&self.clients, stage, self.number, &|| metrics.beat())
+        let place = (stage, self.number);
+        let outbox = Outbox::open(&self.clients, place, S::COMPRESSION, &|| metrics.beat())
             .with_context(|| why.to_owned())?;
         let old = std::mem::replace(&mut self.outbox, outbox);
         // One that cannot reach its brokers may take a while to end.

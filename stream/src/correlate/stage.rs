@@ -383,6 +383,8 @@ impl Partition {
 impl Stage for Correlate {
     const MAX_RECORDS: usize = MAX_RECORDS;
     const MAX_BYTES: usize = 32 << 20;
+    // State is kept, and read again.
+    const COMPRESSION: &'static str = "lz4";
 
     fn assigned(&mut self, member: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         self.looked = None;

@@ -216,6 +216,8 @@ impl Stage for Detect {
     // Nearly all records are done with at once. What the others leave to be sent has a bound of its own: `has_enough`.
     const MAX_RECORDS: usize = usize::MAX;
     const MAX_BYTES: usize = 256 << 20;
+    // Detections are few beside what is read, and packing them costs more than sending them.
+    const COMPRESSION: &'static str = "none";
 
     fn assigned(&mut self, member: &Member, partitions: &[TopicPartition]) -> anyhow::Result<()> {
         for partition in partitions {

@@ -171,9 +171,9 @@ impl Clients {
         format!("{}.{stage}", self.application)
     }
 
-    /// For the producer of a lane.
+    /// For the producer of a lane of a stage.
     #[must_use]
-    pub(crate) fn producer(&self, stage: &str, lane: usize) -> ClientConfig {
+    pub(crate) fn producer(&self, (stage, lane): (&str, usize), compression: &str) -> ClientConfig {
         let mut config = self.aside(&format!("{stage}-{lane}-out"));
         let mut default = |name: &str, value: &str| {
             if config.get(name).is_none() {
@@ -183,8 +183,7 @@ impl Clients {
         // Without transactions whatever is sent is waited for each time, by stage 2 twice.
         let linger = if self.delivery == Delivery::AtLeastOnce { "0.5" } else { "2" };
         default("linger.ms", linger);
-        // Detections are few beside what is read, and packing them costs more than sending them; state is kept, and read again.
-        default("compression.type", if stage == "detect" { "none" } else { "lz4" });
+        default("compression.type", compression);
         // What the topics take; the library's own limit is lower.
         default("message.max.bytes", &super::topics::STATE_RECORD_LIMIT.to_string());
         let timeout = self.timeout.as_millis();

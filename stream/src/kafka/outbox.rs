@@ -186,14 +186,14 @@ impl Outbox {
     /// The client cannot be made, no transaction coordinator answers, or all is to stop. `beat` is called while it is waited for.
     pub fn open(
         clients: &Clients,
-        stage: &str,
-        lane: usize,
+        (stage, lane): (&str, usize),
+        compression: &str,
         beat: &dyn Fn(),
     ) -> anyhow::Result<Self> {
         let troubles = clients.troubles().clone();
         let context = Context::new(&troubles);
         let producer: BaseProducer<Context> = clients
-            .producer(stage, lane)
+            .producer((stage, lane), compression)
             .create_with_context(context.clone())
             .context("cannot make a Kafka producer")?;
         let producer = Arc::new(producer);
