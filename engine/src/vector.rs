@@ -1,7 +1,7 @@
 //! Vector instructions where the processor has them.
 //!
 //! The one place of the workspace with `unsafe`: calling code that is compiled for processor features, after asking whether the
-//! processor has them, and [`prefetch`]. A [`Pass`] is written once over a few operations on blocks of bytes; [`run`] gives it those with 64- or 32-byte
+//! processor has them, and [`prefetch`]. A [`Pass`] is written once over a few [`Operations`] on blocks of bytes; [`run`] gives it those with 64- or 32-byte
 //! vectors or the plain ones, which do the same in ordinary registers. It makes a whole hunt a third faster
 //! (`bench/`: stages `parse` and `match`); properties hold both ways against the definition.
 
@@ -48,23 +48,107 @@ impl Prints {
 /// 64 places and the three bytes behind them.
 pub type Window = [u8; 67];
 
+/// 64 bytes of a text.
+pub type Block = [u8; 64];
+
+/// What a processor does with blocks of bytes. In what they give, bit 0 stands for the first byte.
+pub trait Operations {
+    /// Which bytes equal one.
+    fn equal(&self, block: &Block, byte: u8) -> u64;
+
+    /// Which bytes are not ASCII.
+    fn beyond_ascii(&self, block: &Block) -> u64;
+
+    /// Which bytes are the digits 0 to 9.
+    fn digits(&self, block: &Block) -> u64;
+
+    /// At which places two blocks differ.
+    fn differ(&self, one: &Block, other: &Block) -> u64;
+
+    /// At which places a literal may start.
+    fn may_start(&self, window: &Window, prints: &Prints) -> u64;
+
+    /// Writes down where the bits of a number are, counted from a base, and gives how many there are: what it writes behind them means nothing.
+    fn places(&self, bits: u64, base: u32, out: &mut [u32; 64]) -> usize;
+}
+
 /// Work that is done in blocks of bytes.
 pub trait Pass {
     /// What it gives.
     type Output;
 
-    /// Does it; to be inlined. `equal` says which bytes of a block equal one, `beyond_ascii` which are not ASCII, `may_start` at which of 64 places a
-    /// literal may start; bit 0 is the first byte. `places` writes down where the bits of a number are, counted from a base, and gives how many there are:
-    /// what it writes behind them means nothing. `differ` says at which places two blocks differ, `digits` where the digits of a block are.
-    fn run(
-        self,
-        equal: impl Fn(&[u8; 64], u8) -> u64,
-        beyond_ascii: impl Fn(&[u8; 64]) -> u64,
-        may_start: impl Fn(&Window, &Prints) -> u64,
-        places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-        differ: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
-        digits: impl Fn(&[u8; 64]) -> u64,
-    ) -> Self::Output;
+    /// Does it; to be inlined, so that it is compiled for the processor that the operations are for.
+    fn run(self, with: impl Operations) -> Self::Output;
+}
+
+/// Gives a text block by block: with each where it begins and which of its bytes are the text's. The last one is filled up.
+#[inline(always)]
+pub fn blocks(text: &[u8], filler: u8, mut each: impl FnMut(&Block, usize, u64)) {
+    let mut last = [filler; 64];
+    let mut at = 0;
+    // `each` is called in one place only: it is to be inlined there.
+    while at < text.len() {
+        let rest = &text[at..];
+        let (block, valid) = match rest.first_chunk() {
+            Some(block) => (block, u64::MAX),
+            None => {
+                last[..rest.len()].copy_from_slice(rest);
+                (&last, u64::MAX >> (64 - rest.len()))
+            }
+        };
+        each(block, at, valid);
+        at += 64;
+    }
+}
+
+/// The operations as closures: unlike methods, those are compiled for what the function around them is.
+struct Closures<E, B, G, D, M, P> {
+    equal: E,
+    beyond_ascii: B,
+    digits: G,
+    differ: D,
+    may_start: M,
+    places: P,
+}
+
+impl<E, B, G, D, M, P> Operations for Closures<E, B, G, D, M, P>
+where
+    E: Fn(&Block, u8) -> u64,
+    B: Fn(&Block) -> u64,
+    G: Fn(&Block) -> u64,
+    D: Fn(&Block, &Block) -> u64,
+    M: Fn(&Window, &Prints) -> u64,
+    P: Fn(u64, u32, &mut [u32; 64]) -> usize,
+{
+    #[inline(always)]
+    fn equal(&self, block: &Block, byte: u8) -> u64 {
+        (self.equal)(block, byte)
+    }
+
+    #[inline(always)]
+    fn beyond_ascii(&self, block: &Block) -> u64 {
+        (self.beyond_ascii)(block)
+    }
+
+    #[inline(always)]
+    fn digits(&self, block: &Block) -> u64 {
+        (self.digits)(block)
+    }
+
+    #[inline(always)]
+    fn differ(&self, one: &Block, other: &Block) -> u64 {
+        (self.differ)(one, other)
+    }
+
+    #[inline(always)]
+    fn may_start(&self, window: &Window, prints: &Prints) -> u64 {
+        (self.may_start)(window, prints)
+    }
+
+    #[inline(always)]
+    fn places(&self, bits: u64, base: u32, out: &mut [u32; 64]) -> usize {
+        (self.places)(bits, base, out)
+    }
 }
 
 /// Does the work in the fastest way that the processor has.
@@ -84,14 +168,14 @@ pub fn run<P: Pass>(pass: P) -> P::Output {
 
 /// Does the work without vectors.
 pub fn run_plain<P: Pass>(pass: P) -> P::Output {
-    pass.run(
-        equal_plain,
-        beyond_ascii_plain,
-        may_start_plain,
-        places_plain,
-        differ_plain,
-        digits_plain,
-    )
+    pass.run(Closures {
+        equal: equal_plain,
+        beyond_ascii: beyond_ascii_plain,
+        digits: digits_plain,
+        differ: differ_plain,
+        may_start: may_start_plain,
+        places: places_plain,
+    })
 }
 
 /// Asks for bytes that will soon be read, so that they are in the processor's caches by then: for what another thread has written. Where the
@@ -106,7 +190,7 @@ pub fn prefetch(bytes: &[u8]) {
 
 /// Eight bytes at a time in ordinary registers.
 #[inline(always)]
-fn equal_plain(block: &[u8; 64], wanted: u8) -> u64 {
+fn equal_plain(block: &Block, wanted: u8) -> u64 {
     const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
     let (words, _) = block.as_chunks::<8>();
     words.iter().rev().fold(0, |bits, word| {
@@ -117,18 +201,18 @@ fn equal_plain(block: &[u8; 64], wanted: u8) -> u64 {
 }
 
 #[inline(always)]
-fn beyond_ascii_plain(block: &[u8; 64]) -> u64 {
+fn beyond_ascii_plain(block: &Block) -> u64 {
     block.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(byte >> 7))
 }
 
 #[inline(always)]
-fn differ_plain(one: &[u8; 64], other: &[u8; 64]) -> u64 {
+fn differ_plain(one: &Block, other: &Block) -> u64 {
     let pairs = one.iter().zip(other).rev();
     pairs.fold(0, |bits, (one, other)| bits << 1 | u64::from(one != other))
 }
 
 #[inline(always)]
-fn digits_plain(block: &[u8; 64]) -> u64 {
+fn digits_plain(block: &Block) -> u64 {
     block.iter().rev().fold(0, |bits, byte| bits << 1 | u64::from(byte.is_ascii_digit()))
 }
 
@@ -164,7 +248,7 @@ fn may_start_plain(window: &Window, prints: &Prints) -> u64 {
 #[cfg(target_arch = "x86_64")]
 #[expect(unsafe_code, reason = "loads of whole vectors, and the calls after asking the processor")]
 mod x86 {
-    use super::{Pass, Prints, Window, places_plain};
+    use super::{Block, Closures, Pass, Prints, Window, places_plain};
     use std::arch::is_x86_feature_detected as has;
     use std::arch::x86_64::{
         __m256i, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_and_si256, _mm256_cmpeq_epi8,
@@ -198,7 +282,7 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn equal(block: &[u8; 64], wanted: u8) -> u64 {
+    fn equal(block: &Block, wanted: u8) -> u64 {
         let wanted = _mm256_set1_epi8(wanted.cast_signed());
         let (halves, _) = block.as_chunks::<32>();
         let bits = |half: usize| {
@@ -210,7 +294,7 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn beyond_ascii(block: &[u8; 64]) -> u64 {
+    fn beyond_ascii(block: &Block) -> u64 {
         let (halves, _) = block.as_chunks::<32>();
         let bits =
             |half: usize| u64::from(_mm256_movemask_epi8(lane(&halves[half])).cast_unsigned());
@@ -219,7 +303,7 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn differ(one: &[u8; 64], other: &[u8; 64]) -> u64 {
+    fn differ(one: &Block, other: &Block) -> u64 {
         let ((one, _), (other, _)) = (one.as_chunks::<32>(), other.as_chunks::<32>());
         let bits = |half: usize| {
             let equal = _mm256_cmpeq_epi8(lane(&one[half]), lane(&other[half]));
@@ -230,7 +314,7 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn digits(block: &[u8; 64]) -> u64 {
+    fn digits(block: &Block) -> u64 {
         let (halves, _) = block.as_chunks::<32>();
         let (zero, nine) = (_mm256_set1_epi8(b'0'.cast_signed()), _mm256_set1_epi8(9));
         let bits = |half: usize| {
@@ -310,33 +394,36 @@ mod x86 {
 
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
     fn with_avx2<P: Pass>(pass: P) -> P::Output {
-        pass.run(
-            |block, wanted| equal(block, wanted),
-            |block| beyond_ascii(block),
-            |window, prints| may_start(window, prints),
-            places_plain,
-            |one, other| differ(one, other),
-            |block| digits(block),
-        )
+        pass.run(Closures {
+            equal: |block: &Block, byte| equal(block, byte),
+            beyond_ascii: |block: &Block| beyond_ascii(block),
+            digits: |block: &Block| digits(block),
+            differ: |one: &Block, other: &Block| differ(one, other),
+            may_start: |window: &Window, prints: &Prints| may_start(window, prints),
+            places: places_plain,
+        })
     }
 
     #[target_feature(
         enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt"
     )]
     fn with_avx512<P: Pass>(pass: P) -> P::Output {
-        pass.run(
-            |block, wanted| {
-                _mm512_cmpeq_epi8_mask(wide_lane(block), _mm512_set1_epi8(wanted.cast_signed()))
+        pass.run(Closures {
+            equal: |block: &Block, byte: u8| {
+                _mm512_cmpeq_epi8_mask(wide_lane(block), _mm512_set1_epi8(byte.cast_signed()))
             },
-            |block| _mm512_movepi8_mask(wide_lane(block)),
-            |window, prints| wide_may_start(window, prints),
-            |bits, base, out| wide_places(bits, base, out),
-            |one, other| _mm512_cmpneq_epi8_mask(wide_lane(one), wide_lane(other)),
-            |block| {
-                let left = _mm512_sub_epi8(wide_lane(block), _mm512_set1_epi8(48));
+            beyond_ascii: |block: &Block| _mm512_movepi8_mask(wide_lane(block)),
+            digits: |block: &Block| {
+                let zero = _mm512_set1_epi8(b'0'.cast_signed());
+                let left = _mm512_sub_epi8(wide_lane(block), zero);
                 _mm512_cmple_epu8_mask(left, _mm512_set1_epi8(9))
             },
-        )
+            differ: |one: &Block, other: &Block| {
+                _mm512_cmpneq_epi8_mask(wide_lane(one), wide_lane(other))
+            },
+            may_start: |window: &Window, prints: &Prints| wide_may_start(window, prints),
+            places: |bits, base, out: &mut [u32; 64]| wide_places(bits, base, out),
+        })
     }
 
     /// What the processor has, found out once: records are short, and asking for each feature takes as long as some of the work.
@@ -407,23 +494,15 @@ mod tests {
     impl Pass for All<'_> {
         type Output = (u64, u64, u64, Vec<u32>, u64, u64);
 
-        fn run(
-            self,
-            equal: impl Fn(&[u8; 64], u8) -> u64,
-            beyond_ascii: impl Fn(&[u8; 64]) -> u64,
-            may_start: impl Fn(&Window, &Prints) -> u64,
-            places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-            differ: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
-            digits: impl Fn(&[u8; 64]) -> u64,
-        ) -> Self::Output {
+        fn run(self, with: impl Operations) -> Self::Output {
             let block = self.0.first_chunk().unwrap();
-            let equal = equal(block, self.1);
+            let equal = with.equal(block, self.1);
             let mut out = [0; 64];
-            let count = places(equal, 100, &mut out);
+            let count = with.places(equal, 100, &mut out);
             let places = out[..count].to_vec();
-            let starts = may_start(self.0, self.2);
-            let differ = differ(block, self.0.last_chunk().unwrap());
-            (equal, beyond_ascii(block), starts, places, differ, digits(block))
+            let starts = with.may_start(self.0, self.2);
+            let differ = with.differ(block, self.0.last_chunk().unwrap());
+            (equal, with.beyond_ascii(block), starts, places, differ, with.digits(block))
         }
     }
 

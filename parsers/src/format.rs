@@ -91,8 +91,9 @@ pub trait Parser: Send {
         None
     }
 
-    /// Whether [`parse_line`](Self::parse_line) may know a record: only then it is worth to copy one to where it is a line in a block.
-    fn knows_lines(&self) -> bool {
+    /// Whether [`parse_line`](Self::parse_line) may know the next record: only then it is worth to copy it to where it is a line in a block.
+    /// To be asked once for each record, since parsers count those that they let go by.
+    fn wants_line(&mut self) -> bool {
         false
     }
 

@@ -4,7 +4,7 @@
 //! be those of a group, the literals are compared in full.
 
 use super::grams::GramCounts;
-use crate::vector::{self, Pass, Prints, Window};
+use crate::vector::{self, Operations, Pass, Prints, Window};
 
 /// So many literals are few.
 pub(crate) const FEW: usize = 32;
@@ -122,15 +122,7 @@ impl<const IGNORE_CASE: bool, H: FnMut(u32) -> bool> Pass for Search<'_, IGNORE_
     type Output = Option<()>;
 
     #[inline(always)]
-    fn run(
-        self,
-        _: impl Fn(&[u8; 64], u8) -> u64,
-        _: impl Fn(&[u8; 64]) -> u64,
-        may_start: impl Fn(&Window, &Prints) -> u64,
-        _: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
-        _: impl Fn(&[u8; 64]) -> u64,
-    ) -> Self::Output {
+    fn run(self, with: impl Operations) -> Self::Output {
         let Self { literals, text, hit } = self;
         let mut at = 0;
         let mut report = |at: usize, mut places: u64| -> Option<()> {
@@ -141,7 +133,7 @@ impl<const IGNORE_CASE: bool, H: FnMut(u32) -> bool> Pass for Search<'_, IGNORE_
             Some(())
         };
         while let Some(window) = text.get(at..).and_then(<[u8]>::first_chunk) {
-            let places = may_start(window, &literals.prints);
+            let places = with.may_start(window, &literals.prints);
             if places != 0 {
                 report(at, places)?;
             }
@@ -154,7 +146,7 @@ impl<const IGNORE_CASE: bool, H: FnMut(u32) -> bool> Pass for Search<'_, IGNORE_
             let len = rest.len().min(window.len());
             window[..len].copy_from_slice(&rest[..len]);
             let valid = u64::MAX >> (64 - len.min(64));
-            report(at, may_start(&window, &literals.prints) & valid)?;
+            report(at, with.may_start(&window, &literals.prints) & valid)?;
             at += 64;
         }
         Some(())

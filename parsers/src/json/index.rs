@@ -4,7 +4,7 @@
 //! arithmetic (the method of Langdale and Lemire, "Parsing gigabytes of JSON per second", 2019). Everything after
 //! it jumps from quote to quote instead of looking at each byte.
 
-use sigmund_engine::vector::{self, Pass, Prints, Window};
+use sigmund_engine::vector::{self, Block, Operations, Pass};
 
 /// The index of one text, reused from text to text.
 #[derive(Debug, Default)]
@@ -31,16 +31,16 @@ impl Pass for Build<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(
-        self,
-        equal: impl Fn(&[u8; 64], u8) -> u64,
-        beyond_ascii: impl Fn(&[u8; 64]) -> u64,
-        _: impl Fn(&Window, &Prints) -> u64,
-        places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
-        _: impl Fn(&[u8; 64]) -> u64,
-    ) -> Self::Output {
-        self.index.build_with(self.text, equal, beyond_ascii, places);
+    fn run(self, with: impl Operations) -> Self::Output {
+        let Self { index, text } = self;
+        index.clear();
+        let mut carry = 0;
+        let mut beyond = 0;
+        vector::blocks(text, 0, |block, base, valid| {
+            beyond |= with.beyond_ascii(block);
+            index.add(block, base, valid, &mut carry, &with);
+        });
+        index.is_ascii = beyond == 0;
     }
 }
 
@@ -50,56 +50,32 @@ impl Index {
         vector::run(Build { index: self, text });
     }
 
-    #[inline(always)]
-    fn build_with(
-        &mut self,
-        text: &[u8],
-        equal: impl Fn(&[u8; 64], u8) -> u64,
-        beyond_ascii: impl Fn(&[u8; 64]) -> u64,
-        places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-    ) {
+    fn clear(&mut self) {
         self.len = 0;
         self.backslashes.clear();
         self.has_backslashes = false;
         self.has_unicode_escapes = false;
-        let mut carry = 0;
-        let mut beyond = 0;
-        let (blocks, rest) = text.as_chunks::<64>();
-        for (number, block) in blocks.iter().enumerate() {
-            beyond |= beyond_ascii(block);
-            self.block(block, number * 64, u64::MAX, &mut carry, (&equal, &places));
-        }
-        if !rest.is_empty() {
-            let mut last = [0; 64];
-            last[..rest.len()].copy_from_slice(rest);
-            beyond |= beyond_ascii(&last);
-            let valid = u64::MAX >> (64 - rest.len());
-            self.block(&last, blocks.len() * 64, valid, &mut carry, (&equal, &places));
-        }
-        self.is_ascii = beyond == 0;
     }
 
+    /// Adds a block of the text, of which the `valid` bytes count.
     #[inline(always)]
-    fn block(
+    fn add(
         &mut self,
-        block: &[u8; 64],
+        block: &Block,
         base: usize,
         valid: u64,
         carry: &mut u64,
-        (equal, places): (
-            &impl Fn(&[u8; 64], u8) -> u64,
-            &impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-        ),
+        with: &impl Operations,
     ) {
-        let backslashes = equal(block, b'\\');
-        let mut quotes = equal(block, b'"') & valid;
+        let backslashes = with.equal(block, b'\\');
+        let mut quotes = with.equal(block, b'"') & valid;
         self.backslashes.push(backslashes);
         if backslashes != 0 || *carry != 0 {
             self.has_backslashes = true;
             let escaped = escaped(backslashes, carry);
             quotes &= !escaped;
             if !self.has_unicode_escapes {
-                self.has_unicode_escapes = equal(block, b'u') & escaped != 0;
+                self.has_unicode_escapes = with.equal(block, b'u') & escaped != 0;
             }
         }
         // Room for a whole block, so that its quotes are written without asking.
@@ -107,7 +83,7 @@ impl Index {
             self.quotes.resize((self.len + 64).next_power_of_two().max(1024), 0);
         }
         if let Some(out) = self.quotes[self.len..].first_chunk_mut() {
-            self.len += places(quotes, base as u32, out);
+            self.len += with.places(quotes, base as u32, out);
         }
     }
 

@@ -209,8 +209,8 @@ impl Parser for JsonParser {
         Some(Line { record: passed.len, whole: passed.line })
     }
 
-    fn knows_lines(&self) -> bool {
-        self.fast.is_some() && !self.trails.rests()
+    fn wants_line(&mut self) -> bool {
+        self.fast.is_some() && !self.trails.lets_go_by()
     }
 
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {

@@ -7,7 +7,7 @@
 //! is found on the way. Whatever is otherwise (line breaks in texts, objects, a member that is new) is left as it is to those who read everything.
 
 use crate::framing;
-use sigmund_engine::vector::{self, Pass, Prints, Window};
+use sigmund_engine::vector::{self, Operations, Pass};
 use sigmund_engine::{Fields, Kind, Route, Slot, Store};
 use std::sync::Arc;
 
@@ -109,11 +109,7 @@ impl Trails {
     /// The record that begins a block, its slots filled, if it goes along a trail to the end of a line. Otherwise some slots may be filled.
     #[inline]
     pub(super) fn pass(&mut self, block: &[u8], fields: &mut Fields) -> Option<Passed> {
-        if self.rests() {
-            self.luck += 1;
-            if self.luck == 0 {
-                self.luck = MOST_LUCK / 8;
-            }
+        if self.lets_go_by() {
             return None;
         }
         let passed = vector::run(Walk { trails: self, block, fields });
@@ -131,8 +127,20 @@ impl Trails {
     }
 
     /// Nobody looks for trails for a while.
-    pub(super) fn rests(&self) -> bool {
+    fn rests(&self) -> bool {
         self.luck < 0
+    }
+
+    /// Whether a record is one of those that nobody looks for a trail of; they are counted.
+    pub(super) fn lets_go_by(&mut self) -> bool {
+        if !self.rests() {
+            return false;
+        }
+        self.luck += 1;
+        if self.luck == 0 {
+            self.luck = MOST_LUCK / 8;
+        }
+        true
     }
 
     /// The route of a record that passed.
@@ -386,15 +394,7 @@ impl Pass for Walk<'_> {
     type Output = Option<Passed>;
 
     #[inline(always)]
-    fn run(
-        self,
-        equal: impl Fn(&[u8; 64], u8) -> u64,
-        beyond_ascii: impl Fn(&[u8; 64]) -> u64,
-        _: impl Fn(&Window, &Prints) -> u64,
-        _: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-        differ: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
-        digits: impl Fn(&[u8; 64]) -> u64,
-    ) -> Self::Output {
+    fn run(self, with: impl Operations) -> Self::Output {
         let Self { trails, block, fields } = self;
         let Trails { nodes, texts, .. } = trails;
         let mut beyond = 0;
@@ -411,7 +411,7 @@ impl Pass for Walk<'_> {
             let other = loop {
                 let node = nodes.get(number as usize)?;
                 let written = ahead(texts, node.text as usize)?;
-                if differ(here, written) << (LOOK as u32 - u32::from(node.len)) == 0 {
+                if with.differ(here, written) << (LOOK as u32 - u32::from(node.len)) == 0 {
                     break node.other;
                 }
                 last = number;
@@ -440,18 +440,18 @@ impl Pass for Walk<'_> {
                         loop {
                             let text = ahead(block, at)?;
                             // Where the text ends is waited for; that nothing odd comes before is not.
-                            let quotes = equal(text, b'"');
+                            let quotes = with.equal(text, b'"');
                             let upto = quotes ^ quotes.wrapping_sub(1);
-                            let odd = (equal(text, b'\\') | equal(text, b'\n')) & upto;
+                            let odd = (with.equal(text, b'\\') | with.equal(text, b'\n')) & upto;
                             if odd == 0 {
-                                beyond |= beyond_ascii(text) & upto;
+                                beyond |= with.beyond_ascii(text) & upto;
                                 at += quotes.trailing_zeros() as usize;
                                 if quotes != 0 {
                                     break;
                                 }
                                 continue;
                             }
-                            beyond |= beyond_ascii(text) & (odd ^ odd.wrapping_sub(1));
+                            beyond |= with.beyond_ascii(text) & (odd ^ odd.wrapping_sub(1));
                             at += odd.trailing_zeros() as usize;
                             match block.get(at..at + 2)? {
                                 [b'\\', escaped @ b' '..=b'~'] => {
@@ -471,7 +471,7 @@ impl Pass for Walk<'_> {
                         start = at;
                         at += usize::from(*byte == b'-');
                         let number = ahead(block, at)?;
-                        let others = !digits(number);
+                        let others = !with.digits(number);
                         let whole = others.trailing_zeros();
                         if whole == 0 || whole > 1 && number[0] == b'0' {
                             return None;

@@ -1,6 +1,6 @@
 //! Where the cells of a row are, for separators of one byte, as nearly all logs have.
 
-use sigmund_engine::vector::{self, Pass, Prints, Window};
+use sigmund_engine::vector::{self, Operations, Pass};
 
 /// The cells of one row, reused from row to row.
 #[derive(Debug, Default)]
@@ -22,37 +22,20 @@ impl Pass for Split<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(
-        self,
-        equal: impl Fn(&[u8; 64], u8) -> u64,
-        _: impl Fn(&[u8; 64]) -> u64,
-        _: impl Fn(&Window, &Prints) -> u64,
-        places: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
-        _: impl Fn(&[u8; 64]) -> u64,
-    ) -> Self::Output {
+    fn run(self, with: impl Operations) -> Self::Output {
         let Self { cells, row, separator } = self;
         cells.count = 0;
         let mut backslashes = 0;
-        let mut block = |block: &[u8; 64], base: usize, valid: u64| {
-            backslashes |= equal(block, b'\\') & valid;
+        vector::blocks(row, 0, |block, base, valid| {
+            backslashes |= with.equal(block, b'\\') & valid;
             // Room for a whole block, so that its places are written without asking.
             if cells.ends.len() < cells.count + 64 {
                 cells.ends.resize((cells.count + 64).next_power_of_two().max(256), 0);
             }
             if let Some(out) = cells.ends[cells.count..].first_chunk_mut() {
-                cells.count += places(equal(block, separator) & valid, base as u32, out);
+                cells.count += with.places(with.equal(block, separator) & valid, base as u32, out);
             }
-        };
-        let (blocks, rest) = row.as_chunks::<64>();
-        for (number, whole) in blocks.iter().enumerate() {
-            block(whole, number * 64, u64::MAX);
-        }
-        if !rest.is_empty() {
-            let mut last = [0; 64];
-            last[..rest.len()].copy_from_slice(rest);
-            block(&last, blocks.len() * 64, u64::MAX >> (64 - rest.len()));
-        }
+        });
         cells.has_backslashes = backslashes != 0;
     }
 }

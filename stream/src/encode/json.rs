@@ -1,6 +1,6 @@
 //! JSON by hand: a detection is written straight from the record, without a tree in between.
 
-use sigmund_engine::vector::{self, Pass, Prints, Window};
+use sigmund_engine::vector::{self, Block, Operations, Pass};
 use sigmund_engine::{Object, Value};
 
 /// Deeper records are written as text.
@@ -120,38 +120,27 @@ impl Pass for Escaping<'_> {
     type Output = Self;
 
     #[inline(always)]
-    fn run(
-        mut self,
-        equal: impl Fn(&[u8; 64], u8) -> u64,
-        _: impl Fn(&[u8; 64]) -> u64,
-        _: impl Fn(&Window, &Prints) -> u64,
-        _: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
-        _: impl Fn(&[u8; 64]) -> u64,
-    ) -> Self {
-        let (blocks, rest) = self.bytes.as_chunks::<64>();
-        let mut last = [b' '; 64];
-        last[..rest.len()].copy_from_slice(rest);
-        for (number, block) in blocks.iter().chain([&last]).enumerate() {
+    fn run(mut self, with: impl Operations) -> Self {
+        vector::blocks(self.bytes, b' ', |block, base, _| {
             let mut marks = [b'"', b'\\', 0x7f, 0xc2]
                 .into_iter()
-                .fold(0, |marks, byte| marks | equal(block, byte));
+                .fold(0, |marks, byte| marks | with.equal(block, byte));
             if has_controls(block) {
                 let controls = block.iter().rev().map(|byte| u64::from(*byte < 0x20));
                 marks |= controls.fold(0, |marks, control| marks << 1 | control);
             }
             while marks != 0 {
-                self.escape(number * 64 + marks.trailing_zeros() as usize);
+                self.escape(base + marks.trailing_zeros() as usize);
                 marks &= marks - 1;
             }
-        }
+        });
         self
     }
 }
 
 /// Whether there is a control character of ASCII.
 #[inline(always)]
-fn has_controls(block: &[u8; 64]) -> bool {
+fn has_controls(block: &Block) -> bool {
     block.iter().fold(false, |any, byte| any | (*byte < 0x20))
 }
 
@@ -272,24 +261,13 @@ impl Pass for Marks<'_> {
     type Output = Option<Vec<u64>>;
 
     #[inline(always)]
-    fn run(
-        self,
-        equal: impl Fn(&[u8; 64], u8) -> u64,
-        _: impl Fn(&[u8; 64]) -> u64,
-        _: impl Fn(&Window, &Prints) -> u64,
-        _: impl Fn(u64, u32, &mut [u32; 64]) -> usize,
-        _: impl Fn(&[u8; 64], &[u8; 64]) -> u64,
-        _: impl Fn(&[u8; 64]) -> u64,
-    ) -> Self::Output {
-        let (blocks, rest) = self.0.as_chunks::<64>();
-        let mut last = [b' '; 64];
-        last[..rest.len()].copy_from_slice(rest);
-        let mut marks = Vec::with_capacity(blocks.len() + 1);
+    fn run(self, with: impl Operations) -> Self::Output {
+        let mut marks = Vec::with_capacity(self.0.len() / 64 + 1);
         let mut any_controls = false;
-        for block in blocks.iter().chain([&last]) {
-            marks.push(equal(block, b'"') | equal(block, b'\\'));
+        vector::blocks(self.0, b' ', |block, _, _| {
+            marks.push(with.equal(block, b'"') | with.equal(block, b'\\'));
             any_controls |= has_controls(block);
-        }
+        });
         (!any_controls).then_some(marks)
     }
 }

@@ -1,0 +1,397 @@
+use super::*;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+fn info() -> StreamInfo {
+    StreamInfo::new("", 0)
+}
+
+#[test]
+fn messages_stand_for_themselves() {
+    let first = b"{\"a\":1}\n{\"a\":2}";
+    let mut stream = Stream::open(info(), first, None);
+    let mut record = Record::new(Arc::default());
+    let mut found = Vec::new();
+    let messages: [&[u8]; 5] =
+        [first, b"{\n \"a\": 3\n}", b"[{\"a\":4},{\"a\":5}", b"not json", b"{\"a\":6}"];
+    for message in messages {
+        stream.message(message, &mut record, &mut |framed| {
+            let text = String::from_utf8_lossy(framed.bytes).replace(['\n', ' '], "");
+            found.push(format!("{}:{text}", framed.format));
+        });
+    }
+    let expected = [
+        r#"json:{"a":1}"#,
+        r#"json:{"a":2}"#,
+        r#"json:{"a":3}"#,
+        r#"json:{"a":4}"#,
+        r#"json:{"a":5}"#,
+        "text:notjson",
+        r#"json:{"a":6}"#,
+    ];
+    assert_eq!(found, expected);
+    assert_eq!((stream.counts().records, stream.counts().unparsed), (7, 1));
+}
+
+/// Pieces of messages, of which some are objects, some several, and some none.
+const PIECES: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    "\"",
+    ":",
+    ",",
+    "\n",
+    "\r\n",
+    " ",
+    "\\",
+    "\0",
+    "\u{1e}",
+    "x",
+    "1",
+    "\"a\":1",
+    "\"b\":\"}\"",
+    "\"c\":{}",
+    "{\"a\":1}",
+    "{\"a\":{\n\"b\":[2]}\n}",
+    "{\"d\":\"x\ny\"}",
+    "{\"Records\":[{\"a\":1}]}",
+    "{\"_index\":1,\"_source\":{\"a\":1}}",
+    "\u{feff}",
+];
+
+proptest! {
+    /// What is one object is so for whoever expects several, and looks for line ends first.
+    #[test]
+    fn messages_are_framed_by_what_they_hold(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..8),
+    ) {
+        let text = pieces.concat();
+        let forms = [false, true].map(|has_batches| {
+            let format = FORMATS.iter().find(|format| format.name() == "json").copied();
+            let mut stream = Stream::open(info(), b"", format);
+            stream.has_batches = has_batches;
+            let mut record = Record::new(Arc::default());
+            let mut found = Vec::new();
+            stream.message(text.as_bytes(), &mut record, &mut |framed| {
+                let text = String::from_utf8_lossy(framed.bytes).into_owned();
+                found.push((framed.format, framed.offset, text));
+            });
+            (found, stream.counts().clone())
+        });
+        prop_assert_eq!(&forms[0], &forms[1]);
+    }
+}
+
+/// What JSON events are recognised by must be wanted for them to be read the fast way.
+fn json_record() -> Record {
+    let names = crate::json::schema::discriminators().chain(["note"]);
+    Record::new(Arc::new(sigmund_engine::FieldTable::new(names)))
+}
+
+/// `format:text`, `-` in place of the format for skips, `!` for cut ones; `shows` adds the fields of JSON records.
+fn shown(mut framed: Framed<'_>, shows: bool) -> String {
+    let format = match framed.outcome {
+        Outcome::Event => framed.format,
+        _ => "-",
+    };
+    let cut = if framed.truncated { "!" } else { "" };
+    let fields = &framed.record.fields;
+    let value = |value| String::from_utf8_lossy(fields.bytes(framed.bytes, value));
+    let filled: Vec<String> = fields
+        .present()
+        .map(|slot| {
+            let values: Vec<_> = fields.values(slot).map(value).collect();
+            format!(" {}={values:?}", fields.name(slot))
+        })
+        .collect();
+    let event = framed.event();
+    assert_eq!(&*event.raw, framed.bytes);
+    let text = String::from_utf8_lossy(framed.bytes);
+    let filled = if format == "json" { filled.concat() } else { String::new() };
+    let filled = if shows { filled } else { String::new() };
+    format!("{format}{cut}:{text}{filled}")
+}
+
+/// Each record of a block as [`shown`].
+fn read_in(bytes: &[u8], block: usize, limit: usize) -> (Vec<String>, Counts) {
+    read_showing(bytes, block, limit, false)
+}
+
+/// The same, as it says.
+fn read_showing(bytes: &[u8], block: usize, limit: usize, shows: bool) -> (Vec<String>, Counts) {
+    let mut record = json_record();
+    let mut stream = Stream::with_limit(info(), bytes, None, limit);
+    let mut found = Vec::new();
+    let mut rest: Vec<u8> = Vec::new();
+    let mut chunks = bytes.chunks(block).peekable();
+    loop {
+        let last = match chunks.next() {
+            Some(chunk) => {
+                rest.extend_from_slice(chunk);
+                chunks.peek().is_none()
+            }
+            None => true,
+        };
+        let used = stream.read(&rest, last, &mut record, &mut |framed| {
+            found.push(shown(framed, shows));
+        });
+        rest.drain(..used);
+        if last {
+            assert!(rest.is_empty(), "left over: {rest:?}");
+            break;
+        }
+    }
+    let counts = stream.counts().clone();
+    let skipped: u64 = counts.skipped.iter().map(|(_, count)| count).sum();
+    assert_eq!(counts.records, counts.events + skipped);
+    assert_eq!(counts.records, found.len() as u64);
+    (found, counts)
+}
+
+fn read(text: &str) -> Vec<String> {
+    read_in(text.as_bytes(), usize::MAX, DEFAULT_LIMIT).0
+}
+
+#[test]
+fn reads_lines() {
+    assert_eq!(read("a\r\nb\n\nc"), ["text:a", "text:b", "-:", "text:c"]);
+    assert_eq!(read("\u{feff}a\nb\0\n"), ["text:a", "text:b"]);
+    assert_eq!(read("a\0b\0"), ["text:a", "text:b"]);
+    assert_eq!(read(""), [""; 0]);
+    assert_eq!(read("one\n{\"a\":1}\ntwo"), ["text:one", "json:{\"a\":1}", "text:two"]);
+}
+
+#[test]
+fn reads_octet_counts() {
+    assert_eq!(
+        read("6 <1>abc9 <1>d\ne\nf\n5 <1>gh\n<1>i\n99 <1>short\n"),
+        ["syslog:<1>abc", "syslog:<1>d\ne\nf", "syslog:<1>gh", "syslog:<1>i", "syslog:99 <1>short"]
+    );
+    // Counts that are wrong, as after names were replaced: what follows is no count.
+    assert_eq!(
+        read("6 <1>a 2345 x\n9 <1>b\n20 <1>c\n6 <1>abc12"),
+        ["syslog:6 <1>a 2345 x", "syslog:9 <1>b", "syslog:20 <1>c", "syslog:<1>abc", "text:12"]
+    );
+}
+
+#[test]
+fn reads_json_in_its_forms() {
+    let both = ["json:{\"a\":1}", "json:{\"b\":[{}]}"];
+    for text in [
+        "{\"a\":1}\n{\"b\":[{}]}\n",
+        "{\"a\":1}\r\n\r\n{\"b\":[{}]}",
+        "{\"a\":1}{\"b\":[{}]}",
+        "{\"a\":1},\n{\"b\":[{}]},\n",
+        "[{\"a\":1},{\"b\":[{}]}]",
+        "[\n {\"a\":1},\n {\"b\":[{}]}\n]\n",
+        "\u{1e}{\"a\":1}\n\u{1e}{\"b\":[{}]}\n",
+        "\u{feff}{\"a\":1}\n\u{feff}{\"b\":[{}]}\n",
+        "{\"Records\":[{\"a\":1},{\"b\":[{}]}]}",
+        "{\"records\" : [ {\"a\":1} , {\"b\":[{}]} ] }\n",
+        "{\"@odata.context\":\"x\",\"value\":[{\"a\":1},{\"b\":[{}]}],\"@odata.nextLink\":\"y\"}",
+        "{\"took\":1,\"hits\":{\"total\":{\"value\":2},\"hits\":[{\"_index\":\"x\",\"_source\":{\"a\":1}},{\"_id\":\"1\",\"_source\":{\"b\":[{}]}}]}}",
+        "{\"_index\":\"x\",\"_source\":{\"a\":1}}\n{\"_index\":\"x\",\"_source\":{\"b\":[{}]}}\n",
+        "{\"messageType\":\"DATA_MESSAGE\",\"logEvents\":[{\"a\":1},{\"b\":[{}]}]}",
+        "{\"Records\":[{\"a\":1}]}\n{\"Records\":[{\"b\":[{}]}]}\n",
+    ] {
+        assert_eq!(read(text), both, "{text}");
+    }
+    assert_eq!(read("{\n \"a\": 1\n}\n{\n}\n"), ["json:{\n \"a\": 1\n}", "json:{\n}"]);
+    // A field named like a list of records.
+    for text in [
+        "{\"events\":[{\"a\":1}],\"actor\":\"x\"}",
+        "{\"kind\":\"x\",\"events\":[{\"a\":1}]}",
+        "{\"data\":{\"a\":1}}",
+        "{\"value\":[1,2]}",
+        "{\"hits\":3}",
+    ] {
+        assert_eq!(read(text), [format!("json:{text}")]);
+    }
+}
+
+#[test]
+fn goes_on_after_broken_json() {
+    assert_eq!(
+        read("{\"a\":1}\n{\"b\":\n{\"c\":3}\noops\n{\"d\" 4}\n{\"e\":5} tail\n{\"f\":6"),
+        [
+            "json:{\"a\":1}",
+            "text:{\"b\":",
+            "json:{\"c\":3}",
+            "text:oops",
+            "text:{\"d\" 4}",
+            "json:{\"e\":5}",
+            "text:tail",
+            "text:{\"f\":6"
+        ]
+    );
+    let (_, counts) = read_in(b"{\"a\":1}\nx\n{\"b\" 1}\n", 4, DEFAULT_LIMIT);
+    assert_eq!((counts.records, counts.events, counts.unparsed), (3, 3, 2));
+}
+
+#[test]
+fn cuts_what_is_too_long() {
+    let (found, counts) = read_in(b"abcdefghijkl\nmn\n", 1, 5);
+    assert_eq!(found, ["text!:abcde", "text:mn"]);
+    assert_eq!(counts.truncated, 1);
+    let (found, _) = read_in(b"{\"a\":\"123456789012\"}\n{\"b\":1}\n", 3, 10);
+    assert_eq!(found, ["text!:{\"a\":\"1234", "json:{\"b\":1}"]);
+}
+
+#[test]
+fn says_what_can_be_split() {
+    for (text, splittable) in [
+        ("a\nb\n", true),
+        ("{\"a\":1}\n{", true),
+        ("{\"a\":\"a long li", true),
+        ("{\n\"a\":1}", false),
+        ("[{\"a\":1}]", false),
+        ("{\"Records\":[", false),
+        ("5 <1>ab", false),
+    ] {
+        let stream = Stream::open(info(), text.as_bytes(), None);
+        assert_eq!(stream.is_splittable(), splittable, "{text}");
+    }
+}
+
+#[test]
+fn parts_are_read_as_the_whole() {
+    for text in ["{\"a\":1}\nb\n{\"c\":2}\n", "one\n{\"a\":1}\ntwo\n", "a\n\nb"] {
+        let (whole, counts) = read_in(text.as_bytes(), usize::MAX, DEFAULT_LIMIT);
+        let split = Stream::open(info(), text.as_bytes(), None).split().unwrap();
+        let mut stream = split.open();
+        let mut record = Record::new(Arc::default());
+        let (mut found, mut sum) = (Vec::new(), Counts::default());
+        for line in text.split_inclusive('\n') {
+            let used = stream.read(line.as_bytes(), true, &mut record, &mut |framed| {
+                let format = match framed.outcome {
+                    Outcome::Event => framed.format,
+                    _ => "-",
+                };
+                found.push(format!("{format}:{}", String::from_utf8_lossy(framed.bytes)));
+            });
+            assert_eq!(used, line.len());
+            sum.add(stream.counts());
+            stream.restart();
+        }
+        assert_eq!((found, sum), (whole, counts), "{text}");
+    }
+    assert!(Stream::open(info(), b"[{}]", None).split().is_none());
+}
+
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just("{\"a\":1}\n".to_owned()),
+        Just("{\"a\":{\"b\":[1,\"}\\\"\"]}}".to_owned()),
+        Just("{\n\"x\": [\n{}\n]\n}\n".to_owned()),
+        Just("{\"Records\":[{\"a\":1}, {\"b\":2}]}\n".to_owned()),
+        Just("[{\"a\":1},\n{\"b\":2}\n]".to_owned()),
+        Just(
+            "{\"hits\":{\"total\":2,\"hits\":[{\"_source\":{\"a\":1}}],\"total\":1},\"took\":1}"
+                .to_owned()
+        ),
+        Just("{\"data\":[{\"a\":1}],\"b\":2}".to_owned()),
+        Just("5 <1>ab".to_owned()),
+        Just("line\r\n".to_owned()),
+        Just("\n".to_owned()),
+        Just("<Events><Event a='1'><x/></Event><Event/>\n</Events>".to_owned()),
+        r#"[\[\]{}:,"\\a1 \n\x00<0-9]{0,12}"#,
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_blocks_give_the_same_records(
+        pieces in proptest::collection::vec(piece(), 0..8),
+        block in 1usize..40,
+        limit in prop_oneof![Just(DEFAULT_LIMIT), 1usize..60],
+    ) {
+        let text = pieces.concat();
+        let whole = read_in(text.as_bytes(), usize::MAX, limit);
+        let parts = read_in(text.as_bytes(), block, limit);
+        prop_assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn lines_like_those_before_are_the_same_records(
+        lines in proptest::collection::vec(line(), 1..6),
+        order in proptest::collection::vec(0usize..6, 0..60),
+        block in 1usize..60,
+        limit in prop_oneof![3 => Just(DEFAULT_LIMIT), 1 => 30usize..90],
+    ) {
+        let text: String = order.iter().map(|at| &*lines[at % lines.len()]).collect();
+        // In small blocks no record is read before its end is found.
+        let whole = read_showing(text.as_bytes(), usize::MAX, limit, true);
+        let parts = read_showing(text.as_bytes(), block, limit, true);
+        prop_assert_eq!(whole, parts);
+    }
+
+    #[test]
+    fn messages_are_read_as_if_they_were_the_first(
+        lines in proptest::collection::vec(line(), 1..6),
+        order in proptest::collection::vec((0usize..6, any::<bool>()), 0..60),
+        limit in prop_oneof![3 => Just(DEFAULT_LIMIT), 1 => 30usize..90],
+    ) {
+        let json = FORMATS.iter().find(|format| format.name() == "json").copied();
+        let open = || Stream::with_limit(info(), b"", json, limit);
+        let (mut stream, mut record) = (open(), json_record());
+        let mut read = |stream: &mut Stream, message: &str| {
+            let mut found = Vec::new();
+            stream.message(message.as_bytes(), &mut record, &mut |framed| {
+                found.push((framed.offset, shown(framed, true)));
+            });
+            found
+        };
+        for (at, with_next) in order {
+            let mut message = lines[at % lines.len()].clone();
+            if with_next {
+                message.push_str(&lines[(at + 1) % lines.len()]);
+            }
+            prop_assert_eq!(read(&mut stream, &message), read(&mut open(), &message));
+        }
+    }
+}
+
+#[test]
+fn messages_like_those_before_are_known() {
+    let json = FORMATS.iter().find(|format| format.name() == "json").copied();
+    let mut stream = Stream::open(info(), b"", json);
+    let mut record = json_record();
+    let mut known = |message: &str, stream: &mut Stream| {
+        for _ in 0..2 {
+            stream.message(message.as_bytes(), &mut record, &mut |_| {});
+        }
+        stream.known_line(message.as_bytes(), &mut record, &mut |_| {})
+    };
+    // What a record may be compared with is known from the first on, and how it is written from the second on.
+    assert!(known(r#"{"_path":"dns","note":"a"}"#, &mut stream));
+    assert!(known(r#"{"_path":"dns","note":"longer"}"#, &mut stream));
+    let several = "{\"_path\":\"dns\",\"note\":\"a\"}\n{\"_path\":\"dns\",\"note\":\"a\"}";
+    assert!(!known(several, &mut stream));
+    assert!(!known(r#"{"_path":"dns","note":"a"#, &mut stream));
+}
+
+/// Lines as programs write them, and as they do not.
+fn line() -> impl Strategy<Value = String> {
+    let text = prop_oneof![Just("x"), Just(""), Just("a\\\"b"), Just("\u{e9}"), Just("a\nb")];
+    let member = prop_oneof![
+        3 => text.prop_map(|text| format!("\"note\":\"{text}\"")),
+        1 => Just(r#""note":["a","b"]"#.to_owned()),
+        1 => Just(r#""_path" : "conn""#.to_owned()),
+        2 => Just(r#""_path":"dns""#.to_owned()),
+        2 => (0u32..2000).prop_map(|number| format!("\"ts\":{number}.5")),
+        1 => Just(r#""value":[{"a":1}]"#.to_owned()),
+        1 => Just(r#""_id":1"#.to_owned()),
+    ];
+    let end = prop_oneof![
+        6 => Just("}\n"),
+        1 => Just("}\r\n"),
+        1 => Just("} \n"),
+        1 => Just("\n"),
+        1 => Just("}"),
+        1 => Just("}x\n"),
+    ];
+    (proptest::collection::vec(member, 1..4), end)
+        .prop_map(|(members, end)| format!("{{{}{end}", members.join(",")))
+}
