@@ -29,7 +29,8 @@ pub struct Record {
     pub has_unicode_escapes: bool,
     /// Whether the record's bytes are known to be ASCII; parsers that know better say `true`.
     pub is_ascii: bool,
-    /// Whether the record is known to be a JSON object of ASCII characters without backslashes or blanks between its parts.
+    /// Whether the record is known to be a JSON object of ASCII characters without blanks between its parts, with no other escapes than JSON has, and
+    /// none by number.
     pub is_compact: bool,
     /// Set by the parser if it was asked for, or had to read it anyway.
     pub time: Option<EventTime>,

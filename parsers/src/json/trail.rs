@@ -66,7 +66,7 @@ pub(super) struct Passed {
     pub(super) line: usize,
     pub(super) is_ascii: bool,
     pub(super) has_unicode_escapes: bool,
-    /// It has no blanks between its parts, no backslashes, and is ASCII.
+    /// It has no blanks between its parts, only escapes of JSON, none of them by number, and is ASCII.
     pub(super) is_compact: bool,
     route: u32,
 }
@@ -398,7 +398,7 @@ impl Pass for Walk<'_> {
         let Self { trails, block, fields } = self;
         let Trails { nodes, texts, .. } = trails;
         let mut beyond = 0;
-        let mut has_escapes = false;
+        let mut has_unusual_escapes = false;
         let mut has_unicode_escapes = false;
         let mut before = 0;
         let mut at = 0;
@@ -456,7 +456,10 @@ impl Pass for Walk<'_> {
                             match block.get(at..at + 2)? {
                                 [b'\\', escaped @ b' '..=b'~'] => {
                                     its = Kind::JsonText;
-                                    has_escapes = true;
+                                    has_unusual_escapes |= !matches!(
+                                        escaped,
+                                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'
+                                    );
                                     has_unicode_escapes |= *escaped == b'u';
                                     at += 2;
                                 }
@@ -520,7 +523,7 @@ impl Pass for Walk<'_> {
                 let is_known = node.route != NONE;
                 let (len, line) = (at + 1, at + 1 + after);
                 let (is_ascii, route) = (beyond == 0, node.route);
-                let is_compact = node.is_compact && is_ascii && !has_escapes;
+                let is_compact = node.is_compact && is_ascii && !has_unusual_escapes;
                 let passed = Passed { len, line, is_ascii, has_unicode_escapes, is_compact, route };
                 return is_known.then_some(passed);
             }
