@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
 pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
+    // First of all: whoever is told to stop while it starts ends in order, too.
+    let stop = Arc::new(AtomicBool::new(false));
+    listen_to_signals(Arc::clone(&stop)).context("cannot listen to signals")?;
     let mut layers = config::layers(&args.options);
     if !args.topics.is_empty() {
         let topics = args.topics.join(", ");
@@ -43,8 +46,6 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     }
     begin_log(&config.log)?;
     let format = config.log.format;
-    let stop = Arc::new(AtomicBool::new(false));
-    listen_to_signals(Arc::clone(&stop)).context("cannot listen to signals")?;
     // What is read for a reload is what was read for the start.
     let read = move || match Config::load(&layers) {
         Ok(loaded) => Ok(loaded.config.rules),

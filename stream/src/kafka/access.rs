@@ -152,7 +152,7 @@ fn transaction(
     if topics.is_empty() {
         return Ok(None);
     }
-    let producer = producer(cluster).map_err(Unopened::Finding)?;
+    let producer = producer(cluster)?;
     producer.begin_transaction()?;
     for topic in topics {
         let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(0);
@@ -173,13 +173,15 @@ fn transaction(
 }
 
 /// A producer that may open transactions, and holds back what is sent in them.
-fn producer(cluster: &Cluster<'_>) -> Result<BaseProducer, Finding> {
+fn producer(cluster: &Cluster<'_>) -> Result<BaseProducer, Unopened> {
     let application = &cluster.config.application;
-    let wrong = |error: &KafkaError| Finding {
-        is_error: true,
-        subject: "transactions".to_owned(),
-        message: format!("cannot be opened: {error}"),
-        command: None,
+    let wrong = |error: &KafkaError| {
+        Unopened::Finding(Finding {
+            is_error: true,
+            subject: "transactions".to_owned(),
+            message: format!("cannot be opened: {error}"),
+            command: None,
+        })
     };
     let producer: BaseProducer = cluster
         .clients
@@ -201,7 +203,11 @@ fn producer(cluster: &Cluster<'_>) -> Result<BaseProducer, Finding> {
                 format!("--transactional-id {application} --resource-pattern-type prefixed");
             let command = cluster.allow(&["Describe", "Write"], &resource);
             let subject = format!("transactions `{application}/*`");
-            Err(finding(subject, "may not be opened", command))
+            Err(Unopened::Finding(finding(subject, "may not be opened", command)))
+        }
+        // The brokers have no time now: that says nothing about what they would answer.
+        Err(KafkaError::Transaction(error)) if error.is_retriable() => {
+            Err(KafkaError::Transaction(error).into())
         }
         Err(error) => Err(wrong(&error)),
     }
