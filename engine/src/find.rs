@@ -84,7 +84,8 @@ impl Pass for Search<'_> {
             }
             begin += size_of::<Block>();
         }
-        // The last block of each, of which the beginning was looked at before.
+        // The last block of each, of which the beginning was looked at before. There is one: `find` comes here with texts that are longer than a block by
+        // more than both places, so neither the difference nor `?` can fail.
         let end = here.len().min(there.len()) - size_of::<Block>();
         let block = |text: &[u8]| text.get(end..).and_then(<[u8]>::first_chunk).copied();
         let (here, there) = (block(here)?, block(there)?);

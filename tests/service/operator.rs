@@ -1,6 +1,7 @@
 //! What operators do wrong and what fails around the service: it says so once, in words that help, and nothing is lost or doubled.
 
 use super::running::{Application, PATIENCE, Running};
+use crate::command::binary;
 use crate::kafka::broker::Broker;
 use crate::kafka::client::Record;
 use crate::kafka::honesty::honest_broker;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::fs::OpenOptions;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A rule for each event, and a correlation for each tenth of a user.
@@ -217,6 +219,35 @@ fn a_log_that_cannot_be_written_stops_nothing() {
 }
 
 /// Brokers that hang hold up the end that was asked for.
+/// A configuration that is a pipe holds the process in its start for as long as nobody writes.
+#[test]
+fn a_sigterm_while_it_starts_does_not_kill_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("sigmund.yaml");
+    let made = Command::new("mkfifo").arg(&config).status().expect("`mkfifo` runs");
+    assert!(made.success(), "{made}");
+    let mut process = Command::new(binary())
+        .args(["run", "-c"])
+        .arg(&config)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    // Opens when the process reads it.
+    let _writer = OpenOptions::new().write(true).open(&config).expect("a pipe");
+    let id = process.id().to_string();
+    let terminate = || {
+        let sent = Command::new("kill").arg(&id).status();
+        assert!(sent.expect("`kill` runs").success());
+    };
+    terminate();
+    std::thread::sleep(Duration::from_millis(500));
+    terminate();
+    // Of the first signal it would have died; the second says that it is not to end in order.
+    let status = process.wait().expect("it ends");
+    assert_eq!(status.code(), Some(2), "{status}");
+}
+
 #[test]
 fn the_second_sigterm_ends_it_at_once() {
     let Some(broker) = Broker::start() else { return };
