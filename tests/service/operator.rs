@@ -218,7 +218,6 @@ fn a_log_that_cannot_be_written_stops_nothing() {
     case.application.remove();
 }
 
-/// Brokers that hang hold up the end that was asked for.
 /// A configuration that is a pipe holds the process in its start for as long as nobody writes.
 #[test]
 fn a_sigterm_while_it_starts_does_not_kill_it() {
@@ -248,6 +247,7 @@ fn a_sigterm_while_it_starts_does_not_kill_it() {
     assert_eq!(status.code(), Some(2), "{status}");
 }
 
+/// Brokers that hang hold up the end that was asked for.
 #[test]
 fn the_second_sigterm_ends_it_at_once() {
     let Some(broker) = Broker::start() else { return };

@@ -2,6 +2,7 @@
 
 use super::problem::{Origin, Problems};
 use super::shape::{Shape, Wants};
+use super::texts::Texts;
 use super::tree::{self, Entry, Kind, Node, Place};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,6 @@ const NOT_KEYS: [&str; 7] = [
     "SIGMUND_EQUIVALENCE",
     "SIGMUND_SHOW_DIFFERENCES",
 ];
-/// Larger files are not configurations, nor secrets.
-const FILE_LIMIT: u64 = 1 << 20;
 
 /// Where a configuration is read from.
 #[derive(Clone, Default)]
@@ -28,6 +27,7 @@ pub struct Layers {
     files: Vec<PathBuf>,
     environment: Vec<(String, String)>,
     flags: Vec<Flag>,
+    texts: Texts,
 }
 
 #[derive(Clone)]
@@ -132,7 +132,7 @@ impl Layers {
     pub(super) fn read(&self, schema: &Value, problems: &mut Problems) -> Node {
         let mut tree = Node::empty();
         for path in &self.files {
-            if let Some(layer) = file(path, problems) {
+            if let Some(layer) = file(path, &self.texts, problems) {
                 tree.overlay(layer);
             }
         }
@@ -149,7 +149,7 @@ impl Layers {
             let origin = Origin::Flag(flag.name.as_str().into());
             tree.overlay(spoken(&steps, &flag.value, &origin, schema, problems));
         }
-        tree.scalars_mut("", &mut |key, node| interpolate(key, node, problems));
+        tree.scalars_mut("", &mut |key, node| interpolate(key, node, &self.texts, problems));
         tree
     }
 }
@@ -171,18 +171,8 @@ fn is_service_link(name: &str) -> bool {
         || (rest.starts_with("PORT_") && (rest.contains("_TCP") || rest.contains("_UDP")))
 }
 
-fn read_file(path: &Path) -> Result<String, String> {
-    let at = path.display();
-    let length = std::fs::metadata(path).map_err(|e| format!("cannot read `{at}`: {e}"))?.len();
-    if length > FILE_LIMIT {
-        return Err(format!("`{at}` has {length} bytes; the limit is {FILE_LIMIT}"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot read `{at}`: {error}"))?;
-    String::from_utf8(bytes).map_err(|_| format!("`{at}` is not UTF-8"))
-}
-
-fn file(path: &Path, problems: &mut Problems) -> Option<Node> {
-    match read_file(path) {
+fn file(path: &Path, texts: &Texts, problems: &mut Problems) -> Option<Node> {
+    match texts.read(path) {
         Ok(text) => {
             let place = Place::File { path: Arc::new(path.to_owned()), text: &text };
             tree::read(&text, &place, problems)
@@ -308,7 +298,7 @@ fn value(
 }
 
 /// Replaces `${env:NAME}` and `${file:PATH}` in a value; `$${` stands for `${`.
-fn interpolate(key: &str, node: &mut Node, problems: &mut Problems) {
+fn interpolate(key: &str, node: &mut Node, texts: &Texts, problems: &mut Problems) {
     let Kind::Scalar { text, hidden, .. } = &mut node.kind else { return };
     if !text.contains("${") {
         return;
@@ -341,7 +331,7 @@ fn interpolate(key: &str, node: &mut Node, problems: &mut Problems) {
                     "set it, or write the value here",
                 )),
             },
-            Some(("file", path)) => match read_file(Path::new(path)) {
+            Some(("file", path)) => match texts.read(Path::new(path)) {
                 // Editors and `echo` end files with a line break that nobody means.
                 Ok(value) => result.push_str(value.trim_end_matches(['\r', '\n'])),
                 Err(message) => wrong.push((message, "make it readable, or name another file")),
@@ -395,6 +385,24 @@ mod tests {
         assert_eq!(steps("kafka.properties.sasl.username"), "kafka/properties/sasl.username");
         assert_eq!(steps("sources.0.topics"), "sources/0/topics");
         assert_eq!(steps("no.such.key"), "no/such/key");
+    }
+
+    /// `-c <(decrypt sigmund.yaml)`
+    #[cfg(unix)]
+    #[test]
+    fn what_came_from_a_pipe_is_there_for_the_next_reload() {
+        use crate::config::Config;
+        use std::io::Write as _;
+        use std::os::fd::AsRawFd as _;
+
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        writer.write_all(b"lanes: 2\nsources: [{topics: [raw]}]\n").expect("room");
+        drop(writer);
+        let layers = Layers::none().with_file(format!("/dev/fd/{}", reader.as_raw_fd()));
+        for _ in 0..2 {
+            let loaded = Config::load(&layers).expect("a configuration");
+            assert_eq!(loaded.config.lanes, 2);
+        }
     }
 
     #[test]

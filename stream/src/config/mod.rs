@@ -14,6 +14,7 @@ mod shape;
 mod show;
 mod size;
 mod template;
+mod texts;
 mod tree;
 mod validate;
 
