@@ -44,11 +44,14 @@ fn failures_are_named() {
     let folder = folder()
         .file("whoami.test.yml", failing)
         .file("other.test.yml", "rules: [missing.yml]\ntests: []\n")
+        .file("bad.yml", GOOD.replace("endswith", "endswiht"))
+        .file("bad.test.yml", "tests: []\n")
         .file("odd.test.yml", "tests: [{name: x, expects: []}]\n");
     assert_snapshot!(folder.run(&["test"]).shown(), @r#"
-    exit code: 1
+    exit code: 2
     --- stdout
-    broken: ./odd.test.yml: (test file): tests[0]: unknown field `expects`, expected one of `name`, `logsource`, `input_format`, `events`, `file`, `until`, `alert`, `expect` at line 1 column 19
+    broken: ./bad.test.yml: (test file): does not load: ./bad.yml:15:15: error[unknown-modifier]: unknown modifier `endswiht` (help: did you mean `endswith`?)
+    broken: ./odd.test.yml: (test file): ./odd.test.yml:1:19: tests[0]: unknown field `expects`, expected one of `name`, `logsource`, `input_format`, `events`, `file`, `until`, `alert`, `expect`
     broken: ./other.test.yml: (test file): cannot read `./missing.yml`: No such file or directory (os error 2)
     failed: ./whoami.test.yml: by name: `Whoami As A Command` matched 1 time, not 2
         Whoami As A Command (11111111-1111-4111-8111-111111111111)
@@ -78,14 +81,16 @@ fn failures_are_named() {
               ✓ Image|endswith
                 is `C:\Windows\System32\whoami.exe`
                 ✓ \whoami.exe
-    0 passed, 2 failed, 2 broken
+    0 passed, 2 failed, 3 broken
     --- stderr
     "#);
     for format in ["json", "junit", "github"] {
         let ran = folder.run(&["test", "-f", format]);
-        assert_eq!(ran.code, Some(1), "{format}");
+        assert_eq!(ran.code, Some(2), "{format}");
         assert!(ran.stdout.contains("matched 1 time, not 2"), "{format}: {}", ran.stdout);
     }
+    // All could be run.
+    assert_eq!(folder.run(&["test", "whoami.test.yml"]).code, Some(1));
 }
 
 #[test]

@@ -45,9 +45,9 @@ pub(super) fn run(args: &Test, printer: &Printer) -> anyhow::Result<Status> {
         printer.say(&summary(&tested));
     }
     let any = |wanted: fn(&Verdict) -> bool| tested.iter().any(|test| wanted(&test.verdict));
-    Ok(if !tests.unreadable.is_empty() {
+    Ok(if !tests.unreadable.is_empty() || any(|verdict| matches!(verdict, Verdict::Broken(_))) {
         Status::Failure
-    } else if any(|verdict| matches!(verdict, Verdict::Failed(_) | Verdict::Broken(_))) {
+    } else if any(|verdict| matches!(verdict, Verdict::Failed(_))) {
         Status::Findings
     } else {
         Status::Success

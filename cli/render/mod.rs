@@ -63,6 +63,15 @@ impl Texts {
     }
 }
 
+/// A diagnostic in one line, with its place in the text that it is about.
+pub(crate) fn line(sources: &[Source], diagnostic: &Diagnostic) -> String {
+    let texts = Texts::new(sources);
+    let mut line = Vec::new();
+    // A vector takes everything.
+    let _ = concise::write(&mut line, &texts.findings([diagnostic]));
+    String::from_utf8_lossy(&line).trim_end().to_owned()
+}
+
 /// Writes the findings in one format. `color` concerns the formats for people.
 pub(crate) fn write(
     out: &mut dyn Write,

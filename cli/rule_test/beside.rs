@@ -6,6 +6,7 @@ use crate::input::Opened;
 use crate::plan;
 use crate::read::{Consumer, Reader};
 use crate::render::explain::{Explained, write_text, written_time};
+use crate::render::line;
 use crate::render::windows;
 use crate::sources;
 use serde::Deserialize;
@@ -190,7 +191,7 @@ pub(super) fn run(path: &Path, options: &LogOptions) -> Vec<Tested> {
 
 fn load(path: &Path) -> Result<(File, Rules), String> {
     let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
-    let content: File = serde_yaml::from_str(&text).map_err(|error| error.to_string())?;
+    let content: File = serde_yaml::from_str(&text).map_err(|error| placed(path, &error))?;
     let beside = |name: &PathBuf| path.with_file_name("").join(name);
     let mut files: Vec<PathBuf> = content.rules.iter().map(beside).collect();
     if files.is_empty() {
@@ -217,9 +218,18 @@ fn load(path: &Path) -> Result<(File, Rules), String> {
     if let Some(error) =
         rules.diagnostics.iter().find(|finding| finding.severity == Severity::Error)
     {
-        return Err(format!("`{}` does not load: {}", error.source, error.message));
+        return Err(format!("does not load: {}", line(&files.texts, error)));
     }
     Ok((content, rules))
+}
+
+/// What is wrong with a test file, with its place in front.
+fn placed(path: &Path, error: &serde_yaml::Error) -> String {
+    let Some(at) = error.location() else { return error.to_string() };
+    let text = error.to_string();
+    let suffix = format!(" at line {} column {}", at.line(), at.column());
+    let text = text.strip_suffix(&suffix).unwrap_or(&text);
+    format!("{}:{}:{}: {text}", path.display(), at.line(), at.column())
 }
 
 /// How what the rules matched differs from what is expected, and which rule's doing it is.

@@ -4,6 +4,7 @@
 use super::{Clock, Count, Tested, Verdict, read_file, reader};
 use crate::args::LogOptions;
 use crate::plan;
+use crate::render::line;
 use crate::sources;
 use serde::Deserialize;
 use sigmund_stream::reading::Reading;
@@ -67,8 +68,9 @@ pub(super) fn run(files: &[PathBuf], options: &LogOptions) -> anyhow::Result<Vec
         }
         if !loaded {
             let error = rules.diagnostics.iter().find(|finding| *finding.source == *name);
-            let reason = error.map_or("it holds no rule", |error| &error.message);
-            let verdict = Verdict::Broken(format!("the rule does not load: {reason}"));
+            let nothing = || "it holds no rule".to_owned();
+            let reason = error.map_or_else(nothing, |error| line(&read.texts, error));
+            let verdict = Verdict::Broken(format!("does not load: {reason}"));
             tested.push(Tested {
                 file: name.into_owned(),
                 name: "(rule)".to_owned(),

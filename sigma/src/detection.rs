@@ -4,7 +4,7 @@
 //! rewrite them; `modifier::apply` finishes them.
 
 use crate::Diagnostic;
-use crate::modifier::{Key, key};
+use crate::modifier::{Key, key, take_number};
 use crate::rule::{Item, Search, Selection};
 use crate::value::Scalar;
 use crate::yaml::{Kind, Node};
@@ -143,9 +143,13 @@ fn item(name: &Node, value: Node, diagnostics: &mut Vec<Diagnostic>) -> Option<I
     };
     let mut item = keywords(name);
     (item.field, item.modifiers) = (field, modifiers);
+    let resolve = match take_number(&item.modifiers) {
+        true => Scalar::resolve_number,
+        false => Scalar::resolve,
+    };
     let members = match value.kind {
         Kind::Scalar(text, style) => {
-            item.values.push(Scalar::resolve(text, style));
+            item.values.push(resolve(text, style));
             item.value_spans.push(value.span);
             return Some(item);
         }
@@ -185,7 +189,7 @@ fn item(name: &Node, value: Node, diagnostics: &mut Vec<Diagnostic>) -> Option<I
     for member in members {
         match member.kind {
             Kind::Scalar(text, style) => {
-                item.values.push(Scalar::resolve(text, style));
+                item.values.push(resolve(text, style));
                 item.value_spans.push(member.span);
             }
             _ => {

@@ -43,6 +43,41 @@ impl Scalar {
             _ => Self::Text(text),
         }
     }
+
+    /// What a YAML scalar means where only a number can be meant, as behind `lt` or `hour`: also those that YAML's core schema has beside plain decimals
+    /// (YAML 1.2.2, 10.3.2), such as `05`, `.5`, `1e3`, `0x1F` and `0o17`.
+    ///
+    /// ```
+    /// use sigmund_sigma::value::Scalar;
+    /// use sigmund_sigma::yaml::Style;
+    /// assert_eq!(Scalar::resolve_number("05".into(), Style::Plain), Scalar::Number("5".into()));
+    /// assert_eq!(Scalar::resolve_number("0x1F".into(), Style::Plain), Scalar::Number("31".into()));
+    /// assert_eq!(Scalar::resolve_number("05".into(), Style::SingleQuoted), Scalar::Text("05".into()));
+    /// ```
+    #[must_use]
+    pub fn resolve_number(text: Box<str>, style: Style) -> Self {
+        match Self::resolve(text, style) {
+            Self::Text(text) if style == Style::Plain => match core_number(&text) {
+                Some(number) => Self::Number(number),
+                None => Self::Text(text),
+            },
+            resolved => resolved,
+        }
+    }
+}
+
+/// The canonical text of a number of YAML's core schema.
+fn core_number(text: &str) -> Option<Box<str>> {
+    let of_base = |digits: &str, base| {
+        let number = u128::from_str_radix(digits, base).ok();
+        // It would take a sign.
+        number.filter(|_| !digits.starts_with('+')).map(|number| number.to_string().into())
+    };
+    match (text.strip_prefix("0x"), text.strip_prefix("0o")) {
+        (Some(digits), _) => of_base(digits, 16),
+        (_, Some(digits)) => of_base(digits, 8),
+        _ => canonical_number(text),
+    }
 }
 
 /// `[+-]digits[.digits]` without leading zeros. Exponents, hexadecimal, `.5` and `5.` stay text:
@@ -256,5 +291,28 @@ mod tests {
             Scalar::resolve("null".into(), Style::DoubleQuoted),
             Scalar::Text("null".into())
         );
+    }
+
+    #[test]
+    fn where_a_number_is_meant_all_of_yaml_are_numbers() {
+        let resolve = |text: &str| Scalar::resolve_number(text.into(), Style::Plain);
+        for (text, number) in [
+            ("010", "10"),
+            ("00000429", "429"),
+            ("-05", "-5"),
+            ("0x1F", "31"),
+            ("0o10", "8"),
+            ("1e3", "1000"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("22", "22"),
+        ] {
+            assert_eq!(resolve(text), Scalar::Number(number.into()), "{text}");
+        }
+        for text in ["0x", "0x+1", "0o8", "-0x1", "1_000", "12:30", "ten", ".", "1e"] {
+            assert_eq!(resolve(text), Scalar::Text(text.into()));
+        }
+        assert_eq!(resolve("~"), Scalar::Null);
+        assert_eq!(resolve("true"), Scalar::Bool(true));
     }
 }

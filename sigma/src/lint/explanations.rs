@@ -635,7 +635,7 @@ const ENTRIES: &[Entry] = &[
         "an unquoted value that tools read differently",
         "YAML 1.1 and 1.2 disagree about `yes`, `0x1F`, `010`, `1:30`, `1e3`, `2024-01-01` and their \
          kin: text to one, a number, boolean or date to the other. Here they are the text that is \
-         written. Quotes settle it.",
+         written, and numbers only behind `lt`, `hour` and the like, which take nothing else. Quotes settle it, or a plain number.",
     ),
     (
         "escaped-wildcard",

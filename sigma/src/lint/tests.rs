@@ -117,12 +117,26 @@ fn modifiers_and_lists() {
 #[test]
 fn ambiguous_scalars() {
     let check = |value: &str| codes(&selection(&format!("User: {value}")));
-    for value in
-        ["yes", "Off", "0x1F", "00429", "1:30", "2024-01-01", "1_000", "1e5", ".5", "5.", ".inf"]
-    {
+    for value in [
+        "yes",
+        "Off",
+        "0x1F",
+        "0b11",
+        "00429",
+        "1:30",
+        "2024-01-01",
+        "1_000",
+        "1e5",
+        ".5",
+        "5.",
+        ".inf",
+    ] {
         assert_eq!(check(value), ["ambiguous-scalar"], "{value}");
         assert_eq!(check(&format!("'{value}'")), [""; 0], "{value}");
     }
+    // Where only a number makes sense it is one, and quotes would be wrong.
+    let text = selection("Width|gt: 010");
+    assert_eq!(fixed(&text), selection("Width|gt: 10"));
     for value in ["0", "4625", "-1", "5.5", "true", "null", "x:y", "10.0.0.1", "1e", "0xg", "a1:30"]
     {
         assert_eq!(check(value), [""; 0], "{value}");

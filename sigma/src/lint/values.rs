@@ -2,7 +2,8 @@
 
 use super::document::{Document, WrittenItem, fix, rewritten, single_quoted};
 use crate::diagnostic::{Edit, Fix};
-use crate::modifier::{FOREIGN_NAMES, Modifier};
+use crate::modifier::{FOREIGN_NAMES, Modifier, take_number};
+use crate::value::Scalar;
 use crate::yaml::{Kind, Node, Style};
 use crate::{Diagnostic, Span};
 
@@ -18,7 +19,7 @@ pub(super) fn check(document: &Document<'_>, found: &mut Vec<Diagnostic>) {
         key(&item, found);
         list(&item, found);
         for value in item.values() {
-            ambiguous_scalar(value, found);
+            ambiguous_scalar(value, take_number(&item.modifiers), found);
             if item.has(Modifier::Re) {
                 regex(value, found);
             } else {
@@ -168,17 +169,22 @@ fn exists_and_null(node: &Node, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Plain scalars that YAML 1.1 and 1.2, or tools, read differently. They are text here.
-fn ambiguous_scalar(node: &Node, found: &mut Vec<Diagnostic>) {
+/// Plain scalars that YAML 1.1 and 1.2, or tools, read differently. They are text here, unless only a number makes sense.
+fn ambiguous_scalar(node: &Node, takes_number: bool, found: &mut Vec<Diagnostic>) {
     let Kind::Scalar(text, Style::Plain) = &node.kind else { return };
     let Some(what) = ambiguity(text) else { return };
     let message = format!("Sigma tools disagree about unquoted `{text}`: {what}");
-    found.push(
-        Diagnostic::warning("ambiguous-scalar", node.span, message)
+    let warning = Diagnostic::warning("ambiguous-scalar", node.span, message);
+    found.push(match Scalar::resolve_number(text.clone(), Style::Plain) {
+        Scalar::Number(number) if takes_number => warning
+            .with_note(format!("it is taken as {number}"))
+            .with_help(format!("write `{number}`"))
+            .with_fix(fix("write the number plainly", node.span, number.to_string(), true)),
+        _ => warning
             .with_note("it is taken as the text that is written")
             .with_help(format!("quote it: `'{text}'`"))
             .with_fix(fix("quote the value", node.span, single_quoted(text), true)),
-    );
+    });
 }
 
 fn ambiguity(text: &str) -> Option<&'static str> {
@@ -199,7 +205,7 @@ fn ambiguity(text: &str) -> Option<&'static str> {
             .strip_prefix(prefix)
             .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_hexdigit()))
     };
-    if radix("0x") || radix("0o") {
+    if radix("0x") || radix("0o") || radix("0b") {
         return Some("text or a number");
     }
     if unsigned.len() > 1 && unsigned.starts_with('0') && digits(unsigned) {

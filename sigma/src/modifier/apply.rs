@@ -217,9 +217,7 @@ impl Working<'_> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Box<Diagnostic> {
-        let help = help.into();
-        let error = Diagnostic::error(code, self.span, message);
-        Box::new(if help.is_empty() { error } else { error.with_help(help) })
+        Box::new(Diagnostic::error(code, self.span, message).with_help(help))
     }
 
     fn too_many(&self) -> Box<Diagnostic> {
@@ -255,29 +253,34 @@ impl Working<'_> {
             Value::DatePart(..) => "a date part",
             Value::AnyOf(_) => "several values",
         };
+        let number = |parts: &[Part]| match parts {
+            [Part::Text(text)] => crate::value::canonical_number(text).map(|_| text.clone()),
+            _ => None,
+        };
         let help = match (modifier, value) {
             (M::Exists, _) => "write `true` or `false` without quotes".to_owned(),
-            (M::Lt | M::Lte | M::Gt | M::Gte, Value::Text { parts, .. }) => {
-                match parts.as_slice() {
-                    [Part::Text(text)] if crate::value::canonical_number(text).is_some() => {
-                        format!("write the number without quotes: {text}")
-                    }
-                    _ => "give a decimal number".to_owned(),
-                }
+            (_, Value::Null) => format!("write `{field}: null` as an item of its own"),
+            (_, Value::Text { parts, .. }) if modifier.takes_number() => match number(parts) {
+                Some(number) => format!("write the number without quotes: {number}"),
+                None => "give a number, such as 22".to_owned(),
+            },
+            (_, Value::Bool(_)) if modifier.takes_number() => {
+                "give a number, such as 22".to_owned()
             }
+            (M::Cidr, _) => "write a network, such as 192.168.0.0/16".to_owned(),
             (M::Minute | M::Hour | M::Day | M::Week | M::Month | M::Year, Value::Compare(..)) => {
                 format!("write the date part first: `{field}|{name}|gte`")
-            }
-            (M::Minute | M::Hour | M::Day | M::Week | M::Month | M::Year, _) => {
-                "give a number without quotes".to_owned()
             }
             (M::IgnoreCase | M::MultiLine | M::DotAll, _) => {
                 format!("write `{field}|re|{name}`; other comparisons ignore case already")
             }
+            (M::Cased, Value::Regex(_)) => {
+                "remove `cased`: regular expressions mind case, unless `i` is behind `re`"
+                    .to_owned()
+            }
             (_, Value::Number(number)) => format!("quote the number: '{number}'"),
             (_, Value::Bool(value)) => format!("quote it: '{value}'"),
-            (_, Value::Null) => format!("write `{field}: null` as an item of its own"),
-            _ => String::new(),
+            _ => format!("remove `{name}`, or the modifier that makes {what} of the value"),
         };
         self.error("modifier-type", format!("`{name}` cannot be applied to {what}"), help)
     }
@@ -320,7 +323,7 @@ impl Working<'_> {
             Err(_) => Err(self.error(
                 "modifier-type",
                 format!("`{}` needs a whole number, not {number}", modifier.name()),
-                "",
+                "write it without a fraction, such as 22",
             )),
         }
     }
@@ -389,7 +392,7 @@ impl Working<'_> {
                 return Err(self.error(
                     "empty-value",
                     format!("`{modifier}` needs text to encode"),
-                    "",
+                    "write the text; for a field that is empty, leave the modifier out",
                 ));
             }
             let mut texts = match modifier {
@@ -590,7 +593,7 @@ fn text(pattern: Pattern, keyword: bool) -> Matcher {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::modifier::{Key, key};
+    use crate::modifier::{Key, key, take_number};
     use crate::yaml::{self, Kind};
     use proptest::prelude::*;
 
@@ -611,7 +614,10 @@ mod tests {
         let values = nodes
             .into_iter()
             .map(|node| match node.kind {
-                Kind::Scalar(text, style) => Scalar::resolve(text, style),
+                Kind::Scalar(text, style) => match take_number(&modifiers) {
+                    true => Scalar::resolve_number(text, style),
+                    false => Scalar::resolve(text, style),
+                },
                 other => panic!("{other:?}"),
             })
             .collect();
@@ -747,6 +753,32 @@ mod tests {
         assert_eq!(refused("f|contains|exists: true").code, "modifier-combination");
         assert_eq!(refused("'|exists': true").code, "modifier-type");
         assert_eq!(refused("f|exists: 'true'").code, "modifier-type");
+    }
+
+    #[test]
+    fn numbers_may_be_written_as_yaml_has_them() {
+        assert_eq!(shown("f|gt: 010"), "Compare(Gt, \"10\")");
+        assert_eq!(shown("f|neq|lt: .5"), "Compare(Lt, \"0.5\")");
+        assert_eq!(shown("f|hour: 05"), "DatePart(Hour, None, 5)");
+        // Text everywhere else.
+        assert_eq!(shown("f: 010"), "<010>");
+        assert_eq!(shown("f|contains: 1e3"), "*<1e3>*");
+        let help = refused("f|hour: '05'").help;
+        assert_eq!(help.as_deref(), Some("write the number without quotes: 05"));
+    }
+
+    #[test]
+    fn whatever_is_refused_has_a_help() {
+        for (first, _) in super::super::NAMES {
+            for (second, _) in super::super::NAMES {
+                for value in ["a", "''", "a*", "5", "1.5", "'5'", "true", "null", "10.0.0.0/8"] {
+                    let text = format!("f|{first}|{second}: {value}");
+                    for error in item(&text).err().into_iter().flatten() {
+                        assert!(error.help.is_some_and(|help| !help.is_empty()), "{text}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

@@ -88,6 +88,12 @@ pub const NAMES: &[(&str, Modifier)] = &[
     ("expand", Modifier::Expand),
 ];
 
+/// Whether values behind these modifiers can only be numbers.
+pub(crate) fn take_number(modifiers: &[Modifier]) -> bool {
+    let first = modifiers.iter().find(|modifier| !modifier.is_for_list());
+    first.is_some_and(|first| first.takes_number())
+}
+
 /// Names that only Confluent Sigma has. Its rules are read as they are; lint tells the names that Sigma has.
 pub(crate) const FOREIGN_NAMES: &[(&str, Modifier)] = &[
     ("beginswith", Modifier::StartsWith),
@@ -107,6 +113,16 @@ impl Modifier {
     #[must_use]
     pub fn name(self) -> &'static str {
         NAMES.iter().find(|(_, modifier)| *modifier == self).map_or("", |(name, _)| name)
+    }
+
+    /// Whether it makes something of a number, and of nothing else.
+    #[must_use]
+    pub fn takes_number(self) -> bool {
+        match self {
+            Self::Lt | Self::Lte | Self::Gt | Self::Gte => true,
+            Self::Minute | Self::Hour | Self::Day | Self::Week | Self::Month | Self::Year => true,
+            _ => false,
+        }
     }
 
     /// Whether it concerns the list of values rather than each value.

@@ -182,11 +182,11 @@ impl Composer<'_> {
 
     fn alias(&mut self, id: usize, span: Span) -> bool {
         let Some((_, cost)) = self.anchors.get(&id) else {
-            self.diagnostics.push(Diagnostic::error(
-                "yaml-syntax",
-                span,
-                format!("alias `{}` stands inside its own anchor", self.slice(span)),
-            ));
+            let message = format!("alias `{}` stands inside its own anchor", self.slice(span));
+            self.diagnostics.push(
+                Diagnostic::error("yaml-syntax", span, message)
+                    .with_help("write out what is meant: nothing can be a part of itself"),
+            );
             return false;
         };
         if !self.spend(*cost, span) {
