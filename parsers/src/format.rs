@@ -97,6 +97,11 @@ pub trait Parser: Send {
         false
     }
 
+    /// Whether a line that says nothing of itself is a record because of what was read before it: a row below its header.
+    fn knows(&self, _line: &[u8]) -> bool {
+        false
+    }
+
     /// When the record happened that was just parsed without its time being wanted; `None` if that has to be read in full.
     fn time_of(&mut self, _bytes: &[u8], _record: &Record) -> Option<Option<EventTime>> {
         None

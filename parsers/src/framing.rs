@@ -67,13 +67,28 @@ enum Mode {
     Xml,
 }
 
+/// What the rest of a record that was cut ends with.
+#[derive(Clone, Debug)]
+enum Cut {
+    /// Nothing was cut.
+    No,
+    /// The end of the line.
+    Line,
+    /// That of the JSON value.
+    Value(Scanner),
+    /// That of the `<Event>`.
+    Element,
+    /// So many bytes.
+    Bytes(usize),
+}
+
 /// Finds records.
 #[derive(Debug)]
 pub(crate) struct Framer {
     mode: Mode,
     limit: usize,
-    /// The rest of a line that was cut is passed over.
-    cut: bool,
+    /// The rest of a record that was cut is passed over.
+    cut: Cut,
     /// A value that is being scanned, from the first byte of the block.
     scanner: Option<Scanner>,
     /// The line at this distance from the end of the last record is scanned even if it looks like one object.
@@ -103,7 +118,7 @@ impl Framer {
         Self {
             mode,
             limit: limit.max(1),
-            cut: false,
+            cut: Cut::No,
             scanner: None,
             refused: false,
             broken: 0,
@@ -142,7 +157,7 @@ impl Framer {
     pub(crate) fn takes_objects(&self) -> bool {
         matches!(self.mode, Mode::Json(Around::Nothing))
             && self.begun
-            && !self.cut
+            && matches!(self.cut, Cut::No)
             && !self.refused
             && self.broken == 0
             && self.scanner.is_none()
@@ -174,10 +189,8 @@ impl Framer {
                 return Step::Passed(BOM.len());
             }
         }
-        if self.cut {
-            let end = self.line_end(block);
-            self.cut = end.is_none() && !last;
-            return Step::Passed(end.map_or(block.len(), |end| end + 1));
+        if let Some(step) = self.pass_cut(block, last) {
+            return step;
         }
         match self.mode {
             Mode::Lines | Mode::Nul => self.line(block, last, Piece::Record),
@@ -185,6 +198,50 @@ impl Framer {
             Mode::Json(around) => self.json(block, last, around),
             Mode::Xml => self.xml(block, last),
         }
+    }
+
+    /// Passes over the rest of a record that was cut, if there is one.
+    fn pass_cut(&mut self, block: &[u8], last: bool) -> Option<Step> {
+        // Where it ends and what is cut still, or else how much of it is here.
+        let found = match &mut self.cut {
+            Cut::No => return None,
+            Cut::Line => self.line_end(block).map(|end| (end + 1, Cut::No)).ok_or(block.len()),
+            Cut::Value(scanner) => {
+                let end = match scanner.scan(block) {
+                    Scan::Complete(end) => Some((end, Cut::No)),
+                    Scan::Broken(at) => Some((at, Cut::Line)),
+                    Scan::Incomplete => None,
+                };
+                match new_object(block) {
+                    // A value without end must not swallow the records after it.
+                    Some(next) if end.as_ref().is_none_or(|(end, _)| next <= *end) => {
+                        Ok((next, Cut::No))
+                    }
+                    _ => end.ok_or_else(|| scanner.forget()),
+                }
+            }
+            Cut::Element => match border_of_element(block) {
+                Some(border) => Ok((border, Cut::No)),
+                None => Err(block.len().saturating_sub(BEGUN)),
+            },
+            Cut::Bytes(rest) => {
+                let here = (*rest).min(block.len());
+                *rest -= here;
+                if *rest == 0 { Ok((here, Cut::No)) } else { Err(here) }
+            }
+        };
+        Some(match found {
+            Ok((end, cut)) => {
+                self.cut = cut;
+                Step::Passed(end)
+            }
+            Err(_) if last => {
+                self.cut = Cut::No;
+                Step::Passed(block.len())
+            }
+            Err(0) => Step::More,
+            Err(here) => Step::Passed(here),
+        })
     }
 
     fn line_end(&self, block: &[u8]) -> Option<usize> {
@@ -197,7 +254,7 @@ impl Framer {
         let (end, resume) = match self.line_end(window) {
             Some(end) => (end, end + 1),
             None if block.len() > self.limit => {
-                self.cut = true;
+                self.cut = Cut::Line;
                 return Step::Frame(Frame {
                     range: 0..self.limit,
                     resume: self.limit,
@@ -229,7 +286,21 @@ impl Framer {
             return self.line(block, last, Piece::Record);
         };
         if length > self.limit {
-            return self.line(block, last, Piece::Record);
+            let Some(window) = block.get(start..start + self.limit) else {
+                return if last { self.line(block, last, Piece::Record) } else { Step::More };
+            };
+            // Numbers before a message are not always its length; that of a date is larger, and lines end.
+            if length > LONGEST_COUNT || memchr::memchr(b'\n', window).is_some() {
+                return self.line(block, last, Piece::Record);
+            }
+            self.cut = Cut::Bytes(length - self.limit);
+            let end = start + self.limit;
+            return Step::Frame(Frame {
+                range: start..end,
+                resume: end,
+                piece: Piece::Record,
+                truncated: true,
+            });
         }
         let end = start + length;
         // The byte behind the frame must be there to check the count.
@@ -348,12 +419,13 @@ impl Framer {
                 Wrapped::Incomplete | Wrapped::No => {}
             }
         }
+        let fits = block.len() <= self.limit;
         let scanner = self.scanner.get_or_insert_with(Scanner::new);
         let line = memchr::memchr(b'\n', window);
         // Where a scan of several lines failed before, only single lines are tried.
-        let window = match line {
-            Some(end) if self.broken > 0 => &window[..end],
-            _ => window,
+        let (window, is_line) = match line {
+            Some(end) if self.broken > 0 => (&window[..end], true),
+            _ => (window, false),
         };
         match scanner.scan(window) {
             Scan::Complete(end) => {
@@ -365,6 +437,22 @@ impl Framer {
                 Step::Frame(Frame { range, resume: end, piece: Piece::Record, truncated: false })
             }
             Scan::Incomplete if !full && (self.broken == 0 || line.is_none()) => Step::More,
+            // What begins on a line of its own is another record: this one has no end.
+            Scan::Incomplete if !is_line && new_object(window).is_none() && !(last && fits) => {
+                // The next byte decides.
+                if fits {
+                    return Step::More;
+                }
+                self.refused = false;
+                let resume = scanner.forget();
+                self.cut = Cut::Value(scanner.clone());
+                Step::Frame(Frame {
+                    range: 0..window.len(),
+                    resume,
+                    piece: Piece::Stray,
+                    truncated: true,
+                })
+            }
             Scan::Incomplete => {
                 self.refused = false;
                 self.broken = self.broken.max(window.len());
@@ -453,10 +541,15 @@ impl Framer {
                 // Cut off, or too long.
                 None => {
                     let truncated = block.len() > self.limit;
-                    self.cut = truncated;
+                    let mut resume = window.len();
+                    if truncated {
+                        self.cut = Cut::Element;
+                        // Its end may have begun.
+                        resume = resume.saturating_sub(BEGUN).max(1);
+                    }
                     Step::Frame(Frame {
                         range: 0..window.len(),
-                        resume: window.len(),
+                        resume,
                         piece: Piece::Stray,
                         truncated,
                     })
@@ -481,6 +574,28 @@ impl Framer {
 }
 
 pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
+/// So much of `</Event>`, or of `<Event` and what follows it, may stand at the end of a block.
+const BEGUN: usize = b"</Event>".len() - 1;
+
+/// Longer messages are not counted: 16 MiB, less than any date of eight digits.
+const LONGEST_COUNT: usize = 16 << 20;
+
+/// Where a line begins with an object.
+fn new_object(bytes: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, b"\n{").map(|at| at + 1)
+}
+
+/// Where an element that was cut ends, or the next one begins.
+fn border_of_element(bytes: &[u8]) -> Option<usize> {
+    memchr::memmem::find_iter(bytes, b"Event").find_map(|at| match &bytes[..at] {
+        [.., b'<', b'/'] => (bytes.get(at + 5) == Some(&b'>')).then_some(at + 6),
+        [.., b'<'] => {
+            bytes.get(at + 5).filter(|byte| !byte.is_ascii_alphanumeric()).map(|_| at - 1)
+        }
+        _ => None,
+    })
+}
 
 /// `MSG-LEN SP <`: the length and where the message begins (RFC 6587 section 3.4.1).
 pub(crate) fn octet_count(bytes: &[u8]) -> Option<(usize, usize)> {

@@ -5,8 +5,10 @@
 //! they might, and at last to plain text. Nothing is lost and everything is counted.
 
 use crate::detect::detect;
+use crate::envelope::Envelope;
 use crate::format::ROOM;
 use crate::framing::{BOM, Framer, Piece, Step};
+use crate::json::Json;
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
 use sigmund_engine::{Event, EventTime, Record};
 
@@ -75,6 +77,8 @@ pub struct Stream {
     splittable: bool,
     /// Every line is looked at for its own format: nobody said that the stream is plain text.
     mixed: bool,
+    /// Objects that say nothing of themselves are looked at for what they may carry: nobody said that the stream is JSON.
+    opens_envelopes: bool,
     /// The last message held more than one record: the next may, too, and a look at its first line is worth it.
     has_batches: bool,
     /// A message as a line, with what has to be behind one.
@@ -96,6 +100,7 @@ pub struct Split {
     info: StreamInfo,
     format: &'static dyn Format,
     mixed: bool,
+    opens_envelopes: bool,
     limit: usize,
 }
 
@@ -117,6 +122,7 @@ impl Split {
     pub fn open(&self) -> Stream {
         let mut stream = Stream::with_limit(self.info.clone(), b"", Some(self.format), self.limit);
         stream.mixed = self.mixed;
+        stream.opens_envelopes = self.opens_envelopes;
         stream
     }
 }
@@ -221,6 +227,7 @@ impl Stream {
             counts: Counts::default(),
             splittable,
             mixed: forced.is_none() && format.name() == Text.name(),
+            opens_envelopes: forced.is_none() && format.name() == Json.name(),
             has_batches: false,
             message: Vec::new(),
         }
@@ -246,6 +253,7 @@ impl Stream {
             info: self.info.clone(),
             format: self.format,
             mixed: self.mixed,
+            opens_envelopes: self.opens_envelopes,
             limit: self.limit,
         };
         self.splittable.then_some(split)
@@ -332,10 +340,11 @@ impl Stream {
         }
         let rest = block.get(at..)?;
         let line = self.parser.parse_line(rest, record)?;
-        if line.whole > self.limit {
+        let bytes = rest.get(..line.record)?;
+        if line.whole > self.limit || self.is_envelope(bytes, record) {
             return None;
         }
-        self.give_line(rest.get(..line.record)?, at, record, each);
+        self.give_line(bytes, at, record, each);
         Some(line.whole)
     }
 
@@ -377,12 +386,21 @@ impl Stream {
         line.extend_from_slice(message);
         line.extend_from_slice(&END_OF_LINE);
         let found = self.parser.parse_line(&line, record);
-        let is_known = found.is_some_and(|found| found.record == message.len());
+        let is_known = found.is_some_and(|found| found.record == message.len())
+            && !self.is_envelope(message, record);
         if is_known {
             self.give_line(&line[..message.len()], 0, record, each);
         }
         self.message = line;
         is_known
+    }
+
+    /// Whether an object that was read as JSON, and is of no log source, is the envelope of something else.
+    #[inline]
+    fn is_envelope(&self, bytes: &[u8], record: &Record) -> bool {
+        self.opens_envelopes
+            && record.route.as_ref().is_none_or(|route| route.log_sources.is_empty())
+            && Envelope.sniff_line(bytes) >= Score::LIKELY
     }
 
     /// Gives a record to the parser that takes it; `false` if it was refused.
@@ -404,9 +422,10 @@ impl Stream {
             Piece::Record if self.mixed => Outcome::Foreign,
             Piece::Record | Piece::LikelyRecord => self.parser.parse(bytes, record),
         };
+        let is_envelope = outcome == Outcome::Event && self.is_envelope(bytes, record);
         let outcome = match outcome {
             Outcome::Foreign if piece == Piece::LikelyRecord => return false,
-            Outcome::Foreign => {
+            outcome if is_envelope || outcome == Outcome::Foreign => {
                 let (index, outcome) = self.other(bytes, piece, record);
                 format = FORMATS[index];
                 other = Some(index);
@@ -459,7 +478,9 @@ impl Stream {
                 if refused || tried & (1 << index) != 0 {
                     continue;
                 }
-                let score = format.sniff_line(bytes);
+                let knows = self.others[index].as_ref().is_some_and(|parser| parser.knows(bytes));
+                let known = if knows { Score::LIKELY } else { Score::NO };
+                let score = format.sniff_line(bytes).max(known);
                 if score >= Score::LIKELY && score > best.1 {
                     best = (index, score);
                 }

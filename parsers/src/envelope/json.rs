@@ -230,6 +230,8 @@ pub(crate) struct EnvelopeParser {
     content: Content,
     routes: Routes,
     info: StreamInfo,
+    /// The content is a tree.
+    is_tree: bool,
 }
 
 /// What an envelope holds.
@@ -238,6 +240,8 @@ struct Opened {
     object: Object,
     text: String,
     program: String,
+    /// The member that has the text as numbers of bytes.
+    as_bytes: Option<&'static str>,
 }
 
 impl EnvelopeParser {
@@ -247,6 +251,7 @@ impl EnvelopeParser {
             content: Content::new(info, depth),
             routes: Routes::new(&info.routing),
             info: info.clone(),
+            is_tree: false,
         }
     }
 
@@ -256,11 +261,15 @@ impl EnvelopeParser {
         }
         let object = read::object(bytes).ok()?;
         let shape = SHAPES.iter().find(|shape| shape.fits(&object))?;
-        let text = content_text(first(&object, shape.content)?.1)?;
+        let (path, value) = first(&object, shape.content)?;
+        let text = content_text(value)?;
+        let is_bytes =
+            matches!(value, Value::Array(all) if matches!(**all, [Value::Number(_), ..]));
+        let as_bytes = is_bytes.then_some(path);
         let program = first(&object, shape.program)
             .and_then(|(_, value)| content_text(value))
             .unwrap_or_default();
-        Some(Opened { shape, object, text, program })
+        Some(Opened { shape, object, text, program, as_bytes })
     }
 
     fn read(&mut self, opened: &Opened, bytes: &[u8], record: &mut Record) {
@@ -276,6 +285,15 @@ impl EnvelopeParser {
         } else {
             // Scalars of a tree inside are not those of the record.
             record.body = if record.body == Body::Text { Body::Json } else { Body::Structured };
+        }
+        self.is_tree = record.body == Body::Structured;
+        if let Some(name) = opened.as_bytes {
+            // Numbers tell nobody anything.
+            if let Some(slot) = record.fields.slot(name) {
+                record.fields.claim(slot, u32::MAX, u32::MAX, true);
+            }
+            record.set(name, &opened.text);
+            record.body = Body::Structured;
         }
         if record.wants_time {
             self.time(opened, record);
@@ -335,22 +353,25 @@ impl Parser for EnvelopeParser {
     fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
         record.clear();
         let outcome = self.parse(bytes, record);
-        let (route, time, body) = (record.route.clone(), record.time, record.body);
+        let (route, time) = (record.route.clone(), record.time);
         let Some(opened) = Self::open(bytes).filter(|_| outcome == Outcome::Event) else {
             return crate::flat_event(bytes, record);
         };
         record.clear();
         let mut event = self.outer.event(bytes, record);
         record.clear();
-        let tree = body == Body::Structured;
-        let inner = if tree {
+        if let Some(name) = opened.as_bytes {
+            event.object.0.retain(|(known, _)| &**known != name);
+            event.object.push(name, Value::Text(opened.text.as_str().into()));
+        }
+        let inner = if self.is_tree {
             self.content.event(&opened.text, record)
         } else {
             self.read(&opened, bytes, record);
             Some(crate::flat_event(bytes, record))
         };
         if let Some(inner) = inner {
-            merge(&mut event, inner, tree);
+            merge(&mut event, inner, self.is_tree);
         }
         event.keywords_in_raw = false;
         event.time = time;

@@ -29,15 +29,14 @@ impl Format for Envelope {
         let bytes =
             head.bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head.bytes).trim_ascii_start();
         let bytes = bytes.strip_prefix(b"[").unwrap_or(bytes).trim_ascii_start();
-        if !json::hints(&bytes[..bytes.len().min(16 << 10)]) {
-            return Score::NO;
-        }
-        let opens = match scan(bytes) {
-            Scan::Complete(end) => json::opens(&bytes[..end]),
+        // What comes after the first record is of other records.
+        let (first, is_whole) = match scan(bytes) {
+            Scan::Complete(end) => (&bytes[..end], true),
             // Longer than what is seen of it.
-            Scan::Incomplete => true,
-            Scan::Broken(_) => false,
+            Scan::Incomplete => (&bytes[..bytes.len().min(16 << 10)], false),
+            Scan::Broken(_) => return Score::NO,
         };
+        let opens = json::hints(first) && (!is_whole || json::opens(first));
         if opens { Score(95) } else { Score::NO }
     }
 
@@ -117,6 +116,8 @@ pub(crate) struct CriParser {
     /// The last line and what it was joined to: reading it again gives the same.
     last: Vec<u8>,
     joined: Vec<u8>,
+    /// The content is a tree.
+    is_tree: bool,
     info: StreamInfo,
 }
 
@@ -127,6 +128,7 @@ impl CriParser {
             pending: Default::default(),
             last: Vec::new(),
             joined: Vec::new(),
+            is_tree: false,
             info: info.clone(),
         }
     }
@@ -153,10 +155,13 @@ impl Parser for CriParser {
         }
         record.set("time", time);
         record.set("stream", stream);
+        let is_joined = self.joined.len() > text.len();
         let text = String::from_utf8_lossy(&self.joined);
         record.set("log", text.as_bytes());
         self.content.parse_or_text(&text, record);
-        if record.body == Body::Json {
+        self.is_tree = record.body != Body::Text;
+        // A joined line is more than the record; keywords must see all of it.
+        if self.is_tree || is_joined {
             record.body = Body::Structured;
         }
         if record.wants_time {
@@ -168,11 +173,8 @@ impl Parser for CriParser {
     fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
         record.clear();
         let _ = self.parse(bytes, record);
-        let structured = record.body != Body::Text;
         let mut event = flat_event(bytes, record);
-        // A joined line is more than the record; keywords must see all of it.
-        event.keywords_in_raw = !structured;
-        if structured {
+        if self.is_tree {
             let text = String::from_utf8_lossy(&self.joined).into_owned();
             if let Some(inner) = self.content.event(&text, record) {
                 merge(&mut event, inner, true);

@@ -60,6 +60,9 @@ fn journald_has_its_program_beside_the_message() {
         r#"{"__CURSOR":"x","SYSLOG_IDENTIFIER":"su","MESSAGE":[40,116,111,32,114,111,111,116,41,32,98,111,98,32,111,110,32,112,116,115]}"#,
     );
     assert_eq!((member(&event, "user"), member(&event, "USER")), ("bob".into(), "root".into()));
+    // Rules look for the text.
+    assert_eq!(member(&event, "MESSAGE"), "(to root) bob on pts");
+    assert!(!event.keywords_in_raw);
     // Too large: null.
     assert_eq!(
         Envelope
@@ -111,4 +114,6 @@ fn cri_parts_are_joined() {
     assert_eq!(member(&event, "log"), SSHD);
     assert_eq!(event.time.map(|time| time.nanos), Some(1_582_641_251_700_000_000));
     assert_eq!(sources(&event), "linux/-/auth linux/-/sshd linux/-/syslog");
+    // Keywords must see what came before this line.
+    assert_eq!((record.body, event.keywords_in_raw), (Body::Structured, false));
 }

@@ -40,6 +40,13 @@ impl Scanner {
         Self { at: 0, depth: 0, before: Before::Start, in_string: false }
     }
 
+    /// Forgets all bytes that were scanned but the last, which decides what may follow. Gives how many: the next bytes to be scanned begin there.
+    pub(crate) fn forget(&mut self) -> usize {
+        let forgotten = self.at.saturating_sub(1);
+        self.at -= forgotten;
+        forgotten
+    }
+
     /// Scans the value that begins with the first byte; `bytes` begins where it did the last time and may be longer.
     pub(crate) fn scan(&mut self, bytes: &[u8]) -> Scan {
         loop {

@@ -239,6 +239,113 @@ fn cuts_what_is_too_long() {
     assert_eq!(found, ["text!:{\"a\":\"1234", "json:{\"b\":1}"]);
 }
 
+/// What stands behind it on the same line is lost neither.
+#[test]
+fn goes_on_after_what_is_too_long() {
+    let long = format!("{{\"a\":[{{\"b\":\"{}\\\"}}\"}}],\"c\":1}}", "x".repeat(90));
+    let pretty = format!("{{\n {}\"c\":1\n}}", " \"b\":[\n 1234567890\n ],\n".repeat(5));
+    let counted = format!("90 <1>{}", "x".repeat(87));
+    let element = format!("<Event>{}<EventData></EventData></Event>", "x".repeat(80));
+    for (around, short, cut) in [
+        ("[{},<>,{}]", "{\"d\":2}", &long),
+        ("{\"Records\":[{},<>,{}]}", "{\"d\":2}", &long),
+        ("{}<>{}", "{\"d\":2}", &long),
+        ("{}\n<>\n{}\n", "{\"d\":2}", &long),
+        ("{}\n<>\n{}\n", "{\"d\":2}", &pretty),
+        ("{}<>{}", "5 <1>ab", &counted),
+        ("<Events>{}<>{}</Events>", "<Event>b</Event>", &element),
+    ] {
+        let text = around.replace("{}", short).replace("<>", cut);
+        for block in [1, 7, usize::MAX] {
+            let (found, counts) = read_in(text.as_bytes(), block, 60);
+            let (first, last) = (&found[0], &found[2..]);
+            assert!(found[1].contains('!'), "{text}: {found:?}");
+            assert_eq!(last, [first.clone()], "{text}");
+            assert_eq!((counts.records, counts.truncated), (3, 1), "{text}");
+        }
+    }
+    // One without end does not swallow others.
+    let open = format!("{{\"a\":[\"{}\"", "x".repeat(90));
+    for text in [
+        format!("{open}\n{{\"d\":2}}\n{{\"e\":3}}\n"),
+        format!("[{open},\n{{\"d\":2}},\n{{\"e\":3}}]"),
+    ] {
+        let (found, _) = read_in(text.as_bytes(), 7, 60);
+        assert_eq!(found[1..], ["json:{\"d\":2}", "json:{\"e\":3}"], "{text}");
+    }
+    let open = format!("<Event>{}<Event>b</Event><Event>c</Event>", "x".repeat(90));
+    let (found, _) = read_in(open.as_bytes(), 7, 60);
+    assert_eq!(found[1..], ["text:<Event>b</Event>", "text:<Event>c</Event>"]);
+}
+
+const SSHD: &str = "Jan  2 03:04:05 h sshd[1]: Failed password for root from 1.2.3.4 port 22 ssh2";
+
+/// Whatever came first, and whatever comes after.
+#[test]
+fn envelopes_are_opened_in_any_json() {
+    let docker = format!(r#"{{"log":"{SSHD}\n","stream":"stdout","time":"2021-05-05T00:00:00Z"}}"#);
+    let journal =
+        format!(r#"{{"__CURSOR":"x","SYSLOG_IDENTIFIER":"sshd","MESSAGE":"{}"}}"#, &SSHD[27..]);
+    let beats =
+        format!(r#"{{"@timestamp":"2021-05-05T00:00:00Z","agent":{{}},"message":"{SSHD}"}}"#);
+    let splunk = format!(r#"{{"_raw":"{SSHD}","_time":"2021-05-05T00:00:00.000+00:00"}}"#);
+    let others = [
+        r#"{"_path":"conn","ts":1591367999.1,"uid":"C"}"#,
+        r#"{"a":1}"#,
+        r#"{"__CURSOR":"x","SYSLOG_IDENTIFIER":"x","MESSAGE":null}"#,
+        r#"{"Event":{"System":{"EventID":4688,"Channel":"Security"},"EventData":{}}}"#,
+        r#"{"@timestamp":"2021-05-05T00:00:00Z","winlog":{"event_id":1,"event_data":{}},"message":"x"}"#,
+    ];
+    let read = |text: &str, format| {
+        let mut stream = Stream::open(info(), text.as_bytes(), format);
+        let mut record = json_record();
+        let mut found = Vec::new();
+        stream.read(text.as_bytes(), true, &mut record, &mut |framed| {
+            found.push(framed.format);
+        });
+        found
+    };
+    for envelope in [&docker, &journal, &beats, &splunk] {
+        for other in others {
+            // Often enough to be known by heart.
+            for text in [
+                format!("{other}\n{}", format!("{envelope}\n").repeat(9)),
+                format!("{}{other}\n{envelope}\n", format!("{envelope}\n").repeat(9)),
+                format!("{}{envelope}\n", format!("{other}\n").repeat(9)),
+            ] {
+                let opened =
+                    read(&text, None).iter().filter(|format| **format == "envelope").count();
+                assert_eq!(opened, text.matches(&**envelope).count(), "{text}");
+            }
+        }
+        for text in [
+            format!(r#"{{"Records":[{envelope},{envelope}]}}"#),
+            format!(r#"{{"hits":{{"hits":[{{"_source":{envelope}}},{{"_source":{envelope}}}]}}}}"#),
+            format!("[{envelope},{envelope}]"),
+        ] {
+            assert_eq!(read(&text, None), ["envelope", "envelope"], "{text}");
+        }
+        // Who says that it is JSON means it.
+        let json = FORMATS.iter().find(|format| format.name() == "json").copied();
+        assert_eq!(read(envelope, json), ["json"]);
+    }
+}
+
+#[test]
+fn rows_follow_their_header_wherever_it_stands() {
+    let header =
+        "#separator \\x09\n#path\tconn\n#fields\tts\tuid\tid.resp_p\n#types\ttime\tstring\tport\n";
+    let row = "1591367999.3\tC1\t80";
+    for before in ["==> conn.log <==", "{\"a\":1}", SSHD, "<Event/>"] {
+        let found = read(&format!("{before}\n{header}{row}\n{SSHD}\n{row}\n"));
+        assert_eq!(found[5], format!("zeek:{row}"), "{found:?}");
+        assert_eq!(found[6..], [format!("syslog:{SSHD}"), format!("zeek:{row}")]);
+    }
+    // In a stream of its own, too.
+    let found = read(&format!("{header}{row}\n{SSHD}\n159136\n{row}\n"));
+    assert_eq!(found[5..7], [format!("syslog:{SSHD}"), "zeek:159136".to_owned()]);
+}
+
 #[test]
 fn says_what_can_be_split() {
     for (text, splittable) in [

@@ -348,11 +348,15 @@ impl Parser for Reader {
         if self.header.columns.is_empty() && !self.assume_columns(line) {
             return Outcome::Foreign;
         }
+        // A row that was cut off in its first cell still looks like one; anything else was mixed in.
+        let begins_otherwise = match self.header.columns[0].of.scalar {
+            Scalar::Time => !is_number(line),
+            _ => matches!(line[0], b'{' | b'<'),
+        };
         if self.header.columns.len() > 2
-            && matches!(line[0], b'{' | b'<')
+            && begins_otherwise
             && memchr::memmem::find(line, &self.header.separator).is_none()
         {
-            // Something else was mixed in.
             return Outcome::Foreign;
         }
         self.row(line, record);
@@ -361,6 +365,11 @@ impl Parser for Reader {
         }
         record.route = Some(self.route(line, &record.fields));
         Outcome::Event
+    }
+
+    fn knows(&self, line: &[u8]) -> bool {
+        let cells = self.header.columns.iter().filter(|column| !column.joined).count();
+        cells > 1 && split(&self.header.separator, line).count() == cells
     }
 }
 
