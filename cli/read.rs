@@ -197,7 +197,7 @@ impl Reader {
             consumer.stream(name);
             let start = if self.live { live_head(&mut bytes) } else { head(&mut bytes) }?;
             let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-            let info = reading.info(file_name, modified);
+            let info = reading.file_info(file_name, modified);
             let (stream, result) = if evtx::is_evtx(&start) {
                 let mut spooled;
                 let file: &mut dyn Seekable = match &mut bytes {

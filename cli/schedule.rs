@@ -205,7 +205,7 @@ fn cuttable(hunt: &Hunt, input: &Input) -> Option<Begin> {
         return None;
     }
     let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let info = hunt.reading.info(file_name, modified);
+    let info = hunt.reading.file_info(file_name, modified);
     let split = Stream::open(info, &head, hunt.reading.forced).split()?;
     Some(Begin { split, size })
 }

@@ -419,3 +419,12 @@ fn fixtures_have_what_is_expected() {
     let extra: Vec<&String> = found.difference(&wanted).collect();
     assert!(missing.is_empty() && extra.is_empty(), "missing: {missing:#?}\nextra: {extra:#?}");
 }
+
+/// Whoever unpacked it may have written it today.
+#[test]
+fn the_name_of_a_file_says_the_year() {
+    let line = "Mar  3 10:00:00 h sshd[1]: Failed password for root from 192.0.2.1 port 22 ssh2\n";
+    let folder = Folder::new().file("auth-20210305.log", line);
+    let ran = folder.run(&["parse", "-f", "jsonl", "auth-20210305.log"]);
+    assert!(ran.stdout.contains("2021-03-03T10:00:00Z"), "{}", ran.stdout);
+}

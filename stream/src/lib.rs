@@ -10,6 +10,7 @@ pub mod detect;
 pub mod encode;
 pub mod evidence;
 pub mod field_mapping;
+pub mod file_date;
 pub mod kafka;
 pub mod lane;
 pub mod loading;

@@ -1,5 +1,6 @@
 //! How logs are read: what the kinds of events are, which format is expected, which zone.
 
+use crate::file_date::date_in_name;
 use anyhow::{Context as _, bail};
 use jiff::tz::TimeZone;
 use sigmund_engine::{AddedLogSource, Routing};
@@ -33,6 +34,12 @@ impl std::fmt::Debug for Reading {
 }
 
 impl Reading {
+    /// What a parser is told about a file: the date in its name says more than when it was written, which may have been by whoever unpacked it.
+    #[must_use]
+    pub fn file_info(&self, file_name: &str, modified: i64) -> StreamInfo {
+        self.info(file_name, date_in_name(file_name).unwrap_or(modified))
+    }
+
     /// What a parser is told about a stream. `modified` is the time of the file, in nanoseconds UTC.
     #[must_use]
     pub fn info(&self, file_name: &str, modified: i64) -> StreamInfo {
