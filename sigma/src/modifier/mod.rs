@@ -118,11 +118,9 @@ impl Modifier {
     /// Whether it makes something of a number, and of nothing else.
     #[must_use]
     pub fn takes_number(self) -> bool {
-        match self {
-            Self::Lt | Self::Lte | Self::Gt | Self::Gte => true,
-            Self::Minute | Self::Hour | Self::Day | Self::Week | Self::Month | Self::Year => true,
-            _ => false,
-        }
+        let compares = matches!(self, Self::Lt | Self::Lte | Self::Gt | Self::Gte);
+        let short = matches!(self, Self::Minute | Self::Hour | Self::Day);
+        compares || short || matches!(self, Self::Week | Self::Month | Self::Year)
     }
 
     /// Whether it concerns the list of values rather than each value.
