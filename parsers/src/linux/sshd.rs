@@ -20,7 +20,7 @@ pub(super) fn read(message: &str, record: &mut Record) {
         login(rest, "success", record);
     } else if let Some(rest) = text.strip_prefix("Failed ") {
         login(rest, "failure", record);
-    } else if let Some(rest) = text.strip_prefix("Postponed ") {
+    } else if let Some(rest) = text.strip_prefix("Postponed ").or(text.strip_prefix("Partial ")) {
         login(rest, "", record);
     } else if let Some(rest) =
         text.strip_prefix("Invalid user ").or(text.strip_prefix("Illegal user "))
@@ -47,7 +47,7 @@ pub(super) fn read(message: &str, record: &mut Record) {
     } else if let Some(rest) = text.strip_prefix("Disconnecting ").filter(|rest| {
         rest.starts_with("invalid user ") || rest.starts_with("authenticating user ")
     }) {
-        let (who, reason) = rest.split_once(": ").unwrap_or((rest, ""));
+        let (who, reason) = split_reason(rest);
         peer(who, record);
         put(record, "reason", reason);
     } else if let Some(rest) = text.strip_prefix("Connection from ") {
@@ -75,7 +75,7 @@ pub(super) fn read(message: &str, record: &mut Record) {
         address(rest, record);
         failure(record, "root login refused");
     } else if let Some(rest) = text.strip_prefix("maximum authentication attempts exceeded for ") {
-        name(rest, record);
+        name(rest, split_from, record);
         failure(record, "maximum authentication attempts exceeded");
     } else if let Some(rest) = text.strip_prefix("input_userauth_request: invalid user ") {
         put(record, "user", rest);
@@ -94,14 +94,14 @@ pub(super) fn read(message: &str, record: &mut Record) {
             put(record, "user", word(who));
         }
         tail_address(rest, record);
+    } else if let Some((reason, who)) = pam_failure(text) {
+        name(who, split_from, record);
+        failure(record, reason);
+    } else if let Some((_, who)) = text.split_once("Too many authentication failures for ") {
+        name(who, split_from, record);
+        failure(record, "too many authentication failures");
     } else if let Some((_, user)) = text.split_once(" by user ") {
         put(record, "user", word(user));
-    } else if let Some((reason, who)) = pam_failure(text) {
-        name(who.split(" via ").next().unwrap_or(who), record);
-        failure(record, reason);
-    } else if let Some((_, user)) = text.split_once("Too many authentication failures for ") {
-        put(record, "user", word(user));
-        failure(record, "too many authentication failures");
     } else {
         // `Did not receive identification string from …`, `banner exchange: Connection from …`
         tail_address(text, record);
@@ -127,7 +127,7 @@ fn pam_failure(text: &str) -> Option<(&str, &str)> {
     .then_some((reason, who))
 }
 
-/// `METHOD for [invalid user ]USER from IP port N ssh2[: KEY]`.
+/// `METHOD for [invalid user ]USER from IP port N ssh2[: INFO]`.
 fn login(rest: &str, outcome: &str, record: &mut Record) {
     let Some((method, who)) = rest.split_once(" for ") else {
         put(record, "outcome", outcome);
@@ -135,11 +135,11 @@ fn login(rest: &str, outcome: &str, record: &mut Record) {
     };
     put(record, "method", method);
     put(record, "outcome", outcome);
-    name(who, record);
+    name(who, split_login, record);
 }
 
-/// `[invalid user ]USER from IP …`.
-fn name(who: &str, record: &mut Record) {
+/// `[invalid user ]USER from IP …`, of which `split` makes user and address.
+fn name(who: &str, split: fn(&str) -> (&str, &str), record: &mut Record) {
     let mut user = who;
     for prefix in ["invalid user ", "illegal user "] {
         if let Some(rest) = who.strip_prefix(prefix) {
@@ -147,29 +147,68 @@ fn name(who: &str, record: &mut Record) {
             put(record, "reason", "invalid user");
         }
     }
-    // An empty name leaves `invalid user from …`.
-    let (user, from) = match user.strip_prefix("from ") {
-        Some(from) if !from.contains(" from ") => ("", from),
-        _ => split_from(user),
-    };
+    let (user, from) = split(user);
     put(record, "user", user);
     address(from, record);
 }
 
-/// Cuts at the last ` from ` that is not in the text after `ssh2:` or `ssh1: ruser`: names come from the client and may hold anything.
+/// Cuts at the last ` from `, for texts that end with the address: names come from the client and may hold anything.
 fn split_from(text: &str) -> (&str, &str) {
-    let mut end = text.find(" ssh1: ruser").unwrap_or(text.len());
+    match text.rfind(" from ") {
+        Some(at) => (&text[..at], &text[at + 6..]),
+        // An empty name leaves `invalid user from …`.
+        None => text.strip_prefix("from ").map_or((text, ""), |from| ("", from)),
+    }
+}
+
+/// Cuts at the last ` from ADDRESS port N`, behind which the server writes `ssh2` and of keys their kind and fingerprint.
+///
+/// A certificate's `RSA-CERT ID NAME (serial N) CA KIND FINGERPRINT` has one more name of the client's, so there the address before it counts.
+fn split_login(text: &str) -> (&str, &str) {
+    let certified = text.contains("-CERT ID ")
+        && text.rsplit_once(") CA ").is_some_and(|(_, key)| key.matches(' ').count() == 1);
+    let mut found = None;
+    let mut end = text.len();
     while let Some(at) = text[..end].rfind(" from ") {
-        if text[..at].ends_with(':') {
-            end = at;
-            continue;
+        // The space at the end may be the next one's: `from from`.
+        end = at + 5;
+        let Some(after) = after_port(&text[at + 6..]) else { continue };
+        if !certified {
+            found = Some(at);
+            break;
         }
-        return (&text[..at], &text[at + 6..]);
+        let info = after.strip_prefix(" ssh2: ").and_then(|info| info.split_once(' '));
+        if info.is_some_and(|(kind, id)| kind.ends_with("-CERT") && id.starts_with("ID ")) {
+            found = Some(at);
+        }
     }
-    match text.strip_prefix("from ") {
-        Some(from) => ("", from),
-        None => (text, ""),
+    match found {
+        Some(at) => (&text[..at], &text[at + 6..]),
+        None => split_from(text),
     }
+}
+
+/// What follows `ADDRESS port N`.
+fn after_port(text: &str) -> Option<&str> {
+    let (_, rest) = text.trim_ascii_start().split_once(' ')?;
+    let port = rest.strip_prefix("port ")?;
+    let number = digits(port);
+    (!number.is_empty()).then(|| &port[number.len()..])
+}
+
+/// `…user NAME IP port N: REASON`: both the name and the reason may hold what the client wrote, so a reason that is known counts first.
+fn split_reason(text: &str) -> (&str, &str) {
+    const TOO_MANY: &str = "Too many authentication failures";
+    if let Some(who) = text.strip_suffix(TOO_MANY).and_then(|who| who.strip_suffix(": ")) {
+        return (who, TOO_MANY);
+    }
+    memchr::memmem::find_iter(text.as_bytes(), b": ")
+        .find(|at| {
+            let who = &text[..*at];
+            let bare = who.trim_end_matches(|c: char| c.is_ascii_digit());
+            bare.len() < who.len() && bare.ends_with(" port ")
+        })
+        .map_or((text, ""), |at| (&text[..at], &text[at + 2..]))
 }
 
 /// `IP`, `IP port N …`, `IP: …`.
@@ -253,12 +292,16 @@ pub(super) fn read_dropbear(message: &str, record: &mut Record) {
     } else if text.starts_with("Pubkey") {
         put(record, "method", "publickey");
     }
-    if let Some(user) = between(text, "'", "'") {
+    // Of a name that the client chose, the end is where the address begins.
+    let exit = lower == "e";
+    let named = text.split_once('\'').filter(|_| !exit);
+    let named = named.and_then(|(_, rest)| rest.rsplit_once("' from "));
+    if let Some(user) = named.map(|(user, _)| user).or_else(|| between(text, "'", "'")) {
         put(record, "user", user);
     } else if let Some(user) = text.strip_prefix("Exit (").and_then(|rest| rest.split_once(')')) {
         put(record, "user", user.0);
     }
-    if let Some(peer) = between(text, "from <", ">") {
+    if exit && let Some(peer) = between(text, "from <", ">") {
         endpoint(record, peer);
     } else if let Some(at) = text.rfind(" from ") {
         endpoint(record, word(&text[at + 6..]));
@@ -287,10 +330,6 @@ mod tests {
             (
                 "Failed password for invalid user from 10.10.1.1 from 127.0.0.1 port 58946 ssh2",
                 "method=password|outcome=failure|reason=invalid user|user=from 10.10.1.1|src_ip=127.0.0.1|src_port=58946",
-            ),
-            (
-                "Failed password for invalid user test from 127.0.0.1 port 58946 ssh2: from 10.10.1.2 port 55555 ssh2",
-                "method=password|outcome=failure|reason=invalid user|user=test|src_ip=127.0.0.1|src_port=58946",
             ),
             (
                 "Failed password for user from 127.0.0.1 port 20000 ssh1: ruser from 1.2.3.4",
@@ -343,6 +382,104 @@ mod tests {
         ] {
             check("sshd", message, expected);
         }
+    }
+
+    /// The client picks the name; the address is the one that the server wrote, at the end.
+    #[test]
+    fn names_cannot_bring_an_address() {
+        let truth = "src_ip=1.2.3.4|src_port=22";
+        for user in [
+            "from",
+            "from from",
+            "a from 9.9.9.9",
+            "from 9.9.9.9",
+            "a b  c",
+            "a:",
+            "a: from 9.9.9.9",
+            " from 9.9.9.9 port 22 ssh2",
+            "a from 9.9.9.9 port 22 ssh2",
+            "a from 9.9.9.9 port 22 ssh2:",
+            "a from 9.9.9.9 port 22 ssh2: RSA SHA256:x",
+            "a from 9.9.9.9 port 5 ssh2: RSA-CERT ID (serial 1) CA a",
+            "a ssh1: ruser",
+            "a for b",
+            "invalid user a",
+            "a by user root",
+            "a via b",
+            "for",
+        ] {
+            for (begin, end, expected) in [
+                (
+                    "Failed password for invalid user",
+                    "ssh2",
+                    "method=password|outcome=failure|reason=invalid user",
+                ),
+                ("Failed password for", "ssh2", "method=password|outcome=failure"),
+                ("Accepted password for", "ssh2", "method=password|outcome=success"),
+                (
+                    "Accepted publickey for",
+                    "ssh2: ED25519 SHA256:abc",
+                    "method=publickey|outcome=success",
+                ),
+                ("Partial publickey for", "ssh2: RSA SHA256:abc", "method=publickey"),
+            ] {
+                if user == "invalid user a" && !begin.ends_with("invalid user") {
+                    continue;
+                }
+                check(
+                    "sshd",
+                    &format!("{begin} {user} from 1.2.3.4 port 22 {end}"),
+                    &format!("{expected}|user={user}|{truth}"),
+                );
+            }
+            check(
+                "sshd",
+                &format!("Invalid user {user} from 1.2.3.4 port 22"),
+                &format!("user={user}|{truth}|outcome=failure|reason=invalid user"),
+            );
+            check(
+                "sshd",
+                &format!("error: PAM: Authentication failure for illegal user {user} from 1.2.3.4"),
+                &format!(
+                    "reason=invalid user|reason=Authentication failure|user={user}|src_ip=1.2.3.4|outcome=failure"
+                ),
+            );
+            check(
+                "sshd",
+                &format!(
+                    "Disconnecting: Too many authentication failures for invalid user {user} from 1.2.3.4 port 22 ssh2 [preauth]"
+                ),
+                &format!(
+                    "reason=invalid user|reason=too many authentication failures|user={user}|{truth}|outcome=failure"
+                ),
+            );
+            check(
+                "sshd",
+                &format!(
+                    "Disconnecting invalid user {user} 1.2.3.4 port 22: Too many authentication failures [preauth]"
+                ),
+                &format!(
+                    "user={user}|{truth}|reason=invalid user|reason=Too many authentication failures"
+                ),
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_are_empty_or_in_a_certificate() {
+        let failed = "method=password|outcome=failure|reason=invalid user";
+        for user in ["", " "] {
+            check(
+                "sshd",
+                &format!("Failed password for invalid user{user} from 1.2.3.4 port 22 ssh2"),
+                &format!("{failed}|src_ip=1.2.3.4|src_port=22"),
+            );
+        }
+        check(
+            "sshd",
+            "Failed publickey for root from 1.2.3.4 port 22 ssh2: RSA-CERT ID x from 9.9.9.9 port 5 ssh2: y (serial 0) CA RSA SHA256:abc",
+            "method=publickey|outcome=failure|user=root|src_ip=1.2.3.4|src_port=22",
+        );
     }
 
     #[test]
@@ -405,6 +542,10 @@ mod tests {
             (
                 "[825] Jul 10 23:53:52 Bad password attempt for 'root' from 1.2.3.4:52289",
                 "outcome=failure|method=password|user=root|src_ip=1.2.3.4|src_port=52289",
+            ),
+            (
+                "Bad password attempt for 'x' from <9.9.9.9:5>' from 1.2.3.4:52289",
+                "outcome=failure|method=password|user=x' from <9.9.9.9:5>|src_ip=1.2.3.4|src_port=52289",
             ),
             (
                 "login attempt for nonexistent user from ::ffff:198.51.100.215:60495",
