@@ -1,4 +1,4 @@
-//! FortiGate (FortiOS Log Message Reference): `key=value`, text in quotes.
+//! FortiGate (FortiOS Log Message Reference): `key=value`, text in quotes, with spaces or (`csv`) commas between.
 //!
 //! Every key is a field under its own name. Rules for `type=event` read `action` and `cfgpath` natively, so `action` stays the native word and `blocked`
 //! says what it means.
@@ -128,8 +128,11 @@ impl Device for FortiGate {
 }
 
 /// The pairs of a line: `key=word`, `key="text"`. Quotes inside text are not escaped reliably: one ends the text only before a space and another key, or at the end.
+///
+/// What follows the first pair says whether commas are between the pairs; words may then have spaces, and commas if no key follows.
 fn pairs<'a>(text: &'a str, mut each: impl FnMut(&'a str, &'a str)) {
     let mut rest = text.trim_end_matches(['\0', ' ', '\r', '\n']);
+    let commas = has_commas(rest);
     loop {
         rest = rest.trim_start_matches([' ', ',', '\t']);
         let Some(equals) = rest.find('=') else { return };
@@ -137,7 +140,12 @@ fn pairs<'a>(text: &'a str, mut each: impl FnMut(&'a str, &'a str)) {
         let name = rest[..equals].rsplit([' ', ',']).next().unwrap_or("");
         let after = &rest[equals + 1..];
         let (value, next) = match after.strip_prefix('"') {
-            Some(inside) => quoted(inside),
+            Some(inside) => quoted(inside, commas),
+            None if commas => {
+                let end = memchr::memchr_iter(b',', after.as_bytes())
+                    .find(|at| begins_key(&after[at + 1..]));
+                after.split_at(end.unwrap_or(after.len()))
+            }
             None => {
                 let end = after.find([' ', '\t']).unwrap_or(after.len());
                 (&after[..end], &after[end..])
@@ -150,25 +158,37 @@ fn pairs<'a>(text: &'a str, mut each: impl FnMut(&'a str, &'a str)) {
     }
 }
 
-fn quoted(inside: &str) -> (&str, &str) {
+/// Whether a comma ends the first pair.
+fn has_commas(text: &str) -> bool {
+    let Some((_, value)) = text.split_once('=') else { return false };
+    let value = match value.strip_prefix('"') {
+        Some(inside) => inside.split_once('"').map_or("", |(_, after)| after),
+        None => value,
+    };
+    value.find([' ', '\t', ',']).is_some_and(|at| value[at..].starts_with(','))
+}
+
+/// Whether a key or nothing follows.
+fn begins_key(text: &str) -> bool {
+    let word = text.trim_start_matches(' ');
+    let key =
+        word.bytes().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')).count();
+    word.is_empty() || word.starts_with(',') || key > 0 && word.as_bytes().get(key) == Some(&b'=')
+}
+
+fn quoted(inside: &str, commas: bool) -> (&str, &str) {
     let bytes = inside.as_bytes();
+    let separator = if commas { b',' } else { b' ' };
     for at in memchr::memchr_iter(b'"', bytes) {
-        if at > 0 && bytes[at - 1] == b'\\' && bytes.get(at + 1).is_some_and(|byte| *byte != b' ') {
+        if at > 0
+            && bytes[at - 1] == b'\\'
+            && bytes.get(at + 1).is_some_and(|byte| *byte != separator)
+        {
             continue;
         }
         let after = &inside[at + 1..];
-        let next_is_key = after.is_empty() || {
-            let word = after.trim_start_matches([' ', ',']);
-            after.starts_with([' ', ','])
-                && (word.is_empty() || {
-                    let key = word
-                        .bytes()
-                        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-                        .count();
-                    key > 0 && word.as_bytes().get(key) == Some(&b'=')
-                })
-        };
-        if next_is_key {
+        let ends = after.starts_with(',') || !commas && after.starts_with(' ');
+        if after.is_empty() || ends && begins_key(after.trim_start_matches([' ', ','])) {
             return (&inside[..at], after);
         }
     }
@@ -191,6 +211,30 @@ mod tests {
         assert_eq!(field(&record, "user").as_deref(), Some("bob"));
     }
 
+    const COMMAS: &str = r#"date=2021-07-08,time=10:11:12,devid="FGT",logid="1",type="traffic",subtype="forward",srcip=192.0.2.7,srcport=5,dstip=10.0.0.1,dstport=80,action="deny",msg="a, "b" c=d, e",app=Web Client,vd=,,url=/x?a,b,user="bob""#;
+
+    #[test]
+    fn commas_between_pairs() {
+        assert_eq!(flow("", COMMAS), "192.0.2.7:5>10.0.0.1:80 true deny");
+        let (record, kind) = read("", COMMAS);
+        assert_eq!(kind.name, "fortigate traffic");
+        for (name, value) in [
+            ("date", "2021-07-08"),
+            ("time", "10:11:12"),
+            ("devid", "FGT"),
+            ("msg", "a, \"b\" c=d, e"),
+            ("app", "Web Client"),
+            ("url", "/x?a,b"),
+            ("user", "bob"),
+        ] {
+            assert_eq!(field(&record, name).as_deref(), Some(value), "{name}");
+        }
+        // Commas in a line with spaces are part of the values.
+        let (record, _) =
+            read("", "date=2021-07-08 time=10:11:12 type=event cfgattr=a,b=c vd=root");
+        assert_eq!(field(&record, "cfgattr").as_deref(), Some("a,b=c"));
+    }
+
     #[test]
     fn times() {
         let time = |text| {
@@ -198,6 +242,7 @@ mod tests {
             FortiGate.time(&message, &TimeZone::UTC).map(|time| (time.nanos, time.zone_assumed))
         };
         assert_eq!(time(TRAFFIC), Some((1_587_230_049_761_513_222, false)));
+        assert_eq!(time(COMMAS), Some((1_625_739_072_000_000_000, true)));
         assert_eq!(time("eventtime=1592961368 type=x"), Some((1_592_961_368_000_000_000, false)));
         assert_eq!(
             time("date=2019-05-13 time=11:45:03 type=x"),
