@@ -38,14 +38,22 @@ static ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(|| {
     Arc::new(AliasTable::new(names.into_iter().chain(decisions!(&["verdict"], by_word))))
 });
 
-/// Where the tokens begin: the first `IN=`, `PHYSIN=` … that stands after a space, a bracket or at the beginning.
+/// Where the tokens begin: the first `IN=` that stands after a space, a bracket or at the beginning; of Proxmox's packets that leave the machine the
+/// first `OUT=`.
 fn tokens(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     // Most messages have no `=` at all.
     memchr::memchr(b'=', bytes)?;
-    let at = memchr::memmem::find_iter(bytes, b"IN=")
-        .find(|at| *at == 0 || !bytes[at - 1].is_ascii_uppercase())?;
-    memchr::memmem::find(&bytes[at..], b" SRC=").map(|_| at)
+    let source = memchr::memmem::rfind(bytes, b" SRC=")?;
+    let first = |name: &[u8]| {
+        memchr::memmem::find_iter(&bytes[..source], name)
+            .find(|at| *at == 0 || !bytes[at - 1].is_ascii_uppercase())
+    };
+    if let Some(at) = first(b"IN=") {
+        return Some(at);
+    }
+    memchr::memmem::find(&bytes[source..], b" DST=")?;
+    first(b"OUT=")
 }
 
 impl Device for Iptables {
@@ -254,6 +262,20 @@ mod tests {
                 "DROP,deny,drop,block",
             ),
             ("kernel", "[16571.459614] IN= OUT=lo ", "", ""),
+            // What goes out of the machine itself has no `IN=`.
+            (
+                "",
+                "0 1 PVEFW-HOST-OUT 21/Aug/2023:10:16:23 +0200 REJECT: OUT=vmbr0.7 ",
+                "true",
+                "REJECT,deny,drop,block",
+            ),
+            (
+                "",
+                "101 6 tap101i0-OUT 21/Aug/2023:10:16:23 +0200 DROP: OUT=tap1 ",
+                "true",
+                "DROP,deny,drop,block",
+            ),
+            ("", "[  12.678] IN=eth0 OUT= ", "", ""),
         ] {
             assert_eq!(
                 flow(program, &format!("{prefix}{TAIL}")),

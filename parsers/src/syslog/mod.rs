@@ -48,8 +48,10 @@ impl Format for Syslog {
 
     fn sniff_line(&self, line: &[u8]) -> Score {
         let line = &line[..line.len().min(1024)];
-        if matches!(line.first(), None | Some(b'{' | b'#' | b'[')) {
-            return Score::NO;
+        match line.first() {
+            None | Some(b'{' | b'#') => return Score::NO,
+            Some(b'[') if !begins_with_uptime(line) => return Score::NO,
+            _ => {}
         }
         let text = String::from_utf8_lossy(line);
         match classify(&text) {
@@ -78,6 +80,15 @@ impl Format for Syslog {
         }
         tables
     }
+}
+
+/// The kernel's own log as `dmesg` writes it: `[12345.678] IN=…`. Only a device can tell it from other text in brackets.
+fn begins_with_uptime(line: &[u8]) -> bool {
+    let Some(end) = memchr::memchr(b']', line) else { return false };
+    let clock = line[1..end].trim_ascii_start();
+    line.get(end + 1) == Some(&b' ')
+        && clock.contains(&b'.')
+        && clock.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
 }
 
 /// The header, and the device whose message it is; `None` if the line is no syslog.

@@ -161,6 +161,23 @@ fn devices_are_found_with_and_without_a_header() {
     assert_eq!(time.map(|time| time.nanos), Some(1_655_723_354_000_000_000));
 }
 
+#[test]
+fn the_kernel_s_own_log_is_known_by_its_packets() {
+    let packet =
+        "[12345.678] IN=eth0 OUT= SRC=192.0.2.7 DST=10.0.0.1 LEN=60 PROTO=UDP SPT=5 DPT=53 LEN=40";
+    assert!(Syslog.sniff_line(packet.as_bytes()) > Score::NO);
+    let boot = "[    0.000000] Linux version 6.1";
+    let head = format!("{packet}\n[12346.1] eth0: link up\n{packet}\n");
+    let sniff = |text: &str| crate::detect(&Head { file_name: "", bytes: text.as_bytes() }).name();
+    assert_eq!((sniff(&head), sniff(boot)), ("syslog", "text"));
+    for line in
+        [boot, "[12345.678]", "[12345.678, 2]", "[1] IN=a SRC=b DST=c", "[error] IN= SRC= DST="]
+    {
+        assert_eq!(Syslog.sniff_line(line.as_bytes()), Score::NO, "{line}");
+    }
+    assert_eq!(&*event(packet).route.name, "iptables");
+}
+
 /// What a firewall or correlation rule sees under a name.
 fn seen(event: &Event, name: &str) -> String {
     if event.object.get(name).is_some() {
