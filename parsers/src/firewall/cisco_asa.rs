@@ -274,6 +274,10 @@ mod tests {
                 "192.0.2.136:>192.0.2.15:  Teardown",
             ),
             (
+                "%ASA-6-106018: ICMP packet type 8 denied by outbound list acl_out src 10.1.1.4 dest 192.0.2.1",
+                "10.1.1.4:>192.0.2.1: true denied,deny,drop,block",
+            ),
+            (
                 "%ASA-4-313004: Denied ICMP type=0, from laddr 10.10.10.10 on interface fw502 to 192.168.2.2: no matching session",
                 "10.10.10.10:>192.168.2.2: true Denied,deny,drop,block",
             ),

@@ -128,7 +128,8 @@ impl Shape {
             Self::FromTo => pair(text, " from ", " to ", record),
             Self::ForTo => pair(text, " for ", " to ", record),
             Self::SrcDst => {
-                pair(text, " src ", " dst ", record) || pair(text, " from ", " to ", record)
+                let second = if text.contains(" dst ") { " dst " } else { " dest " };
+                pair(text, " src ", second, record) || pair(text, " from ", " to ", record)
             }
             Self::Arrow => arrow(text, record),
             Self::Icmp => {

@@ -7,7 +7,7 @@ pub(super) enum Shape {
     FromTo,
     /// `for A to B`
     ForTo,
-    /// `src A dst B`
+    /// `src A dst B`, `src A dest B`
     SrcDst,
     /// `A -> B`
     Arrow,
