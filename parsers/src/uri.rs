@@ -16,6 +16,22 @@ fn absolute(target: &str) -> Option<(&str, &str)> {
     Some(target.split_at(scheme_end + 3 + authority_end))
 }
 
+/// Whether a URL says its scheme.
+pub(crate) fn is_absolute(url: &str) -> bool {
+    absolute(url).is_some()
+}
+
+/// The host of an absolute URL, without user and port.
+pub(crate) fn host_of(url: &str) -> Option<&str> {
+    let (begin, _) = absolute(url)?;
+    let (_, authority) = begin.split_once("://")?;
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    // IPv6 addresses have colons in brackets.
+    let end = authority.find(']').map_or(0, |at| at + 1);
+    let end = authority[end..].find(':').map_or(authority.len(), |at| end + at);
+    Some(&authority[..end])
+}
+
 /// The path and query of a request target: all of it, but without scheme and host.
 pub(crate) fn path_and_query_of(target: &str) -> &str {
     absolute(target).map_or(target, |(_, rest)| rest)
@@ -152,6 +168,20 @@ mod tests {
         assert!(url(&[None, Some("/p")], &mut out));
         assert_eq!(out, "/p");
         assert!(!url(&[Some("h"), None], &mut out));
+    }
+
+    #[test]
+    fn hosts_have_no_user_and_no_port() {
+        for (url, host) in [
+            ("http://h/p", Some("h")),
+            ("https://u:p@h:8443?q", Some("h")),
+            ("http://[2001:db8::1]:80/", Some("[2001:db8::1]")),
+            ("http://[2001:db8::1]", Some("[2001:db8::1]")),
+            ("http://", Some("")),
+            ("h/p", None),
+        ] {
+            assert_eq!(host_of(url), host, "{url}");
+        }
     }
 
     #[test]
