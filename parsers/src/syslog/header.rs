@@ -52,6 +52,11 @@ const SPACES: [char; 2] = [' ', '\t'];
 
 /// Cuts a line.
 pub(crate) fn read(line: &str) -> Header<'_> {
+    cut(line, true)
+}
+
+/// Cuts a line; whether a relay's header may stand before the sender's.
+fn cut(line: &str, relays: bool) -> Header<'_> {
     let line = line.strip_prefix('\u{feff}').unwrap_or(line);
     let mut header = Header::default();
     let mut rest = priority(octet_count(line), &mut header);
@@ -60,11 +65,15 @@ pub(crate) fn read(line: &str) -> Header<'_> {
         rest = rest.trim_start_matches(SPACES);
     }
     if version5424(rest, &mut header) {
+        // A program's own message may quote what a client wrote.
+        if relays && header.program.is_empty() {
+            relayed(header.message, &mut header);
+        }
         return header;
     }
-    // `<134>: Aug 14 …`; Meraki: a version, and then seconds since 1970.
+    // `<134>: Aug 14 …`, Cisco's EMBLEM `<166>:Aug 14 …`; Meraki: a version, and then seconds since 1970.
     if header.priority.is_some() {
-        rest = rest.strip_prefix(": ").unwrap_or(rest);
+        rest = rest.strip_prefix(':').unwrap_or(rest).trim_start_matches(SPACES);
         if let Some(after) = rest.strip_prefix("1 ")
             && matches!(read_time(after), Some((Written::Instant(_), _)))
         {
@@ -74,7 +83,7 @@ pub(crate) fn read(line: &str) -> Header<'_> {
     rest = sequence(rest, &mut header);
     let begin = rest;
     match time(rest, &mut header) {
-        Some(after) => tagged(after, &mut header),
+        Some(after) => tagged(after, &mut header, relays),
         None if header.priority.is_some() => untimed(begin, &mut header),
         None => bare(begin, &mut header),
     }
@@ -232,15 +241,50 @@ fn labelled<'a>(rest: &'a str, header: &mut Header<'a>) -> Option<&'a str> {
 }
 
 /// What follows the time: marks, host, tag, message.
-fn tagged<'a>(rest: &'a str, header: &mut Header<'a>) {
+fn tagged<'a>(rest: &'a str, header: &mut Header<'a>, relays: bool) {
     let mut rest = marks(rest);
     if header.host.is_empty() {
         rest = host(rest, header);
     }
     // Devices that write their own header behind that of the relay.
     rest = rest.strip_prefix(": ").unwrap_or(rest).trim_start_matches(SPACES);
+    if relays && relayed(rest, header) {
+        return;
+    }
     rest = inner_header(rest, header);
     tag(rest, header);
+}
+
+/// A whole header with its priority behind that of a relay: the sender's counts, except for a time that says less than the relay's. `false`
+/// and nothing changed if there is none.
+fn relayed<'a>(rest: &'a str, header: &mut Header<'a>) -> bool {
+    if !rest.starts_with('<') {
+        return false;
+    }
+    let inner = cut(rest, false);
+    if inner.priority.is_none() || inner.time.is_none() && inner.version.is_none() {
+        return false;
+    }
+    let outer = std::mem::replace(header, Header { evidence: Evidence::Header, ..inner });
+    if header.host.is_empty() {
+        header.host = outer.host;
+    }
+    if header.clock_untrusted || says(header.time) < says(outer.time) {
+        (header.time, header.time_text) = (outer.time, outer.time_text);
+        header.clock_untrusted = outer.clock_untrusted;
+    }
+    true
+}
+
+/// How much a time says: whether it has a year and a zone.
+fn says(time: Option<Written>) -> u8 {
+    match time {
+        None => 0,
+        Some(Written::Instant(_)) => 3,
+        Some(Written::Civil(stamp)) => {
+            1 + u8::from(stamp.year.is_some()) + u8::from(stamp.offset.is_some())
+        }
+    }
 }
 
 /// OpenBSD's `<auth.info>` and `<4.6>`.
@@ -282,6 +326,10 @@ fn is_level(text: &str) -> bool {
 
 /// Takes the host if there is one; a tag directly after the time stays.
 fn host<'a>(rest: &'a str, header: &mut Header<'a>) -> &'a str {
+    if let Some((origin, message)) = forwarded(rest) {
+        header.host = origin;
+        return message;
+    }
     let (first, after) = match rest.find(SPACES) {
         Some(end) => (&rest[..end], &rest[end + 1..]),
         None => (rest, ""),
@@ -292,12 +340,13 @@ fn host<'a>(rest: &'a str, header: &mut Header<'a>) -> &'a str {
         return next;
     }
     if let Some(name) = first.strip_suffix(':') {
-        // `host: %ASA-…`, `host: tag: …`; otherwise it is a tag.
+        // `host: %ASA-…`, `host: sshd[1]: …`; otherwise it is a tag.
         // Anonymised logs have `<IP>:` here.
         let is_name = next.starts_with('%')
             || is_host(name)
                 && (name.parse::<std::net::IpAddr>().is_ok()
-                    || next.starts_with("*") && read_time(&next[1..]).is_some());
+                    || next.starts_with("*") && read_time(&next[1..]).is_some()
+                    || !is_program(name) && begins_with_tag(next));
         if is_name {
             header.host = name;
             return next;
@@ -309,16 +358,37 @@ fn host<'a>(rest: &'a str, header: &mut Header<'a>) -> &'a str {
         return rest;
     }
     header.host = first;
-    // `Message forwarded from host: ` (AIX), and hosts that write their name twice.
-    if let Some(forwarded) = next.strip_prefix("Message forwarded from ")
-        && let Some((origin, message)) = forwarded.split_once(": ")
-    {
+    if let Some((origin, message)) = forwarded(next) {
         header.host = origin;
         return message;
     }
+    // Some hosts write their name twice.
     match next.strip_prefix(first) {
         Some(again) if again.starts_with(' ') => again.trim_start(),
         _ => next,
+    }
+}
+
+/// `Message forwarded from host: ` (AIX): the host and the rest.
+fn forwarded(text: &str) -> Option<(&str, &str)> {
+    let (origin, message) = text.strip_prefix("Message forwarded from ")?.split_once(": ")?;
+    is_host(origin).then_some((origin, message))
+}
+
+/// Whether the tag is one of the programs whose messages are known.
+fn is_program(tag: &str) -> bool {
+    let program = crate::linux::program(tag);
+    program.read.is_some() || !std::ptr::eq(program.kind, &raw const crate::linux::SYSLOG)
+}
+
+/// Whether the text begins with a tag that cannot be just a word: `name[1]:`, or `name:` of a known program.
+fn begins_with_tag(text: &str) -> bool {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/');
+    let end = text.bytes().take(64).take_while(|byte| plain(byte)).count();
+    match text.as_bytes().get(end) {
+        Some(b'[') => end > 0 && closes_as_tag(text, end),
+        Some(b':') => text[end + 1..].starts_with(' ') && is_program(&text[..end]),
+        _ => false,
     }
 }
 
@@ -330,21 +400,35 @@ fn inner_header<'a>(rest: &'a str, header: &mut Header<'a>) -> &'a str {
     }
     let mut inner = Header::default();
     let after = sequence(rest, &mut inner);
-    // The last letters tell: a time here is followed by a mnemonic.
+    // The last letters tell: a time here is followed by a mnemonic, or by the device's name and then that.
     if let Some(message) = time(after, &mut inner)
-        && message.trim_start_matches([':', ' ']).starts_with('%')
+        && let Some((origin, message)) = mnemonic(message.trim_start_matches([':', ' ']))
     {
         header.sequence = inner.sequence;
+        if !origin.is_empty() {
+            header.host = origin;
+        }
         if !inner.clock_untrusted {
             (header.time, header.time_text) = (inner.time, inner.time_text);
         }
-        return message.trim_start_matches([':', ' ']);
+        return message;
     }
     if !inner.sequence.is_empty() && after.starts_with('%') {
         header.sequence = inner.sequence;
         return after;
     }
     rest
+}
+
+/// `%ASA-…`, and `host : %ASA-…`: the host and the rest.
+fn mnemonic(text: &str) -> Option<(&str, &str)> {
+    if text.starts_with('%') {
+        return Some(("", text));
+    }
+    let (origin, rest) = word(text);
+    let (origin, rest) = (origin.trim_end_matches(':'), rest.trim_start_matches([':', ' ']));
+    let named = rest.strip_prefix('%')?.starts_with(|c: char| c.is_ascii_uppercase());
+    (named && is_host(origin)).then_some((origin, rest))
 }
 
 /// `prog[pid]:`, `prog:`, `prog(pam_unix)[pid]:`, `com.apple.launchd[1] (com.apple.x[2]):`, `Name With Space[3]:`, `prog[pid] <Notice>:`.
@@ -674,10 +758,120 @@ mod tests {
                 "[wan-lan-default-D]IN=eth0",
             ),
             ("Jan  8 03:37:09 DENY: IN=eth0 OUT=", "", "DENY", "", "IN=eth0 OUT="),
+            (
+                "<13>Jan  2 2020 03:04:05 web-1: sshd[5]: Accepted x",
+                "web-1",
+                "sshd",
+                "5",
+                "Accepted x",
+            ),
+            ("Jan  2 03:04:05 web-1: my.app[5]: x", "web-1", "my.app", "5", "x"),
+            ("Jan  2 03:04:05 web-1: su: x", "web-1", "su", "", "x"),
+            ("Jan  2 03:04:05 app: other: x", "", "app", "", "other: x"),
+            ("Jan  2 03:04:05 kernel: sshd[5]: segfault", "", "kernel", "", "sshd[5]: segfault"),
+            ("Jan  2 03:04:05 web-1 app: sshd[5]: x", "web-1", "app", "", "sshd[5]: x"),
+            (
+                "<38>Jan  2 03:04:05 Message forwarded from web-1: sshd[5]: x",
+                "web-1",
+                "sshd",
+                "5",
+                "x",
+            ),
+            (
+                "2021-01-02T03:04:05.123Z 192.0.2.9 <38>Jan  2 03:04:05 web-1 sshd[5]: x",
+                "web-1",
+                "sshd",
+                "5",
+                "x",
+            ),
+            (
+                "<13>Jan  2 03:04:05 192.0.2.9 <38>Jan  2 03:04:05 sshd[5]: x",
+                "192.0.2.9",
+                "sshd",
+                "5",
+                "x",
+            ),
+            (
+                "<13>Jan  2 03:04:05 relay <38>1 2021-01-02T03:04:05Z web-1 sshd 5 - - x",
+                "web-1",
+                "sshd",
+                "5",
+                "x",
+            ),
+            (
+                "<13>1 2021-01-02T03:04:05Z relay - - - - <38>Jan  2 03:04:05 web-1 sshd[5]: x",
+                "web-1",
+                "sshd",
+                "5",
+                "x",
+            ),
+            (
+                "<13>1 2021-01-02T03:04:05Z web-1 app - - - <38>Jan  2 03:04:05 x y[1]: z",
+                "web-1",
+                "app",
+                "",
+                "<38>Jan  2 03:04:05 x y[1]: z",
+            ),
+            ("<13>Jan  2 03:04:05 web-1 <38> x", "web-1", "", "", "<38> x"),
+            (
+                "<13>Jan  2 03:04:05 web-1 app: <38>Jan  2 03:04:05 x y[1]: z",
+                "web-1",
+                "app",
+                "",
+                "<38>Jan  2 03:04:05 x y[1]: z",
+            ),
+            (
+                "<166>Feb 28 00:20:10 192.0.2.1 Feb 27 2021 23:00:00 fw : %ASA-4-1: x",
+                "fw",
+                "",
+                "",
+                "%ASA-4-1: x",
+            ),
+            (
+                "<166>Feb 28 00:20:10 192.0.2.1 Feb 27 2021 23:00:00 fw %ASA-4-1: x",
+                "fw",
+                "",
+                "",
+                "%ASA-4-1: x",
+            ),
+            ("<166>:Feb 27 2021 23:00:00 EST: %ASA-4-1: x", "", "", "", "%ASA-4-1: x"),
+            ("<166>:Feb 27 2021 23:00:00 EST: fw : %ASA-4-1: x", "fw", "", "", "%ASA-4-1: x"),
+            ("<166>:%ASA-4-1: x", "", "", "", "%ASA-4-1: x"),
         ] {
             let expected = (host.into(), program.into(), process.into(), message.into());
             assert_eq!(parts(line), expected, "{line}");
             assert_eq!(read(line).evidence, Evidence::Header, "{line}");
+        }
+    }
+
+    #[test]
+    fn of_two_headers_the_sender_s_counts_but_not_a_time_that_says_less() {
+        for (line, priority, time) in [
+            (
+                "2021-01-02T03:04:05.123Z 192.0.2.9 <38>Jan  2 03:04:05 h sshd[5]: x",
+                "38",
+                "2021-01-02T03:04:05.123Z",
+            ),
+            ("<13>Jan  2 03:04:06 relay <38>Jan  2 03:04:05 h sshd[5]: x", "38", "Jan  2 03:04:05"),
+            (
+                "<13>Jan  2 03:04:06 relay <38>1 2021-01-02T03:04:05Z h sshd 5 - - x",
+                "38",
+                "2021-01-02T03:04:05Z",
+            ),
+            (
+                "<166>Feb 28 00:20:10 192.0.2.1 Feb 27 2021 23:00:00 fw : %ASA-4-1: x",
+                "166",
+                "Feb 27 2021 23:00:00",
+            ),
+            (
+                "<166>Feb 28 00:20:10 192.0.2.1 *Feb 27 2021 23:00:00 fw : %ASA-4-1: x",
+                "166",
+                "Feb 28 00:20:10",
+            ),
+            ("<166>:Feb 27 2021 23:00:00 EST: %ASA-4-1: x", "166", "Feb 27 2021 23:00:00 EST"),
+        ] {
+            let header = read(line);
+            assert_eq!((header.priority, header.time_text), (Some(priority), time), "{line}");
         }
     }
 

@@ -84,6 +84,25 @@ fn structured_data_is_flattened() {
 }
 
 #[test]
+fn a_relay_s_header_says_what_the_sender_s_leaves_out() {
+    let event = event(
+        "2020-01-02T03:04:05.125Z 192.0.2.9 <38>Jan  2 03:04:05 h sshd[5]: Failed password for from from 192.0.2.7 port 22 ssh2",
+    );
+    for (name, value) in [
+        ("pri", "38"),
+        ("hostname", "h"),
+        ("appname", "sshd"),
+        ("user", "from"),
+        ("src_ip", "192.0.2.7"),
+    ] {
+        assert_eq!(member(&event, name), value, "{name}");
+    }
+    let time = event.time.unwrap();
+    assert_eq!(time.nanos, 1_577_934_245_125_000_000);
+    assert!(!time.year_inferred && !time.zone_assumed);
+}
+
+#[test]
 fn repeated_messages_are_read_inside() {
     let event = event(
         "Feb 25 14:34:10 h sshd[1]: message repeated 5 times: [ Failed password for root from 1.2.3.4 port 5 ssh2]",
@@ -155,6 +174,37 @@ fn devices_are_found_with_and_without_a_header() {
         ("Aug 14 13:05:09 h CEF:x|y", "linux syslog"),
     ] {
         assert_eq!(&*event(line).route.name, name, "{line}");
+    }
+    for (line, name, time) in [
+        (
+            "<189>date=2021-07-08,time=10:11:12,devid=\"FGT\",type=\"traffic\",subtype=\"forward\",srcip=192.0.2.7",
+            "fortigate traffic",
+            "2021-07-08T10:11:12Z",
+        ),
+        (
+            "0 1 PVEFW-HOST-OUT 21/Aug/2019:10:16:23 +0200 REJECT: OUT=v SRC=192.0.2.7 DST=10.0.0.1 PROTO=TCP",
+            "iptables",
+            "2019-08-21T08:16:23Z",
+        ),
+        (
+            "<166>Feb 28 00:20:10 192.0.2.1 Feb 27 2020 23:00:00 fw : %ASA-4-106023: Deny tcp src a:192.0.2.7/1 dst b:10.0.0.1/2 by access-group \"x\"",
+            "cisco asa",
+            "2020-02-27T23:00:00Z",
+        ),
+        (
+            "<166>:Feb 27 2020 23:00:00 EST: %ASA-4-106023: Deny tcp src a:192.0.2.7/1 dst b:10.0.0.1/2 by access-group \"x\"",
+            "cisco asa",
+            "2020-02-27T23:00:00Z",
+        ),
+    ] {
+        let event = event(line);
+        assert_eq!((&*event.route.name, &*seen(&event, "src_ip")), (name, "192.0.2.7"), "{line}");
+        let time: jiff::Timestamp = time.parse().unwrap();
+        assert_eq!(
+            event.time.map(|time| i128::from(time.nanos)),
+            Some(time.as_nanosecond()),
+            "{line}"
+        );
     }
     let time =
         event("0 3 P 20/Jun/2022:13:09:14 +0200 policy DROP: IN=v SRC=1.1.1.1 DST=2.2.2.2").time;
