@@ -86,6 +86,22 @@ pub(crate) fn parameters<'a>(data: &'a str, mut each: impl FnMut(Parameter<'a>))
     }
 }
 
+/// The names, in order, that elements of different ids have in common: such a name alone does not say whose it is.
+pub(crate) fn shared_names(data: &str) -> Vec<&str> {
+    // Most lines have one element.
+    if memchr::memmem::find(data.as_bytes(), b"][").is_none() {
+        return Vec::new();
+    }
+    let mut names = Vec::new();
+    parameters(data, |parameter| names.push((parameter.name, parameter.id)));
+    names.sort_unstable();
+    names.dedup();
+    let mut shared: Vec<&str> =
+        names.windows(2).filter(|pair| pair[0].0 == pair[1].0).map(|pair| pair[0].0).collect();
+    shared.dedup();
+    shared
+}
+
 /// A value, quoted or not, and what follows.
 fn value(text: &str) -> (&str, &str) {
     let bytes = text.as_bytes();
@@ -157,6 +173,17 @@ mod tests {
             all(&text[..length(text)]),
             [row("a@1", "x", "1"), row("a@1", "y", "a\"b]c\\d\\e"), row("b@1", "z", "")]
         );
+    }
+
+    #[test]
+    fn names_that_elements_share() {
+        assert_eq!(
+            shared_names(r#"[x c="1" a="1" b="2"][y b="2" a="1"][z a="1" d="1"]"#),
+            ["a", "b"]
+        );
+        // One element may have a name twice, and come in two parts.
+        assert_eq!(shared_names(r#"[x a="1" a="2"][x a="3"][y b="1"]"#), [""; 0]);
+        assert_eq!(shared_names(r#"[x a="]["]"#), [""; 0]);
     }
 
     #[test]

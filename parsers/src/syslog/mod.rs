@@ -227,6 +227,7 @@ impl SyslogParser {
     fn data(&mut self, data: &str, record: &mut Record) {
         let mut name = String::new();
         let text = &mut self.unescaped;
+        let shared = data::shared_names(data);
         data::parameters(data, |parameter| {
             data::unescape(parameter.value, text);
             name.clear();
@@ -237,11 +238,13 @@ impl SyslogParser {
             }
             name.push_str(parameter.name);
             record.set(&name, &*text);
-            // The bare name is the first's; a second one of another element adds nothing to it.
-            let taken = record
-                .fields
-                .slot(parameter.name)
-                .is_none_or(|slot| record.fields.is_present(slot));
+            // A name that two elements have is neither's.
+            let taken = shared.binary_search(&parameter.name).is_ok();
+            let taken = taken
+                || record
+                    .fields
+                    .slot(parameter.name)
+                    .is_none_or(|slot| record.fields.is_present(slot));
             if !taken {
                 record.set(parameter.name, &*text);
             }

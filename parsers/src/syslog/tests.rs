@@ -66,14 +66,16 @@ fn a_line_has_its_header_its_message_and_its_sources() {
 #[test]
 fn structured_data_is_flattened() {
     let event = event(
-        r#"<165>1 2003-10-11T22:14:15.003Z h app 12 ID47 [a@1 user="x\"y" k="1"][b@1 k="2"] hello"#,
+        r#"<165>1 2003-10-11T22:14:15.003Z h app 12 ID47 [a@1 user="x\"y" k="1"][b@1 k="2" app="z"] hello"#,
     );
     for (name, value) in [
         ("sd.a@1.user", "x\"y"),
         ("sd.a@1.k", "1"),
         ("sd.b@1.k", "2"),
         ("user", "x\"y"),
-        ("k", "1"),
+        // Whose `k` would it be?
+        ("k", ""),
+        ("app", "z"),
         ("msgid", "ID47"),
         ("message", "hello"),
         ("procid", "12"),
@@ -517,6 +519,17 @@ fn long_lines_take_time_in_proportion() {
     for (begin, again) in [
         ("%FTD-1-430002: A: ", ", "),
         ("kernel: IN= SRC= ", "OPT ("),
+        ("kernel: ", "OUT= SRC= "),
+        ("kernel: ", "OUT="),
+        ("date=1,type=", ",a"),
+        ("date=1,type=", ","),
+        ("date=1,type=\"", "\", "),
+        ("<13>Jan 2 03:04:05 h ", "<13>Jan 2 03:04:05 h "),
+        ("<13>1 - - - - - [", "a a=\"\"]["),
+        (
+            "Jan 2 03:04:05 h sshd[1]: Failed publickey for a",
+            " from 1.1.1.1 port 1 ssh2: RSA-CERT ID ",
+        ),
         ("Jan 2 03:04:05 h sshd[1]: Failed password for a ssh1: ruser", " from "),
         ("Jan 2 03:04:05 h sshd[1]: Failed password for a", ": from "),
         ("date=1 type=", "\" a"),
