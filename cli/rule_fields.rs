@@ -1,7 +1,6 @@
 //! Which fields a rule reads.
 
 use sigmund_engine::Route;
-use sigmund_engine::alias::Source;
 use sigmund_sigma::{Matcher, Rule, Search};
 use std::collections::BTreeSet;
 
@@ -46,12 +45,7 @@ pub(crate) fn native<'a>(names: &BTreeSet<&'a str>, route: &'a Route) -> BTreeSe
     let mut all = names.clone();
     for alias in route.aliases.iter().filter(|alias| names.contains(&*alias.name)) {
         for source in alias.sources.iter() {
-            match source {
-                Source::Field(name) => {
-                    all.insert(name);
-                }
-                Source::Computed { from, .. } => all.extend(from.iter().copied()),
-            }
+            all.extend(source.fields());
         }
     }
     all

@@ -21,6 +21,40 @@ pub enum Source {
         /// What it does, for `explain`, e.g. "path of uri".
         what: &'static str,
     },
+    /// One of the values of a native field.
+    Element {
+        /// The native field.
+        field: &'static str,
+        /// Which of its values.
+        which: Which,
+    },
+}
+
+/// One of several values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// By its number, from 0.
+    Number(usize),
+    /// The first for which another field, of as many values, has this text at the same place (letters of ASCII in any case).
+    Beside {
+        /// The other field.
+        names: &'static str,
+        /// Its text.
+        name: &'static str,
+    },
+}
+
+impl Source {
+    /// The native fields that it reads.
+    #[must_use]
+    pub fn fields(&self) -> Vec<&str> {
+        match self {
+            Self::Field(field) => vec![field],
+            Self::Computed { from, .. } => from.to_vec(),
+            Self::Element { field, which: Which::Number(_) } => vec![field],
+            Self::Element { field, which: Which::Beside { names, .. } } => vec![field, names],
+        }
+    }
 }
 
 /// How several sources of one alias go together.

@@ -1,6 +1,6 @@
 //! The rule set: thousands of rules compiled to one immutable snapshot.
 
-use crate::alias::{AliasTable, Source};
+use crate::alias::AliasTable;
 use crate::compile::bucket::{Bucket, bound_values};
 use crate::compile::expr::{Expr, lower};
 use crate::compile::expression;
@@ -226,10 +226,7 @@ fn field_table(names: &[Box<str>], aliases: &[Arc<AliasTable>], extra: &[&str]) 
     for table in aliases {
         for alias in table.iter().filter(|alias| wanted.contains(&*alias.name)) {
             for source in alias.sources.iter() {
-                match source {
-                    Source::Field(name) => all.push(name),
-                    Source::Computed { from, .. } => all.extend(from.iter().copied()),
-                }
+                all.extend(source.fields());
             }
         }
     }

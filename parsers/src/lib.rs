@@ -17,6 +17,8 @@ mod framing;
 pub mod json;
 mod linux;
 #[cfg(test)]
+mod look;
+#[cfg(test)]
 mod samples;
 mod stream;
 pub mod suricata;

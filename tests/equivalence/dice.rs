@@ -42,6 +42,7 @@ pub(super) const FIELDS: &[&str] = &[
     "First",
     "Alternates",
     "Computed",
+    "Second",
     "Wide Name",
     "Ünïcode",
 ];

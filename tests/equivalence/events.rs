@@ -2,7 +2,7 @@
 
 use super::dice::{Dice, damaged, number, quoted, text};
 use sigmund_engine::AliasTable;
-use sigmund_engine::alias::{Alias, Pick, Source as AliasSource};
+use sigmund_engine::alias::{Alias, Pick, Source as AliasSource, Which};
 use sigmund_sigma::LogSource;
 use std::sync::Arc;
 
@@ -130,6 +130,17 @@ pub(super) fn aliases() -> Arc<AliasTable> {
         Alias::to("First", &["one", "two", "a.b"]),
         Alias::any("Alternates", &["query", "path", "a"]),
         Alias::any("ip", &["ip", "other"]),
+        Alias::with(
+            "Second",
+            Pick::First,
+            [
+                AliasSource::Element {
+                    field: "tags",
+                    which: Which::Beside { names: "a", name: "cmd" },
+                },
+                AliasSource::Element { field: "a", which: Which::Number(1) },
+            ],
+        ),
         Alias::any("t", &["nowhere", "t", "one"]),
         Alias::to("EventID", &["EventCode"]),
         Alias::with(

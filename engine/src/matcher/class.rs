@@ -1,6 +1,6 @@
 //! What the matcher knows about one route: its buckets and where its fields come from.
 
-use crate::alias::{Pick, Source};
+use crate::alias::{Pick, Source, Which};
 use crate::compile::as_written::AsWritten;
 use crate::compile::bucket::Bucket;
 use crate::compile::literal_set::LiteralSet;
@@ -71,6 +71,14 @@ pub(super) struct ClassAlias {
 pub(super) enum ClassSource {
     Field(Option<Slot>),
     Computed { from: Vec<Option<Slot>>, compute: fn(&[Option<&str>], &mut String) -> bool },
+    Element { slot: Option<Slot>, which: ClassWhich },
+}
+
+/// As [`Which`], with slots.
+#[derive(Clone, Copy)]
+pub(super) enum ClassWhich {
+    Number(usize),
+    Beside(Option<Slot>, &'static str),
 }
 
 const NO_ALIAS: u16 = u16::MAX;
@@ -98,12 +106,21 @@ impl Class {
                         from: from.iter().map(|name| table.get(name)).collect(),
                         compute: *compute,
                     },
+                    Source::Element { field, which } => ClassSource::Element {
+                        slot: table.get(field),
+                        which: match which {
+                            Which::Number(at) => ClassWhich::Number(*at),
+                            Which::Beside { names, name } => {
+                                ClassWhich::Beside(table.get(names), name)
+                            }
+                        },
+                    },
                 })
                 .collect();
             alias_of[slot.0 as usize] = aliases.len() as u16;
             let field = |source: &ClassSource| match source {
                 ClassSource::Field(slot) => Some(*slot),
-                ClassSource::Computed { .. } => None,
+                ClassSource::Computed { .. } | ClassSource::Element { .. } => None,
             };
             let fields: Option<Vec<Option<Slot>>> = (alias.pick == Pick::Alternates)
                 .then(|| sources.iter().map(field).collect())

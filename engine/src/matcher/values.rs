@@ -1,10 +1,11 @@
 //! Field values of the event at hand: resolved through aliases, decoded and folded at most once each.
 
-use super::class::{Class, ClassSource};
+use super::class::{Class, ClassSource, ClassWhich};
 use crate::alias::Pick;
+use crate::escape::unescape_json;
 use crate::fold::fold_char;
 use crate::value::number_text;
-use crate::{Fields, Kind, Slot, Store};
+use crate::{Fields, Kind, Slot, Store, ValueSpan};
 
 /// Where a value's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,43 @@ pub(super) struct Value {
     end: u32,
     text: Made,
     folded: Made,
+}
+
+impl Value {
+    /// As it stands in a record.
+    fn of(span: ValueSpan) -> Self {
+        let place = match span.store {
+            Store::Record => Place::Record,
+            Store::Scratch => Place::Scratch,
+        };
+        let ValueSpan { kind, start, end, .. } = span;
+        Self { kind, place, start, end, text: NOT_MADE, folded: NOT_MADE }
+    }
+}
+
+/// The values of a field; an empty list is none.
+fn values_of(fields: &Fields, slot: Slot) -> impl Iterator<Item = ValueSpan> + '_ {
+    fields.values(slot).filter(|span| span.kind != Kind::Empty)
+}
+
+/// The place among a field's values at which another one, of as many values, has a text.
+fn place_of(view: View<'_>, slot: Slot, names: Slot, name: &str) -> Option<usize> {
+    let View { fields, bytes, .. } = view;
+    let mut decoded = Vec::new();
+    let is_its = |span: ValueSpan| {
+        let text = fields.bytes(bytes, span);
+        match span.kind {
+            Kind::Text => text.eq_ignore_ascii_case(name.as_bytes()),
+            Kind::JsonText => {
+                decoded.clear();
+                unescape_json(text, &mut decoded);
+                decoded.eq_ignore_ascii_case(name.as_bytes())
+            }
+            _ => false,
+        }
+    };
+    let at = values_of(fields, names).position(is_its)?;
+    (values_of(fields, slot).count() == values_of(fields, names).count()).then_some(at)
 }
 
 /// What a field of this event is.
@@ -132,6 +170,10 @@ impl Values {
                 }
                 ClassSource::Field(_) => Shape::Missing,
                 ClassSource::Computed { from, compute } => self.compute(view, from, *compute),
+                ClassSource::Element { slot: Some(slot), which } => {
+                    self.element(view, *slot, *which)
+                }
+                ClassSource::Element { slot: None, .. } => Shape::Missing,
             };
             if alias.pick == Pick::First {
                 if shape != Shape::Missing {
@@ -172,13 +214,7 @@ impl Values {
             && fields.next(only).is_none()
             && !matches!(only.kind, Kind::Null | Kind::Object | Kind::Empty)
         {
-            let place = match only.store {
-                Store::Record => Place::Record,
-                Store::Scratch => Place::Scratch,
-            };
-            let (kind, text, folded) = (only.kind, NOT_MADE, NOT_MADE);
-            let value = Value { kind, place, start: only.start, end: only.end, text, folded };
-            self.values.push(value);
+            self.values.push(Value::of(only));
             return Shape::One(start);
         }
         let (mut nulls, mut voids) = (false, false);
@@ -186,22 +222,7 @@ impl Values {
             match span.kind {
                 Kind::Null => nulls = true,
                 Kind::Object | Kind::Empty => voids = true,
-                _ => {
-                    let place = match span.store {
-                        Store::Record => Place::Record,
-                        Store::Scratch => Place::Scratch,
-                    };
-                    let (start, end) = (span.start, span.end);
-                    let kind = span.kind;
-                    self.values.push(Value {
-                        kind,
-                        place,
-                        start,
-                        end,
-                        text: NOT_MADE,
-                        folded: NOT_MADE,
-                    });
-                }
+                _ => self.values.push(Value::of(span)),
             }
         }
         let end = self.values.len() as u32;
@@ -210,6 +231,27 @@ impl Values {
             (0, false, _) => Shape::Void,
             (1, false, false) => Shape::One(start),
             _ => Shape::Many { start, end, null: nulls, present: true },
+        }
+    }
+
+    /// One of the values, as [`native`](Self::native) has them.
+    fn element(&mut self, view: View<'_>, slot: Slot, which: ClassWhich) -> Shape {
+        let at = match which {
+            ClassWhich::Number(at) => Some(at),
+            ClassWhich::Beside(names, name) => {
+                names.and_then(|names| place_of(view, slot, names, name))
+            }
+        };
+        match at.and_then(|at| values_of(view.fields, slot).nth(at)) {
+            None => Shape::Missing,
+            Some(span) => match span.kind {
+                Kind::Null => Shape::Null,
+                Kind::Object | Kind::Empty => Shape::Void,
+                _ => {
+                    self.values.push(Value::of(span));
+                    Shape::One(self.values.len() as u32 - 1)
+                }
+            },
         }
     }
 

@@ -3,7 +3,7 @@
 //! Order (one rule for all formats): the native field of that name, then the lifted one, then the
 //! alias of the route; an alias that widens the native field of its own name stands for it.
 
-use crate::alias::{Alias, Pick, Source};
+use crate::alias::{Alias, Pick, Source, Which};
 use crate::escape::unescape_json;
 use crate::find::find;
 use crate::fold::folded;
@@ -237,7 +237,41 @@ impl<'e> Lookup<'e> {
                     values: if present { vec![Candidate::text_of(out)] } else { Vec::new() },
                 }
             }
+            Source::Element { field, which } => {
+                let (name, value) = match which {
+                    Which::Number(at) => (
+                        format!("value {} of {field}", at + 1),
+                        self.values(field).into_iter().nth(*at),
+                    ),
+                    Which::Beside { names, name } => {
+                        (format!("{field} of {name}"), self.beside(field, names, name))
+                    }
+                };
+                FoundSource {
+                    name: Some(Cow::Owned(name)),
+                    present: value.is_some(),
+                    values: value.into_iter().collect(),
+                }
+            }
         }
+    }
+
+    fn values(&self, field: &str) -> Vec<Candidate<'e>> {
+        self.native(field).map(|(_, values)| values).unwrap_or_default()
+    }
+
+    /// See [`Which::Beside`].
+    fn beside(&self, field: &str, names: &str, name: &str) -> Option<Candidate<'e>> {
+        let (values, names) = (self.values(field), self.values(names));
+        if values.len() != names.len() {
+            return None;
+        }
+        let is_its = |have: &Candidate<'e>| {
+            have.kind == CandidateKind::Text
+                && have.text().is_some_and(|text| text.eq_ignore_ascii_case(name))
+        };
+        let at = names.iter().position(is_its)?;
+        values.into_iter().nth(at)
     }
 
     fn first_text(&self, field: &str) -> Option<Cow<'e, str>> {

@@ -341,7 +341,7 @@ fn carries(text: &str, other: &str, anchor: Anchor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alias::{Alias, AliasTable, Pick, Source};
+    use crate::alias::{Alias, AliasTable, Pick, Source, Which};
     use crate::{Object, Value};
     use sigmund_sigma::{Pattern, Token};
     use std::sync::Arc;
@@ -475,6 +475,30 @@ mod tests {
         );
         assert_eq!(texts(&user, "User"), ["D\\1"]);
         assert!(holds(item(Some("User"), vec![Matcher::Null]), &event(&[], vec![alias])));
+    }
+
+    #[test]
+    fn one_of_the_values_of_a_field() {
+        let second = Source::Element { field: "a", which: Which::Number(1) };
+        let alias = Alias::with("Second", Pick::First, [second]);
+        let list = |elements: &[&str]| {
+            Value::Array(elements.iter().map(|element| Value::text(*element)).collect())
+        };
+        let two = event(&[("a", list(&["x", "y"]))], vec![alias.clone()]);
+        assert_eq!(texts(&two, "Second"), ["y"]);
+        let one = event(&[("a", list(&["x"]))], vec![alias.clone()]);
+        assert!(holds(item(Some("Second"), vec![Matcher::Exists(false)]), &one));
+        let scalar = event(&[("a", Value::text("x"))], vec![alias]);
+        assert!(holds(item(Some("Second"), vec![Matcher::Null]), &scalar));
+        let named = Which::Beside { names: "n", name: "Key" };
+        let named = Source::Element { field: "a", which: named };
+        let named = Alias::with("Named", Pick::First, [named]);
+        let pairs = |names: &[&str]| {
+            event(&[("a", list(&["x", "y"])), ("n", list(names))], vec![named.clone()])
+        };
+        assert_eq!(texts(&pairs(&["other", "key"]), "Named"), ["y"]);
+        assert!(texts(&pairs(&["other"]), "Named").is_empty());
+        assert!(texts(&pairs(&["key"]), "Named").is_empty());
     }
 
     #[test]

@@ -207,6 +207,7 @@ mod tests {
                         values.push(out);
                     }
                 }
+                Source::Element { .. } => {}
             }
             if alias.pick == sigmund_engine::alias::Pick::First && !values.is_empty() {
                 break;

@@ -249,6 +249,7 @@ fn seen(event: &Event, name: &str) -> String {
                 compute(&texts, &mut out);
                 out
             }
+            Source::Element { .. } => String::new(),
         };
         if !value.is_empty() || alias.pick == Pick::Alternates {
             return value;

@@ -5,7 +5,7 @@
 
 use super::category::is_malware;
 use sigmund_engine::AliasTable;
-use sigmund_engine::alias::{Alias, Pick, Source};
+use sigmund_engine::alias::{Alias, Pick, Source, Which};
 use std::sync::{Arc, OnceLock};
 
 /// What decides which aliases an event has.
@@ -117,7 +117,7 @@ fn table(group: Group) -> AliasTable {
             aliases
         }
     };
-    AliasTable::new(own.into_iter().chain(shippers()).chain(ecs()))
+    AliasTable::new(own.into_iter().chain(shippers()).chain(ecs()).chain(parameters()))
 }
 
 fn computed(
@@ -158,14 +158,25 @@ fn shippers() -> Vec<Alias> {
             [
                 Source::Field("Message".into()),
                 Source::Field("message".into()),
-                computed(&PARAMETERS, joined, "param1 to param8, a line each"),
+                computed(PARAMETERS, joined, "param1 and so on, a line each"),
             ],
         ),
     ]
 }
 
-const PARAMETERS: [&str; 8] =
-    ["param1", "param2", "param3", "param4", "param5", "param6", "param7", "param8"];
+/// What Beats and event XML call the unnamed `Data`, which others keep as one list.
+const PARAMETERS: &[&str] = &[
+    "param1", "param2", "param3", "param4", "param5", "param6", "param7", "param8", "param9",
+    "param10", "param11", "param12", "param13", "param14", "param15", "param16", "param17",
+    "param18", "param19", "param20",
+];
+
+fn parameters() -> impl Iterator<Item = Alias> {
+    PARAMETERS.iter().enumerate().map(|(at, name)| {
+        let nth = Source::Element { field: "Data", which: Which::Number(at) };
+        Alias::with(name, Pick::First, [nth])
+    })
+}
 
 /// Elastic Common Schema, for events that an agent or an ingest pipeline renamed.
 fn ecs() -> Vec<Alias> {

@@ -9,6 +9,8 @@ mod channel;
 pub mod evtx;
 #[cfg(test)]
 mod regression;
+#[cfg(test)]
+mod tests;
 pub mod xml;
 
 use crate::StreamInfo;
@@ -127,69 +129,4 @@ pub fn route(get: Get<'_>, info: &StreamInfo) -> Arc<Route> {
     info.routing.route(&name, log_sources, event_id.as_deref(), &aliases, &|name| {
         get(name).map(str::to_owned)
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn routed(fields: &[(&str, &str)]) -> Option<(String, Vec<String>)> {
-        let info = StreamInfo::new("", 0);
-        let get = |name: &str| fields.iter().find(|(have, _)| *have == name).map(|(_, text)| *text);
-        WindowsJson.recognise(&get, &info).then(|| {
-            let route = WindowsJson.route(&get, &info);
-            let sources = route.log_sources.iter().map(ToString::to_string).collect();
-            (route.name.to_string(), sources)
-        })
-    }
-
-    #[test]
-    fn routes_by_channel_and_id() {
-        let (name, sources) =
-            routed(&[("Channel", "security"), ("EventID", "4688")]).expect("recognised");
-        assert_eq!(name, "windows security 4688");
-        assert_eq!(sources, ["windows/-/security", "windows/process_creation/security"]);
-        let (_, sources) = routed(&[("Channel", "Directory Service"), ("EventID", "1")]).unwrap();
-        assert_eq!(sources, ["windows/-"]);
-    }
-
-    #[test]
-    fn routes_by_provider_where_there_is_no_channel() {
-        let (_, sources) =
-            routed(&[("SourceName", "Microsoft-Windows-Sysmon"), ("EventID", "11")]).unwrap();
-        assert_eq!(sources, ["windows/-/sysmon", "windows/file_event/sysmon"]);
-        assert_eq!(routed(&[("SourceName", "something"), ("EventID", "11")]), None);
-        assert_eq!(routed(&[("Channel", "Security")]), None);
-        let (name, sources) =
-            routed(&[("Provider_Name", "Linux-Sysmon"), ("EventID", "1")]).unwrap();
-        assert_eq!(name, "linux sysmon 1");
-        assert_eq!(sources, ["linux/-/sysmon", "linux/process_creation/sysmon"]);
-    }
-
-    #[test]
-    fn does_not_split_by_what_is_no_number() {
-        for text in ["4624x", "04624", "4624,4688", "99999"] {
-            let (name, _) = routed(&[("Channel", "Security"), ("EventID", text)]).unwrap();
-            assert_eq!(name, "windows security", "{text}");
-        }
-    }
-
-    #[test]
-    fn stops_to_split_when_there_are_too_many_routes() {
-        let info = StreamInfo::new("", 0);
-        let mut last = 0;
-        for number in 0..u16::MAX {
-            let text = number.to_string();
-            let get = |name: &str| match name {
-                "Channel" => Some("Security"),
-                "EventID" => Some(text.as_str()),
-                _ => None,
-            };
-            let route = WindowsJson.route(&get, &info);
-            let generic = matches!(number, 4657 | 4688 | 5156);
-            assert_eq!(generic, route.log_sources.len() > 1, "{number}");
-            last = last.max(route.id);
-        }
-        assert!(last < 5000, "{last}");
-    }
 }
