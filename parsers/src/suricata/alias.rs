@@ -5,7 +5,7 @@
 
 use crate::uri;
 use sigmund_engine::AliasTable;
-use sigmund_engine::alias::{Alias, Pick, Source};
+use sigmund_engine::alias::{Alias, Pick, Source, Which};
 use std::fmt::Write as _;
 use std::net::Ipv6Addr;
 use std::sync::{Arc, LazyLock};
@@ -149,10 +149,20 @@ fn http() -> Vec<Alias> {
         Alias::to("sc-status", &["http.status"]),
         Alias::to("sc-bytes", &["http.length"]),
         Alias::to("cs-version", &["http.protocol", "http.version"]),
-        Alias::to("cs-cookie", &["http.cookie"]),
-        Alias::to("cs-content-type", &["http.content_type"]),
+        Alias::with("cs-cookie", Pick::First, [field("http.cookie"), header("Cookie")]),
+        Alias::with(
+            "cs-content-type",
+            Pick::First,
+            [field("http.content_type"), header("Content-Type")],
+        ),
         Alias::to("sc-content-type", &["http.http_content_type"]),
     ]
+}
+
+/// A header of the request, where all are logged.
+fn header(name: &'static str) -> Source {
+    let names = "http.request_headers.name";
+    Source::Element { field: "http.request_headers.value", which: Which::Beside { names, name } }
 }
 
 fn host_and_port(fields: &[Option<&str>], out: &mut String) -> bool {
@@ -309,6 +319,23 @@ mod tests {
         assert_eq!(run(serial, &[Some("08:BB:00:EE")]).as_deref(), Some("08BB00EE"));
         assert_eq!(run(bare_serial, &[Some("08:BB:00:EE")]).as_deref(), Some("8BB00EE"));
         assert_eq!(run(bare_serial, &[Some("8B:B0")]), None);
+    }
+
+    #[test]
+    fn headers_of_requests_have_names_of_their_own() {
+        let headers = r#"{"name":"Host","value":"h"},{"name":"cookie","value":"a=b"},{"name":"Content-Type","value":"x/y"},{"name":"Cookie","value":"c"}"#;
+        let log = format!(
+            r#"{{"timestamp":"2023-04-05T06:07:08.9+0000","event_type":"http","src_ip":"10.0.0.1","flow_id":1,"http":{{"hostname":"h","url":"/","request_headers":[{headers}]}}}}"#
+        );
+        let get = |name| crate::look::field(&log, name);
+        assert_eq!(get("cs-cookie"), ("suricata http".into(), vec!["a=b".into()]));
+        assert_eq!(get("cs-content-type").1, ["x/y"]);
+        let log = log.replace("cookie", "c\\u006fokie").replace(r#","value":"x/y""#, "");
+        // A header without a value would put the others out of step.
+        assert!(crate::look::field(&log, "cs-content-type").1.is_empty());
+        assert!(crate::look::field(&log, "cs-cookie").1.is_empty());
+        let log = r#"{"timestamp":"2023-04-05T06:07:08.9+0000","event_type":"http","src_ip":"10.0.0.1","flow_id":1,"http":{"request_headers":[{"name":"C\u006fokie","value":"a"}]}}"#;
+        assert_eq!(crate::look::field(log, "cs-cookie").1, ["a"]);
     }
 
     #[test]
