@@ -101,14 +101,17 @@ impl Header {
             return Some(true);
         }
         let rest = line.strip_prefix(&*self.meta)?;
-        let (name, value) = match memchr::memmem::find(rest, &self.separator) {
-            Some(at) => (&rest[..at], &rest[at + self.separator.len()..]),
-            None => (rest, &rest[rest.len()..]),
+        let (name, marker) = match memchr::memmem::find(rest, &self.separator) {
+            Some(at) => (&rest[..at], Some(&rest[at + self.separator.len()..])),
+            None => (rest, None),
         };
+        let value = marker.unwrap_or_default();
         match name {
-            b"set_separator" => self.set_separator = unescaped(value, b","),
-            b"empty_field" => self.empty = unescaped(value, b"(empty)"),
-            b"unset_field" => self.unset = unescaped(value, b"-"),
+            b"set_separator" => {
+                self.set_separator = unescaped(marker.filter(|value| !value.is_empty()), b",");
+            }
+            b"empty_field" => self.empty = unescaped(marker, b"(empty)"),
+            b"unset_field" => self.unset = unescaped(marker, b"-"),
             b"path" => self.path = Some(text(value).into()),
             b"fields" => {
                 let path = self.path.as_deref().unwrap_or_default();
@@ -210,10 +213,9 @@ pub(super) fn split<'a>(separator: &'a [u8], line: &'a [u8]) -> impl Iterator<It
     })
 }
 
-fn unescaped(value: &[u8], default: &[u8]) -> Vec<u8> {
-    if value.is_empty() {
-        return default.to_vec();
-    }
+/// A marker, which may be empty; the usual one if the option has no value at all.
+fn unescaped(value: Option<&[u8]>, usual: &[u8]) -> Vec<u8> {
+    let Some(value) = value else { return usual.to_vec() };
     let mut bytes = Vec::new();
     escape::decode_bytes(value, &mut bytes);
     bytes
@@ -256,6 +258,15 @@ mod tests {
         assert_eq!(header.path.as_deref(), Some("ssh"));
         assert_eq!(header.columns.len(), 3);
         assert_eq!(header.columns[2].of, ColumnType { scalar: Scalar::Number, multi: true });
+    }
+
+    #[test]
+    fn an_option_without_a_value_is_empty_where_the_separator_says_so() {
+        let header = read(&["#separator \\x09", "#empty_field\t", "#unset_field\t"]);
+        assert_eq!((&*header.empty, &*header.unset), (&b""[..], &b""[..]));
+        // Editors cut blanks off at the ends of lines.
+        let header = read(&["#separator \\x09", "#set_separator\t", "#unset_field"]);
+        assert_eq!((&*header.set_separator, &*header.unset), (&b","[..], &b"-"[..]));
     }
 
     #[test]

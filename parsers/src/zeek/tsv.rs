@@ -9,6 +9,7 @@ use super::cells::Cells;
 use super::columns::{ColumnType, Layout, Scalar, is_number, layout_of};
 use super::header::{Header, blank_parts, is_plain_names, is_usual_option, split};
 use super::{escape, nanos, path_of_file, route};
+use crate::framing::BOM;
 use crate::{Outcome, Parser, StreamInfo};
 use sigmund_engine::{EventTime, FieldTable, Fields, Kind, Record, Route, Slot, Store, TimeSource};
 use std::sync::Arc;
@@ -318,6 +319,11 @@ impl Row<'_> {
 impl Parser for Reader {
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {
         let line = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        // Of a file that was appended to another.
+        let line = match line.strip_prefix(BOM) {
+            Some(rest) if rest.starts_with(b"#") || is_plain_names(rest) => rest,
+            _ => line,
+        };
         if line.iter().all(u8::is_ascii_whitespace) {
             return Outcome::Skip("empty line");
         }
@@ -432,6 +438,29 @@ mod tests {
                 value("text", Kind::Text, "-"),
             ]
         );
+    }
+
+    #[test]
+    fn nothing_may_be_written_as_nothing() {
+        let log = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t\n#path\thttp\n\
+            #fields\tts\thost\turi\tset\n#types\ttime\tstring\tstring\tset[string]\n1.000500\t\t-\t\n";
+        assert_eq!(
+            events("x.log", log.as_bytes())[0],
+            [value("ts", Kind::Number, "1.000500"), value("uri", Kind::Text, "-")]
+        );
+    }
+
+    #[test]
+    fn a_second_file_may_begin_with_a_byte_order_mark() {
+        let first = format!("{HEADER}#fields\tts\tuid\n#types\ttime\tstring\n1.5\tC1\n");
+        let second = "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\tdns\n#fields\tts\tquery\n#types\ttime\tstring\n2.5\tq.example\n";
+        let log = format!("{first}\u{feff}{second}");
+        let found = events("x.log", log.as_bytes());
+        let expected = [
+            vec![value("ts", Kind::Number, "1.5"), value("uid", Kind::Text, "C1")],
+            vec![value("ts", Kind::Number, "2.5"), value("query", Kind::Text, "q.example")],
+        ];
+        assert_eq!(found, expected);
     }
 
     #[test]
