@@ -31,7 +31,7 @@ pub(crate) fn read(text: &str, zone: &TimeZone, utc: bool) -> Option<Instant> {
         let number = inner.split(['+', '-']).next()?;
         return epoch_in(number, SECOND / 1000);
     }
-    if let Some(instant) = epoch(text) {
+    if let Some(instant) = epoch(text).or_else(|| epoch(&without_exponent(text)?)) {
         return Some(instant);
     }
     let mut rest = Rest(text);
@@ -82,6 +82,31 @@ fn epoch(text: &str) -> Option<Instant> {
         _ => return None,
     };
     epoch_in(text, unit)
+}
+
+/// `1.5e9` as `1500000000`: digit by digit, so that nothing is lost.
+fn without_exponent(text: &str) -> Option<String> {
+    let (number, exponent) = text.split_at(memchr::memchr2(b'e', b'E', text.as_bytes())?);
+    let (whole, fraction) = match number.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (number, ""),
+    };
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || number.len() > 40 || !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    let exponent: i32 = exponent[1..].parse().ok()?;
+    let mut digits = format!("{whole}{fraction}");
+    let point = i32::try_from(whole.len()).ok()?.checked_add(exponent)?;
+    // No time has more digits.
+    let point = usize::try_from(point).ok().filter(|point| *point <= 40)?;
+    while digits.len() < point {
+        digits.push('0');
+    }
+    digits.insert(point, '.');
+    let plain = digits.trim_start_matches('0');
+    Some(plain.trim_end_matches('.').to_owned())
 }
 
 fn epoch_in(text: &str, unit: i128) -> Option<Instant> {
@@ -339,6 +364,21 @@ mod tests {
     fn nanos(text: &str) -> Option<(i64, bool)> {
         let zone = TimeZone::fixed(jiff::tz::offset(1));
         read(text, &zone, false).map(|instant| (instant.nanos, instant.zone_assumed))
+    }
+
+    #[test]
+    fn numbers_may_have_an_exponent() {
+        let exactly = Some((1_591_367_999_123_457_123, false));
+        for text in ["1.591367999123457123e9", "1591367999123457.123e-6", "15913679991234571.23E+2"]
+        {
+            assert_eq!(nanos(text), exactly, "{text}");
+        }
+        assert_eq!(nanos("1.5e12"), Some((1_500_000_000_000_000_000, false)));
+        assert_eq!(nanos("1e9"), Some((1_000_000_000_000_000_000, false)));
+        for text in ["e9", "1e", "1.e9", ".5e9", "1e99999999999", "1e-3", "-1e9", "1e9e9", "12e999"]
+        {
+            assert_eq!(nanos(text), None, "{text}");
+        }
     }
 
     #[test]

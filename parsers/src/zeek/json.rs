@@ -91,10 +91,10 @@ fn path(get: Get<'_>, info: &StreamInfo) -> Option<String> {
         (1..=LONGEST_PATH).contains(&path.len())
             && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
     };
-    if let Some("zeek" | "bro") = get("event.module") {
-        let dataset = get("event.dataset").unwrap_or_default();
-        let path = dataset.strip_prefix("zeek.").unwrap_or(dataset);
-        let path = match path {
+    let dataset = get("event.dataset").unwrap_or_default();
+    let prefixed = dataset.strip_prefix("zeek.");
+    if prefixed.is_some() || matches!(get("event.module"), Some("zeek" | "bro")) {
+        let path = match prefixed.unwrap_or(dataset) {
             "connection" => "conn",
             path if is_path(&path) => path,
             _ => UNKNOWN,
@@ -138,8 +138,22 @@ mod tests {
         assert_eq!(of("", &[("_path", "/var/log/x"), ("ts", "")]), None);
         let beats = [("event.module", "zeek"), ("event.dataset", "zeek.connection")];
         assert_eq!(of("", &beats).as_deref(), Some("conn"));
+        let alone = [("event.dataset", "zeek.dns")];
+        assert_eq!(of("", &alone).as_deref(), Some("dns"));
+        assert_eq!(of("", &[("event.dataset", "zeekling")]), None);
         let onion = [("event.module", "zeek"), ("event.dataset", "http")];
         assert_eq!(of("", &onion).as_deref(), Some("http"));
+    }
+
+    #[test]
+    fn what_shippers_make_of_a_log_is_read_alike() {
+        let nested = r#"{"event":{"dataset":"zeek.dns"},"zeek":{"dns":{"query":"q.example"}}}"#;
+        let (route, query) = crate::look::field(nested, "query");
+        assert_eq!((&*route, &*query), ("zeek dns", &["q.example".to_owned()][..]));
+        let number = r#"{"_path":"dns","ts":1.591367999123457e9,"query":"q.example"}"#;
+        let time = crate::look::events(number)[0].time.expect("a time");
+        assert_eq!(time.nanos, 1_591_367_999_123_457_000);
+        assert_eq!(crate::look::field(number, "query").0, "zeek dns");
     }
 
     #[test]
