@@ -131,8 +131,9 @@ impl JsonParser {
                 self.found.sort_unstable();
                 let route = Arc::clone(ask(&mut self.router, &self.found, fields, bytes));
                 if let Some(shape) = shape {
-                    let values =
-                        self.found.iter().filter(|(index, _)| self.router.counts_value(*index));
+                    let values = self.found.iter().filter(|(index, _)| {
+                        self.router.counts_value(*index, |name| has(fields, name))
+                    });
                     let slots = values.map(|(_, slot)| *slot);
                     self.routes.learn(shape, slots, (fields, bytes), &route);
                 }
@@ -142,7 +143,8 @@ impl JsonParser {
         if self.entered.is_even() {
             let counts = |slot: Slot| {
                 let index = discriminators[slot.0 as usize];
-                index != NO_DISCRIMINATOR && self.router.counts_value(index)
+                index != NO_DISCRIMINATOR
+                    && self.router.counts_value(index, |name| has(fields, name))
             };
             self.trails.learn(bytes, fields, counts, &route);
         }
@@ -155,6 +157,11 @@ impl JsonParser {
         record.is_ascii = self.index.is_ascii;
         true
     }
+}
+
+/// Whether a record has a wanted field.
+fn has(fields: &Fields, name: &str) -> bool {
+    fields.table().get(name).is_some_and(|slot| fields.is_present(slot))
 }
 
 /// The route by the discriminators, given as their numbers in order with their slots.
@@ -381,8 +388,17 @@ mod tests {
         r#""EventID":"4688""#,
         r#""EventID":null"#,
         r#""Channel":"Security""#,
+        r#""LogName":"Security""#,
+        r#""LogName":null"#,
+        r#""Id":4688"#,
+        r#""Id":1"#,
         r#""event":{"module":"zeek","dataset":"zeek.dns"}"#,
         r#""EventData":{"note":"lifted"}"#,
+        r#""EventData":"{\"note\":\"in a text\",\"EventID\":1}""#,
+        r#""EventData":"<EventData><Data Name='note'>in XML</Data></EventData>""#,
+        r#""EventData":"none""#,
+        r#""EventData":[]"#,
+        r#""EventData":0"#,
         r#""unknown":{"a":[1,{"b":"}"}]}"#,
         r#""unknown":[]"#,
         r#""unknown":12345678901234567890"#,

@@ -17,19 +17,27 @@ pub struct Discriminator {
     pub name: &'static str,
     /// Only whether it is there counts; say so for fields with many values (times, ids), or every record is a new combination.
     pub presence_only: bool,
+    /// It counts only in events that have this one too, which comes before it.
+    pub with: Option<&'static str>,
 }
 
 impl Discriminator {
     /// A field whose value counts.
     #[must_use]
     pub const fn value(name: &'static str) -> Self {
-        Self { name, presence_only: false }
+        Self { name, presence_only: false, with: None }
+    }
+
+    /// A field whose value counts in events that have another one, which comes before it: for names that nearly every program uses.
+    #[must_use]
+    pub const fn value_with(name: &'static str, other: &'static str) -> Self {
+        Self { name, presence_only: false, with: Some(other) }
     }
 
     /// A field whose presence counts.
     #[must_use]
     pub const fn presence(name: &'static str) -> Self {
-        Self { name, presence_only: true }
+        Self { name, presence_only: true, with: None }
     }
 }
 
@@ -75,11 +83,20 @@ const MOST: usize = 4096;
 /// A value longer than this is cut: no discriminator that means anything is so long.
 const LONGEST: usize = 255;
 
+/// A discriminator of all schemas.
+#[derive(Debug)]
+struct Wanted {
+    name: Box<str>,
+    presence_only: bool,
+    /// The number of another without which it does not count.
+    with: Option<usize>,
+}
+
 /// Finds routes by discriminators.
 #[derive(Debug)]
 pub struct Router {
     info: StreamInfo,
-    names: Vec<(Box<str>, bool)>,
+    names: Vec<Wanted>,
     known: HashMap<Box<[u8]>, Arc<Route>, RandomState>,
     key: Vec<u8>,
     /// The last event's key and route: the next one's are often the same.
@@ -99,16 +116,20 @@ impl Router {
     /// What no schema recognises gets a route of the name `otherwise` without log sources.
     #[must_use]
     pub fn new(info: &StreamInfo, otherwise: &str) -> Self {
-        let mut names: Vec<(Box<str>, bool)> = Vec::new();
+        let mut names: Vec<Wanted> = Vec::new();
         let shipped = SCHEMAS
             .iter()
             .flat_map(|schema| schema.discriminators())
-            .map(|field| (field.name, field.presence_only));
-        let users = info.routing.condition_fields().into_iter().map(|name| (name, false));
-        for (name, presence_only) in shipped.chain(users) {
-            match names.iter_mut().find(|(have, _)| **have == *name) {
-                Some((_, only)) => *only &= presence_only,
-                None => names.push((name.into(), presence_only)),
+            .map(|field| (field.name, field.presence_only, field.with));
+        let users = info.routing.condition_fields().into_iter().map(|name| (name, false, None));
+        for (name, presence_only, with) in shipped.chain(users) {
+            let with = with.and_then(|other| names.iter().position(|have| *have.name == *other));
+            match names.iter_mut().find(|have| *have.name == *name) {
+                Some(have) => {
+                    have.presence_only &= presence_only;
+                    have.with = have.with.filter(|have| with == Some(*have));
+                }
+                None => names.push(Wanted { name: name.into(), presence_only, with }),
             }
         }
         let none = info.routing.route(otherwise, Vec::new(), None, &Arc::default(), &|_| None);
@@ -125,12 +146,14 @@ impl Router {
 
     /// The fields whose values [`push`](Self::push) must be given, in this order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|(name, _)| &**name)
+        self.names.iter().map(|wanted| &*wanted.name)
     }
 
-    /// Whether more than the presence of this one of the [`names`](Self::names) counts.
-    pub(super) fn counts_value(&self, index: u16) -> bool {
-        self.names.get(usize::from(index)).is_none_or(|(_, presence_only)| !presence_only)
+    /// Whether more than the presence of this one of the [`names`](Self::names) counts in an event that has these others.
+    pub(super) fn counts_value(&self, index: u16, has: impl Fn(&str) -> bool) -> bool {
+        let Some(wanted) = self.names.get(usize::from(index)) else { return true };
+        let other = wanted.with.and_then(|other| self.names.get(other));
+        !wanted.presence_only && other.is_none_or(|other| has(&other.name))
     }
 
     /// Begins an event.
@@ -144,7 +167,13 @@ impl Router {
     pub fn push(&mut self, index: usize, value: Option<(Kind, &[u8])>) {
         // Absent fields, nearly all of them, leave no trace in the key.
         let Some((kind, bytes)) = value.filter(|(kind, _)| *kind != Kind::Null) else { return };
-        let presence_only = self.names.get(index).is_some_and(|(_, only)| *only);
+        let (presence_only, with) = self
+            .names
+            .get(index)
+            .map_or((false, None), |wanted| (wanted.presence_only, wanted.with));
+        if with.is_some_and(|other| self.entries().all(|(have, ..)| have != other)) {
+            return;
+        }
         self.key.extend_from_slice(&(index as u16).to_le_bytes());
         match kind {
             Kind::Object | Kind::Empty => self.key.push(PRESENT),
@@ -197,7 +226,7 @@ impl Router {
     fn ask(&self) -> Arc<Route> {
         let values = self.values();
         let get = |name: &str| {
-            let at = self.names.iter().position(|(have, _)| **have == *name)?;
+            let at = self.names.iter().position(|have| *have.name == *name)?;
             values.get(at)?.as_deref()
         };
         match SCHEMAS.iter().find(|schema| schema.recognise(&get, &self.info)) {
@@ -210,32 +239,36 @@ impl Router {
         }
     }
 
+    /// What the key holds: the numbers of discriminators, how each stands there, and its bytes.
+    fn entries(&self) -> impl Iterator<Item = (usize, u8, &[u8])> {
+        let mut rest = self.key.as_slice();
+        std::iter::from_fn(move || {
+            let [low, high, tag, after @ ..] = rest else { return None };
+            rest = after;
+            let mut raw: &[u8] = &[];
+            if *tag != PRESENT {
+                let (length, after) = rest.split_first().unwrap_or((&0, &[]));
+                (raw, rest) = after.split_at((*length as usize).min(after.len()));
+            }
+            Some((usize::from(u16::from_le_bytes([*low, *high])), *tag, raw))
+        })
+    }
+
     /// The values that the key holds.
     fn values(&self) -> Vec<Option<String>> {
         let mut values = vec![None; self.names.len()];
-        let mut rest = self.key.as_slice();
-        while let [low, high, tag, after @ ..] = rest {
-            rest = after;
-            let value = match *tag {
-                PRESENT => String::new(),
-                tag => {
-                    let (length, after) = rest.split_first().unwrap_or((&0, &[]));
-                    let (raw, after) = after.split_at((*length as usize).min(after.len()));
-                    rest = after;
-                    let mut text = Vec::new();
-                    if tag == ESCAPED {
-                        super::read::unescape(raw, &mut text);
-                    } else {
-                        text.extend_from_slice(raw);
-                    }
-                    if tag == SEVERAL {
-                        text.push(b',');
-                    }
-                    String::from_utf8_lossy(&text).into_owned()
-                }
-            };
-            if let Some(place) = values.get_mut(usize::from(u16::from_le_bytes([*low, *high]))) {
-                *place = Some(value);
+        for (index, tag, raw) in self.entries() {
+            let mut text = Vec::new();
+            if tag == ESCAPED {
+                super::read::unescape(raw, &mut text);
+            } else {
+                text.extend_from_slice(raw);
+            }
+            if tag == SEVERAL {
+                text.push(b',');
+            }
+            if let Some(place) = values.get_mut(index) {
+                *place = Some(String::from_utf8_lossy(&text).into_owned());
             }
         }
         values

@@ -131,11 +131,18 @@ fn computed(
 /// The fields of `System` under the names of NXLog, Beats, Splunk, Azure and `Get-WinEvent`.
 fn shippers() -> Vec<Alias> {
     vec![
-        Alias::to("EventID", &["EventCode", "event.code"]),
-        Alias::to("Channel", &["LogName"]),
+        Alias::to("EventID", &["EventCode", "event.code", "Id"]),
+        Alias::to("Channel", &["LogName", "EventLog"]),
         Alias::to(
             "Provider_Name",
-            &["SourceName", "ProviderName", "Provider", "EventSourceName", "event.provider"],
+            &[
+                "SourceName",
+                "ProviderName",
+                "Provider",
+                "EventSourceName",
+                "event.provider",
+                "Source",
+            ],
         ),
         Alias::to("SourceName", &["Provider_Name"]),
         Alias::to("Provider_Guid", &["ProviderGuid"]),

@@ -27,6 +27,8 @@ pub const DISCRIMINATORS: &[Discriminator] = &[
     Discriminator::value("LogName"),
     Discriminator::value("EventID"),
     Discriminator::value("EventCode"),
+    // `Get-WinEvent`; everybody else means other things by it.
+    Discriminator::value_with("Id", "LogName"),
     Discriminator::value("EventType"),
     Discriminator::value("OperationType"),
     Discriminator::value("Provider_Name"),
@@ -35,6 +37,9 @@ pub const DISCRIMINATORS: &[Discriminator] = &[
     Discriminator::value("Provider"),
     Discriminator::value("EventSourceName"),
     Discriminator::value("source"),
+    // Sentinel's table `Event`.
+    Discriminator::value("EventLog"),
+    Discriminator::value_with("Source", "EventLog"),
 ];
 
 /// Windows events as JSON.
@@ -77,13 +82,18 @@ fn first<'a>(get: Get<'a>, names: &[&str]) -> Option<&'a str> {
 
 /// Recognises a Windows event: it names a channel or a known provider, and an event id.
 fn identify(get: Get<'_>) -> Option<Identity<'_>> {
-    let event_id = first(get, &["EventID", "EventCode"])?;
-    let provider =
-        first(get, &["Provider_Name", "SourceName", "ProviderName", "Provider", "EventSourceName"]);
+    let event_id = first(get, &["EventID", "EventCode"])
+        .or_else(|| get("Id").filter(|_| first(get, &["LogName"]).is_some()))?;
+    let provider = first(
+        get,
+        &["Provider_Name", "SourceName", "ProviderName", "Provider", "EventSourceName", "Source"],
+    );
     let linux = provider.is_some_and(|name| name.eq_ignore_ascii_case("Linux-Sysmon"));
     let channel = first(get, &["Channel", "LogName"])
         .or_else(|| get("source").filter(|source| channel::is_prefixed(source)))
-        .map(channel::normal);
+        .map(channel::normal)
+        // Other programs have a member of this name, too.
+        .or_else(|| get("EventLog").map(channel::normal).filter(|log| service(log).is_some()));
     let service = match channel {
         Some(channel) => service(&channel),
         // Some exports leave the channel out; these providers write to one channel only.

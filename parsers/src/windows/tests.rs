@@ -1,7 +1,7 @@
 //! Windows events of many shippers, as rules see them.
 
 use super::*;
-use crate::look::field;
+use crate::look::{events, field, texts};
 
 fn routed(fields: &[(&str, &str)]) -> Option<(String, Vec<String>)> {
     let info = StreamInfo::new("", 0);
@@ -97,4 +97,22 @@ fn parameters_of_beats_are_data() {
     assert_eq!(route, "windows application 5");
     assert_eq!(data, ["p1\np2\np3\np4\np5\np6\np7\np8\np9\np10\np11\np12"]);
     assert_eq!(field(&log, "param12").1, ["p12"]);
+}
+
+#[test]
+fn events_of_powershells_cmdlet_are_routed() {
+    let log = concat!(
+        r#"{"Id":4688,"Version":2,"Level":0,"ProviderName":"Microsoft-Windows-Security-Auditing","LogName":"Security","#,
+        r#""ProcessId":4,"MachineName":"PC7","TimeCreated":"\/Date(1680674828900)\/","Message":"A new process"}"#
+    );
+    let get = |name| field(log, name);
+    assert_eq!(get("EventID"), ("windows security 4688".into(), vec!["4688".into()]));
+    assert_eq!(get("Channel").1, ["Security"]);
+    assert_eq!(get("Computer").1, ["PC7"]);
+    assert!(events(log)[0].time.is_some());
+    let log = r#"{"Id":9,"ProviderName":"Microsoft-Windows-Sysmon","LogName":"Microsoft-Windows-Sysmon/Operational"}"#;
+    assert_eq!(field(log, "EventID").0, "windows sysmon 9");
+    // Nearly every program has an `Id`.
+    assert_eq!(routed(&[("Id", "4688"), ("ProviderName", "Microsoft-Windows-Sysmon")]), None);
+    assert_eq!(texts(&events(r#"{"Id":"f00","name":"x"}"#)[0], "EventID"), Vec::<String>::new());
 }
