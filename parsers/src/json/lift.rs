@@ -4,6 +4,8 @@
 //! lifting gives their fields the names that rules use, beside the native ones. [`LIFTS`] is data: whole
 //! events are lifted by [`lifted`], the projection of records compiles the same table.
 
+use super::read;
+use crate::windows::xml;
 use sigmund_engine::{Object, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -124,6 +126,19 @@ pub const LIFTS: &[Lift] = &[
     named(&[Key("result"), Name]),
 ];
 
+/// The container that Sentinel's tables hold as a text of XML or JSON.
+pub(super) const WRAPPED: &str = "EventData";
+
+/// What is in a container that is a text.
+fn unwrapped(text: &str) -> Option<Object> {
+    let text = text.trim_start();
+    match text.as_bytes().first()? {
+        b'{' => read::object(text.as_bytes()).ok(),
+        b'<' => xml::data(text),
+        _ => None,
+    }
+}
+
 /// The fields that the event's containers give, in the order of [`LIFTS`].
 #[must_use]
 pub fn lifted(object: &Object) -> Object {
@@ -148,6 +163,11 @@ pub fn lifted(object: &Object) -> Object {
             };
             fields.add(way, name, value);
         });
+    }
+    if let Some(Value::Text(text)) = object.get(WRAPPED) {
+        for (name, value) in unwrapped(text).iter().flat_map(|inner| &inner.0) {
+            fields.add(LIFTS.len(), name.replace(' ', ""), value);
+        }
     }
     Object(fields.members.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }

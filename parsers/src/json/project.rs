@@ -396,6 +396,9 @@ impl Walk<'_> {
     /// A value whose key some way names.
     fn value(&mut self, at: usize, entry: u32) -> Result<usize, Refused> {
         let projection = self.projection;
+        if entry == projection.wrapped {
+            self.wrapped(at)?;
+        }
         let entry = &projection.entries[entry as usize];
         // What else has a container's name counts as the container once more.
         if entry.child != NONE {
@@ -453,6 +456,15 @@ impl Walk<'_> {
                 Ok(end)
             }
         }
+    }
+
+    /// The value of what may be a container in a text. Such a text is left to the slow way, which lifts what is in it; and since that fills
+    /// slots, no other value there is like it.
+    fn wrapped(&mut self, at: usize) -> Result<(), Refused> {
+        self.entered.is_even = false;
+        let begins = [b'{', b'<', b'\\', b' '];
+        let is_wrapped = self.byte(at) == b'"' && begins.contains(&self.byte(at + 1));
+        if is_wrapped { Err(Refused) } else { Ok(()) }
     }
 
     /// What is not lifted stands here. If this way has filled the slot before, that would have to be taken back, and

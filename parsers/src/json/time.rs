@@ -22,11 +22,12 @@ const FIELDS: &[(&str, bool)] = &[
     ("activityDateTime", true),
     ("CreationTime", true),
     ("SystemTime", true),
+    // Azure, of the event; `UtcTime` of Sysmon in its `EventData` may be a little earlier.
+    ("TimeGenerated", true),
     ("UtcTime", true),
     ("EventTime", false),
     ("_SOURCE_REALTIME_TIMESTAMP", true),
     ("__REALTIME_TIMESTAMP", true),
-    ("TimeGenerated", true),
     ("time", false),
     ("Timestamp", false),
     ("datetime", false),

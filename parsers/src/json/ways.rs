@@ -3,7 +3,7 @@
 //!
 //! Each way to a slot has a rank: the longest key wins at each level (choice C10), and a field of the object wins over a lifted one.
 
-use super::lift::{LIFTS, Lift, Step};
+use super::lift::{LIFTS, Lift, Step, WRAPPED};
 use super::order::Ends;
 use sigmund_engine::{FieldTable, Slot};
 
@@ -62,6 +62,8 @@ pub(super) struct Projection {
     /// For keys of the outermost object, which every record asks for, and for all others: the first must stay in the nearest cache.
     pub(super) outermost: Table,
     pub(super) inner: Table,
+    /// The entry of the container that may be written as a text: see [`super::lift::WRAPPED`].
+    pub(super) wrapped: u32,
     /// A name has more levels than ranks have room for: always take the slow way.
     pub(super) too_deep: bool,
 }
@@ -105,6 +107,7 @@ impl Projection {
             entries: Vec::new(),
             outermost: Table::default(),
             inner: Table::default(),
+            wrapped: NONE,
             too_deep: false,
         };
         for (number, name) in (0u32..).zip(table.names()) {
@@ -121,6 +124,7 @@ impl Projection {
                 projection.add_lifted(slot, name, lift, rank);
             }
         }
+        projection.wrapped = projection.find(ROOT, WRAPPED.as_bytes()).unwrap_or(NONE);
         projection
     }
 

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::look::{events, field, texts};
+use sigmund_engine::{FieldTable, Record, TimeSource};
 
 fn routed(fields: &[(&str, &str)]) -> Option<(String, Vec<String>)> {
     let info = StreamInfo::new("", 0);
@@ -97,6 +98,105 @@ fn parameters_of_beats_are_data() {
     assert_eq!(route, "windows application 5");
     assert_eq!(data, ["p1\np2\np3\np4\np5\np6\np7\np8\np9\np10\np11\np12"]);
     assert_eq!(field(&log, "param12").1, ["p12"]);
+}
+
+/// A record of Sentinel's tables with this `EventData`, as JSON text.
+fn of_sentinel(number: u16, data: &str) -> String {
+    let data = crate::json::write::value(&sigmund_engine::Value::text(data));
+    format!(
+        r#"{{"TimeGenerated":"2023-04-05T06:07:08.9Z","Provider":"Microsoft-Windows-Sysmon","Channel":"Microsoft-Windows-Sysmon/Operational","Computer":"PC7","EventData":{data},"EventID":{number},"Type":"WindowsEvent"}}"#
+    )
+}
+
+#[test]
+fn event_data_of_sentinel_are_fields() {
+    let json = r#"{"EventType":"CreateKey","UtcTime":"2023-04-05 06:07:08.000","Image":"C:\\x y\\reg.exe","ProcessId":"12","Data":["a"]}"#;
+    let xml = concat!(
+        r#"<EventData xmlns="http://schemas.microsoft.com/win/2004/08/events/event">"#,
+        "\r\n  <Data Name=\"EventType\">CreateKey</Data>\r\n",
+        r#"<Data Name="Image">C:\x y\reg.exe</Data><Data Name="ProcessId">12</Data><Data>a</Data></EventData>"#
+    );
+    let item = format!(r#"<DataItem type="System.XmlData" time="2023-04-05">{xml}</DataItem>"#);
+    for data in [json, xml, &*item] {
+        let log = of_sentinel(12, data);
+        let get = |name| field(&log, name);
+        assert_eq!(get("Image").0, "windows sysmon 12", "{data}");
+        assert_eq!(get("Image").1, [r"C:\x y\reg.exe"], "{data}");
+        assert_eq!(get("ProcessId").1, ["12"], "{data}");
+        assert_eq!(get("param1").1, ["a"], "{data}");
+        assert_eq!(get("EventData").1, [data]);
+        assert_eq!(get("Computer").1, ["PC7"]);
+        let time = events(&log)[0].time.expect("a time");
+        assert_eq!(time.source, TimeSource::Field("TimeGenerated"));
+        // What tells the kind of the event is in there, too.
+        let route = &events(&log)[0].route;
+        let is_added = |source: &LogSource| source.to_string() == "windows/registry_add/sysmon";
+        assert!(route.log_sources.iter().any(is_added), "{:?}", route.log_sources);
+    }
+    let escaped = of_sentinel(1, xml).replace('<', "\\u003c").replace('>', "\\u003e");
+    assert_eq!(field(&escaped, "Image").1, [r"C:\x y\reg.exe"]);
+    for data in ["", "-", "some words", "{broken", "<EventData", "<x/>"] {
+        assert_eq!(field(&of_sentinel(1, data), "EventData").1, [data]);
+        assert!(field(&of_sentinel(1, data), "Image").1.is_empty(), "{data}");
+    }
+}
+
+#[test]
+fn samples_of_sentinel_have_the_members_of_their_event_data() {
+    for sample in crate::samples::samples("windows-json") {
+        let tables = ["sysmon_log4shell", "securityauditing_log4shell"];
+        if !tables.iter().any(|table| sample.name.contains(table)) {
+            continue;
+        }
+        let events = events(&String::from_utf8_lossy(&sample.bytes));
+        assert!(!events.is_empty());
+        for event in events {
+            assert!(event.route.name.starts_with("windows s"), "{}", event.route.name);
+            // The commonest events have columns for their fields instead.
+            let has_data = event.object.get("EventData").is_some();
+            assert_eq!(!event.lifted.0.is_empty(), has_data, "{:?}", event.object);
+        }
+    }
+}
+
+#[test]
+fn event_data_as_text_is_seen_after_records_without() {
+    let with = of_sentinel(1, r#"{"Image":"x.exe"}"#);
+    for other in ["\"EventData\":\"\"", "\"EventData\":0", "\"EventData\":[]", "\"EventData\":true"]
+    {
+        let (start, rest) = with.split_once("\"EventData\":").unwrap();
+        let (_, end) = rest.split_once("}\"").unwrap();
+        let without = format!("{start}{other}{end}");
+        let mut record = Record::new(Arc::new(FieldTable::new(
+            crate::json::schema::discriminators().chain(["Image"]),
+        )));
+        let log = format!("{without}\n{without}\n{without}\n{with}\n{}\n", "{}".repeat(40));
+        let mut stream = crate::Stream::open(StreamInfo::new("", 0), log.as_bytes(), None);
+        let mut found = Vec::new();
+        stream.read(log.as_bytes(), true, &mut record, &mut |framed| {
+            let fields = &framed.record.fields;
+            found.push(fields.find("Image").is_some_and(|slot| fields.is_present(slot)));
+        });
+        assert_eq!(found[..4], [false, false, false, true], "{other}");
+    }
+}
+
+#[test]
+fn sentinel_names_the_channel_event_log() {
+    let log = concat!(
+        r#"{"TimeGenerated":"2023-04-05T06:07:08Z","Source":"Microsoft-Windows-Sysmon","EventLog":"Microsoft-Windows-Sysmon/Operational","Computer":"PC7","EventLevelName":"Information","#,
+        r#""EventData":"<DataItem type=\"System.XmlData\"><EventData><Data Name=\"Image\">x.exe</Data></EventData></DataItem>","EventID":1,"Type":"Event"}"#
+    );
+    assert_eq!(field(log, "Image"), ("windows sysmon 1".into(), vec!["x.exe".into()]));
+    assert_eq!(field(log, "Channel").1, ["Microsoft-Windows-Sysmon/Operational"]);
+    assert_eq!(field(log, "Provider_Name").1, ["Microsoft-Windows-Sysmon"]);
+    let log = r#"{"Source":"Service Control Manager","EventLog":"System","EventID":7045}"#;
+    assert_eq!(
+        field(log, "Provider_Name"),
+        ("windows system 7045".into(), vec!["Service Control Manager".into()])
+    );
+    // Other programs have a member of that name.
+    assert_eq!(routed(&[("EventLog", "RPCFW"), ("EventID", "3")]), None);
 }
 
 #[test]

@@ -7,10 +7,12 @@
 
 use crate::json::schema::{JsonSchema, Router};
 use crate::windows::WindowsJson;
-use crate::{Format, Framing, Head, Outcome, Parser, Score, StreamInfo, time};
+use crate::{Format, Framing, Head, Outcome, Parser, Score, StreamInfo, flat_event, time};
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
-use sigmund_engine::{AliasTable, Body, EventTime, Fields, Kind, Record, Slot, Store, TimeSource};
+use sigmund_engine::{
+    AliasTable, Body, EventTime, Fields, Kind, Object, Record, Slot, Store, TimeSource,
+};
 use std::sync::Arc;
 
 /// Windows events as XML.
@@ -131,6 +133,16 @@ impl XmlParser {
             zone_assumed: instant.zone_assumed,
         })
     }
+}
+
+/// The fields of an `EventData` or `UserData` that stands alone, or among other elements than those of an event.
+pub(crate) fn data(text: &str) -> Option<Object> {
+    let start = |name: &str| text.find(name);
+    let at = ["<EventData", "<UserData"].into_iter().filter_map(start).min()?;
+    let event = format!("<Event>{}", &text[at..]);
+    let mut record = Record::collecting();
+    let is_known = Walk::new(event.as_bytes(), &mut record.fields).event(&event);
+    is_known.then(|| flat_event(event.as_bytes(), &record).object)
 }
 
 /// The parts of an event, the one whose fields count most last.

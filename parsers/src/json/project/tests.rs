@@ -73,6 +73,8 @@ fn json(depth: u32) -> BoxedStrategy<String> {
         Just("true".to_owned()),
         Just(r#""x""#.to_owned()),
         Just(r#""C:\\x \u00e9""#.to_owned()),
+        Just(r#""{\"Image\":\"y\",\"Data\":[1]}""#.to_owned()),
+        Just(r#""<EventData><Data>z</Data></EventData>""#.to_owned()),
         Just("[]".to_owned()),
         Just("{}".to_owned()),
     ];
