@@ -120,7 +120,7 @@ impl Index {
 
 /// The bytes that a backslash before them escapes. `carry`: whether the first one is, from the block before.
 #[inline(always)]
-fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
+pub(super) fn escaped(backslashes: u64, carry: &mut u64) -> u64 {
     const ODD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
     let starts = backslashes & !*carry;
     let maybe = starts << 1;

@@ -6,8 +6,9 @@
 //! the trail, and its route is the same, since values that a route depends on are part of the trail. No index is made for it, and its end
 //! is found on the way. Whatever is otherwise (line breaks in texts, objects, a member that is new) is left as it is to those who read everything.
 
+use super::index::escaped;
 use crate::framing;
-use sigmund_engine::vector::{self, Operations, Pass};
+use sigmund_engine::vector::{self, Block, Operations, Pass};
 use sigmund_engine::{Fields, Kind, Route, Slot, Store};
 use std::sync::Arc;
 
@@ -19,18 +20,28 @@ const MOST_NODES: usize = 8192;
 const MOST_NEXT: usize = 64;
 /// For longer records an index of all quotes takes less time.
 const LONGEST: usize = 4096;
+/// Members that begin further on are not looked at,
+const FURTHEST: usize = 16 << 10;
+/// and so much may be read of what is there: bytes behind the line do not matter. That there are always as many saves asking at each step.
+pub(crate) const REACH: usize = FURTHEST + 512;
 
 const NONE: u32 = u32::MAX;
 
 /// A member after those on the way to it.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Node {
-    /// Where in [`Trails::texts`] it is how the member begins, with what comes before it.
-    text: u32,
+    /// How the member begins, with what comes before it, up to its value: a text's quote is part of it.
+    text: Block,
     /// How long that is: at most [`LOOK`].
     len: u8,
-    /// So many bytes of it are the value, without quotes, if the value is part of the trail.
-    known: Option<(Kind, u8)>,
+    written: Written,
+    /// Of a value that is known: what it is, how long without quotes, and how much of the text is behind it.
+    kind: Kind,
+    length: u8,
+    after: u8,
+    /// There are no blanks around any key so far.
+    is_compact: bool,
     /// What the value fills.
     slot: u32,
     /// The first of the members that may come next, and the next of those that may come in place of this one.
@@ -38,8 +49,17 @@ struct Node {
     other: u32,
     /// The route of the records that end after this member.
     route: u32,
-    /// There are no blanks around any key so far.
-    is_compact: bool,
+}
+
+/// How the value of a member is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// A text; its first quote is part of the trail.
+    Text,
+    /// Anything else.
+    Other,
+    /// As in the record that made the trail, of which it is part: at the end of [`Node::text`], with the quote or comma behind it.
+    Known,
 }
 
 /// The trails of one stream.
@@ -47,8 +67,6 @@ struct Node {
 pub(super) struct Trails {
     /// The first stands for the beginning of a record.
     nodes: Vec<Node>,
-    /// With [`LOOK`] bytes more than are used.
-    texts: Vec<u8>,
     routes: Vec<Arc<Route>>,
     /// How much better it has been to look for a trail than not to. Below zero nobody looks for a while.
     luck: i32,
@@ -56,6 +74,8 @@ pub(super) struct Trails {
     missed: bool,
     /// So many new trails may still come without counting as bad luck.
     new: u32,
+    /// A line near the end of its block, with room behind it.
+    line: Vec<u8>,
 }
 
 /// A record that went along a trail.
@@ -72,21 +92,24 @@ pub(super) struct Passed {
 }
 
 const ROOT: Node = Node {
-    text: 0,
+    text: [0; LOOK],
     len: 0,
-    known: None,
+    written: Written::Other,
+    kind: Kind::Empty,
+    length: 0,
+    after: 0,
+    is_compact: true,
     slot: NONE,
     next: NONE,
     other: NONE,
     route: NONE,
-    is_compact: true,
 };
 
-/// One record that is found is worth so much less than one that is not costs.
-const MISS: i32 = 2;
+/// What one record costs that is looked for in vain, as one that is found is worth.
+const MISS: i32 = 1;
 const MOST_LUCK: i32 = 1024;
 /// One of which nothing can be learnt costs so much more.
-const VAIN: i32 = 16;
+const VAIN: i32 = 4;
 /// So many records go by until trails are looked for again.
 const REST: i32 = 4096;
 /// So many trails one stream may have: what programs write has fewer shapes.
@@ -96,11 +119,11 @@ impl Default for Trails {
     fn default() -> Self {
         Self {
             nodes: vec![ROOT],
-            texts: vec![0; LOOK],
             routes: Vec::new(),
             luck: MOST_LUCK,
             missed: false,
             new: MOST_TRAILS,
+            line: Vec::new(),
         }
     }
 }
@@ -112,9 +135,16 @@ impl Trails {
         if self.lets_go_by() {
             return None;
         }
-        let passed = vector::run(Walk { trails: self, block, fields });
+        let passed = match block.first_chunk() {
+            Some(block) => vector::run(Walk { nodes: &mut self.nodes, block, fields }),
+            None => self.pass_near_the_end(block, fields),
+        };
         match passed {
             Some(_) => self.luck = (self.luck + 1).min(MOST_LUCK),
+            // So long records are not for trails, which says nothing of others.
+            None if memchr::memchr(b'\n', &block[..block.len().min(FURTHEST)]).is_none() => {
+                self.missed = false;
+            }
             None => {
                 self.missed = true;
                 self.luck -= MISS;
@@ -124,6 +154,15 @@ impl Trails {
             }
         }
         passed
+    }
+
+    #[cold]
+    fn pass_near_the_end(&mut self, block: &[u8], fields: &mut Fields) -> Option<Passed> {
+        let length = memchr::memchr(b'\n', block)? + 1;
+        self.line.resize(REACH, 0);
+        self.line.get_mut(..length)?.copy_from_slice(&block[..length]);
+        let block = self.line.first_chunk()?;
+        vector::run(Walk { nodes: &mut self.nodes, block, fields })
     }
 
     /// Nobody looks for trails for a while.
@@ -162,6 +201,9 @@ impl Trails {
         if !std::mem::take(&mut self.missed) || self.rests() {
             return;
         }
+        if record.len() > LONGEST || !framing::is_ordinary(record) {
+            return;
+        }
         self.luck -= VAIN;
         self.try_to_learn(record, fields, counts, route);
         if self.rests() {
@@ -176,9 +218,6 @@ impl Trails {
         counts: impl Fn(Slot) -> bool,
         route: &Arc<Route>,
     ) {
-        if record.len() > LONGEST || !framing::is_ordinary(record) {
-            return;
-        }
         // Where the first and the last value of each slot begin.
         let mut filled = Vec::new();
         for slot in fields.present() {
@@ -202,7 +241,7 @@ impl Trails {
         let nodes = self.nodes.len();
         let mut node = 0;
         let mut found = 0;
-        let mut from = 0;
+        let (mut from, mut end) = (0, 0);
         for member in members {
             let values = match member.kind {
                 Kind::Empty => member.start + 1..=member.end,
@@ -222,22 +261,38 @@ impl Trails {
             if counts && member.kind == Kind::Empty {
                 return;
             }
-            let text = &record[from..if counts { member.end } else { member.start }];
+            // A known number goes as far as its comma: `1` is not how `10` begins.
+            let comma = usize::from(member.kind != Kind::Text && record[member.end] == b',');
+            let upto = match member.kind {
+                _ if counts => member.end + comma,
+                Kind::Text => member.start + 1,
+                _ => member.start,
+            };
+            let text = &record[from..upto];
             let is_plain = |byte: &u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\\');
             if text.len() > LOOK || !text.iter().all(is_plain) {
                 return;
             }
-            let around = &record[from..member.start];
+            let around = &record[end..member.start];
             let is_compact = matches!(around, [b'{' | b',', b'"', .., b'"', b':']);
-            let known = counts.then_some((member.kind, (member.end - member.start) as u8));
-            let Some(next) = self.next(node, text, known, slot.map_or(NONE, |slot| slot.0)) else {
-                return;
+            let slot = slot.map_or(NONE, |slot| slot.0);
+            let its = match member.kind {
+                kind if counts => {
+                    let quote = usize::from(kind == Kind::Text);
+                    let length = (member.end - member.start - 2 * quote) as u8;
+                    let after = (quote + comma) as u8;
+                    Node { written: Written::Known, kind, length, after, slot, ..ROOT }
+                }
+                Kind::Text => Node { written: Written::Text, slot, ..ROOT },
+                _ => Node { slot, ..ROOT },
             };
+            let Some(next) = self.next(node, text, its) else { return };
             self.nodes[next].is_compact = is_compact && self.nodes[node].is_compact;
             node = next;
-            from = member.end;
+            end = member.end;
+            from = if counts { upto } else { end };
         }
-        if found != filled.len() || record[from..] != *b"}" || node == 0 {
+        if found != filled.len() || record[end..] != *b"}" || node == 0 {
             return;
         }
         let known = self.routes.iter().position(|known| Arc::ptr_eq(known, route));
@@ -253,18 +308,12 @@ impl Trails {
     }
 
     /// The member that comes next, made if there is none; `None` if there are too many others.
-    fn next(
-        &mut self,
-        node: usize,
-        text: &[u8],
-        known: Option<(Kind, u8)>,
-        slot: u32,
-    ) -> Option<usize> {
+    fn next(&mut self, node: usize, text: &[u8], member: Node) -> Option<usize> {
+        let what = |node: &Node| (node.written, node.kind, node.length, node.after, node.slot);
         let mut at = self.nodes[node].next;
         let mut count = 0;
         while let Some(next) = self.nodes.get(at as usize) {
-            let its = &self.texts[next.text as usize..next.text as usize + usize::from(next.len)];
-            if its == text && next.known == known && next.slot == slot {
+            if next.text[..usize::from(next.len)] == *text && what(next) == what(&member) {
                 return Some(at as usize);
             }
             at = next.other;
@@ -273,19 +322,11 @@ impl Trails {
         if count >= MOST_NEXT {
             return None;
         }
-        let start = self.texts.len() - LOOK;
-        self.texts.truncate(start);
-        self.texts.extend_from_slice(text);
-        self.texts.resize(start + text.len() + LOOK, 0);
         let number = self.nodes.len();
-        self.nodes.push(Node {
-            text: start as u32,
-            len: text.len() as u8,
-            known,
-            slot,
-            other: self.nodes[node].next,
-            ..ROOT
-        });
+        let (len, other) = (text.len() as u8, self.nodes[node].next);
+        let mut member = Node { len, other, ..member };
+        member.text[..text.len()].copy_from_slice(text);
+        self.nodes.push(member);
         self.nodes[node].next = number as u32;
         Some(number)
     }
@@ -379,15 +420,140 @@ fn list(text: &[u8], at: usize, each: &mut dyn FnMut(Kind, (usize, usize))) -> O
     }
 }
 
-struct Walk<'a> {
-    trails: &'a mut Trails,
-    block: &'a [u8],
-    fields: &'a mut Fields,
+/// The texts of a record: where they end, and what is in them. Each is asked for after those before it.
+struct Texts<'a> {
+    block: &'a [u8; REACH],
+    /// Blocks up to here have been looked at. The next three are what is in the last one: quotes that end or begin a text, and backslashes.
+    upto: usize,
+    quotes: u64,
+    backslashes: u64,
+    /// Whether the first byte of the next one is escaped.
+    carry: u64,
+    is_over: bool,
+    /// Not zero once there was something that is not ASCII.
+    beyond: u64,
+    has_unicode_escapes: bool,
+    /// By number, or not JSON's.
+    has_unusual_escapes: bool,
 }
 
+impl<'a> Texts<'a> {
+    fn new(block: &'a [u8; REACH]) -> Self {
+        Self {
+            block,
+            upto: 0,
+            quotes: 0,
+            backslashes: 0,
+            carry: 0,
+            is_over: false,
+            beyond: 0,
+            has_unicode_escapes: false,
+            has_unusual_escapes: false,
+        }
+    }
+
+    /// The kind of the text that begins at `start`, and the place of the quote after it.
+    #[inline(always)]
+    fn end(&mut self, start: usize, with: &impl Operations) -> Option<(Kind, usize)> {
+        let mut backslashes = 0;
+        let mut from = start;
+        loop {
+            if from < self.upto {
+                let quotes = self.quotes >> (from & 63);
+                let before = quotes ^ quotes.wrapping_sub(1);
+                backslashes |= self.backslashes >> (from & 63) & before;
+                if quotes != 0 {
+                    let kind = if backslashes == 0 { Kind::Text } else { Kind::JsonText };
+                    return Some((kind, from + quotes.trailing_zeros() as usize));
+                }
+                from = self.upto;
+            }
+            self.look(with)?;
+        }
+    }
+
+    /// Looks at one more block; `None` behind the line, or if a text cannot be as it is.
+    #[inline(always)]
+    fn look(&mut self, with: &impl Operations) -> Option<()> {
+        if self.is_over || self.upto >= FURTHEST {
+            return None;
+        }
+        let here = self.block[self.upto..].first_chunk()?;
+        let breaks = with.equal(here, b'\n');
+        // Up to the end of the line.
+        let its = breaks ^ breaks.wrapping_sub(1);
+        self.is_over = breaks != 0;
+        self.beyond |= with.beyond_ascii(here) & its;
+        self.backslashes = with.equal(here, b'\\');
+        self.quotes = with.equal(here, b'"') & its;
+        if self.backslashes | self.carry != 0 {
+            let escaped = escaped(self.backslashes, &mut self.carry) & its;
+            self.quotes &= !escaped;
+            let mut others = escaped & !(with.equal(here, b'"') | self.backslashes);
+            while others != 0 {
+                match here[others.trailing_zeros() as usize & 63] {
+                    b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                    b'u' => (self.has_unicode_escapes, self.has_unusual_escapes) = (true, true),
+                    b' '..=b'~' => self.has_unusual_escapes = true,
+                    _ => return None,
+                }
+                others &= others - 1;
+            }
+        }
+        self.upto += 64;
+        Some(())
+    }
+}
+
+/// How long the number is that a text begins with; `None` if there is none. If it has more than some 30 digits, only the first of them are seen.
 #[inline(always)]
-fn ahead(text: &[u8], at: usize) -> Option<&[u8; LOOK]> {
-    text.get(at..)?.first_chunk()
+fn number(text: &Block, with: &impl Operations) -> Option<usize> {
+    // Half as much is looked at as could be.
+    let others = !with.digits(text) as u32;
+    digits(text, others, 0)
+}
+
+/// The same for one that is negative.
+#[cold]
+fn negative(text: &Block) -> Option<usize> {
+    let others = text[1..32]
+        .iter()
+        .rev()
+        .fold(1, |bits: u32, byte| bits << 1 | u32::from(!byte.is_ascii_digit()));
+    digits(text, others, 1)
+}
+
+/// `others` has a bit for each byte, from the place after the sign on, that is no digit.
+#[inline(always)]
+fn digits(text: &Block, others: u32, sign: usize) -> Option<usize> {
+    let mut end = others.trailing_zeros() as usize;
+    if end == 0 || end > 1 && text[sign] == b'0' {
+        return None;
+    }
+    if text[(sign + end) & 63] == b'.' {
+        let fraction = (others & others.wrapping_sub(1)).trailing_zeros() as usize;
+        if fraction == end + 1 {
+            return None;
+        }
+        end = fraction;
+    }
+    Some(sign + end)
+}
+
+/// Whether a text begins with the first `len` bytes (1 to [`LOOK`]) of another.
+#[inline(always)]
+fn begins(with: &impl Operations, one: &Block, other: &Block, len: u8) -> bool {
+    match u32::from(len) {
+        // Half as much is looked at if that will do.
+        len @ 1..=32 => (with.differ(one, other) as u32) << (32 - len) == 0,
+        len => with.differ(one, other).unbounded_shl(64 - len) == 0,
+    }
+}
+
+struct Walk<'a> {
+    nodes: &'a mut [Node],
+    block: &'a [u8; REACH],
+    fields: &'a mut Fields,
 }
 
 impl Pass for Walk<'_> {
@@ -395,137 +561,91 @@ impl Pass for Walk<'_> {
 
     #[inline(always)]
     fn run(self, with: impl Operations) -> Self::Output {
-        let Self { trails, block, fields } = self;
-        let Trails { nodes, texts, .. } = trails;
-        let mut beyond = 0;
-        let mut has_unusual_escapes = false;
-        let mut has_unicode_escapes = false;
+        let Self { nodes, block, fields } = self;
+        let mut texts = Texts::new(block);
         let mut before = 0;
+        let mut first = nodes.first()?.next;
         let mut at = 0;
         loop {
+            if at >= FURTHEST {
+                return None;
+            }
             // Which of the members that may come next it is.
-            let here = ahead(block, at)?;
-            let first = nodes.get(before as usize)?.next;
-            let mut number = first;
+            let here: &Block = block[at..].first_chunk()?;
+            let mut its = first;
             let mut last = NONE;
-            let other = loop {
-                let node = nodes.get(number as usize)?;
-                let written = ahead(texts, node.text as usize)?;
-                if with.differ(here, written) << (LOOK as u32 - u32::from(node.len)) == 0 {
-                    break node.other;
-                }
-                last = number;
-                number = node.other;
-            };
+            let mut node = nodes.get(its as usize)?;
+            while !begins(&with, here, &node.text, node.len) {
+                last = its;
+                its = node.other;
+                node = nodes.get(its as usize)?;
+            }
             if last != NONE {
                 // It is likely to come again.
+                let other = node.other;
                 nodes.get_mut(last as usize)?.other = other;
-                nodes.get_mut(number as usize)?.other = first;
-                nodes.get_mut(before as usize)?.next = number;
+                nodes.get_mut(its as usize)?.other = first;
+                nodes.get_mut(before as usize)?.next = its;
+                node = nodes.get(its as usize)?;
             }
-            before = number;
-            let node = nodes.get(number as usize)?;
+            (before, first) = (its, node.next);
             at += usize::from(node.len);
             // Its value.
-            let (kind, start, end);
-            if let Some((its, len)) = node.known {
-                let quotes = usize::from(its == Kind::Text);
-                (kind, start, end) = (its, at - usize::from(len) + quotes, at - quotes);
-            } else {
-                match block.get(at)? {
-                    b'"' => {
-                        at += 1;
-                        start = at;
-                        let mut its = Kind::Text;
-                        loop {
-                            let text = ahead(block, at)?;
-                            // Where the text ends is waited for; that nothing odd comes before is not.
-                            let quotes = with.equal(text, b'"');
-                            let upto = quotes ^ quotes.wrapping_sub(1);
-                            let odd = (with.equal(text, b'\\') | with.equal(text, b'\n')) & upto;
-                            if odd == 0 {
-                                beyond |= with.beyond_ascii(text) & upto;
-                                at += quotes.trailing_zeros() as usize;
-                                if quotes != 0 {
-                                    break;
-                                }
-                                continue;
+            match node.written {
+                Written::Text => {
+                    let (kind, end) = texts.end(at, &with)?;
+                    if node.slot != NONE {
+                        fields.set_first(Slot(node.slot), kind, (at, end));
+                    }
+                    at = end + 1;
+                }
+                Written::Other => {
+                    let text: &Block = block[at..].first_chunk()?;
+                    let (kind, len) = match number(text, &with) {
+                        Some(len) => (Kind::Number, len),
+                        None => match text {
+                            [b'-', ..] => (Kind::Number, negative(text)?),
+                            [b't', b'r', b'u', b'e', ..] => (Kind::True, 4),
+                            [b'f', b'a', b'l', b's', b'e', ..] => (Kind::False, 5),
+                            [b'[', ..] => {
+                                // Its slot is filled here.
+                                let end = list(block, at, &mut |kind, span| {
+                                    if node.slot != NONE {
+                                        fields.set_first(Slot(node.slot), kind, span);
+                                    }
+                                })?;
+                                (Kind::Object, end - at)
                             }
-                            beyond |= with.beyond_ascii(text) & (odd ^ odd.wrapping_sub(1));
-                            at += odd.trailing_zeros() as usize;
-                            match block.get(at..at + 2)? {
-                                [b'\\', escaped @ b' '..=b'~'] => {
-                                    its = Kind::JsonText;
-                                    has_unusual_escapes |= !matches!(
-                                        escaped,
-                                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'
-                                    );
-                                    has_unicode_escapes |= *escaped == b'u';
-                                    at += 2;
-                                }
-                                _ => return None,
-                            }
-                        }
-                        end = at;
-                        at += 1;
-                        kind = its;
+                            _ => return None,
+                        },
+                    };
+                    if node.slot != NONE && kind != Kind::Object {
+                        fields.set_first(Slot(node.slot), kind, (at, at + len));
                     }
-                    byte @ (b'0'..=b'9' | b'-') => {
-                        start = at;
-                        at += usize::from(*byte == b'-');
-                        let number = ahead(block, at)?;
-                        let others = !with.digits(number);
-                        let whole = others.trailing_zeros();
-                        if whole == 0 || whole > 1 && number[0] == b'0' {
-                            return None;
-                        }
-                        at += whole as usize;
-                        if *block.get(at)? == b'.' {
-                            let fraction = (others & others.wrapping_sub(1)).trailing_zeros();
-                            if fraction == 64 || fraction == whole + 1 {
-                                return None;
-                            }
-                            at += (fraction - whole) as usize;
-                        }
-                        end = at;
-                        kind = Kind::Number;
-                    }
-                    b't' if matches!(block.get(at + 1..at + 4), Some(b"rue")) => {
-                        (kind, start, end) = (Kind::True, at, at + 4);
-                        at = end;
-                    }
-                    b'f' if matches!(block.get(at + 1..at + 5), Some(b"alse")) => {
-                        (kind, start, end) = (Kind::False, at, at + 5);
-                        at = end;
-                    }
-                    b'[' => {
-                        // Its slot is filled here.
-                        (kind, start, end) = (Kind::Object, at, at);
-                        at = list(block, at, &mut |kind, span| {
-                            if node.slot != NONE {
-                                fields.set_first(Slot(node.slot), kind, span);
-                            }
-                        })?;
-                    }
-                    _ => return None,
+                    at += len;
+                }
+                Written::Known => {
+                    let end = at - usize::from(node.after);
+                    let start = end - usize::from(node.length);
+                    fields.set_first(Slot(node.slot), node.kind, (start, end));
                 }
             }
-            if node.slot != NONE && kind != Kind::Object {
-                fields.set_first(Slot(node.slot), kind, (start, end));
-            }
             // What comes after a value that is no text ends it only if it is what a trail says, or this.
-            if *block.get(at)? == b'}' {
+            if node.route != NONE && block.get(at) == Some(&b'}') {
                 let after = match block.get(at + 1..at + 3)? {
                     [b'\n', _] => 1,
                     b"\r\n" => 2,
                     _ => return None,
                 };
-                let is_known = node.route != NONE;
-                let (len, line) = (at + 1, at + 1 + after);
-                let (is_ascii, route) = (beyond == 0, node.route);
-                let is_compact = node.is_compact && is_ascii && !has_unusual_escapes;
-                let passed = Passed { len, line, is_ascii, has_unicode_escapes, is_compact, route };
-                return is_known.then_some(passed);
+                let is_ascii = texts.beyond == 0;
+                return Some(Passed {
+                    len: at + 1,
+                    line: at + 1 + after,
+                    is_ascii,
+                    has_unicode_escapes: texts.has_unicode_escapes,
+                    is_compact: node.is_compact && is_ascii && !texts.has_unusual_escapes,
+                    route: node.route,
+                });
             }
         }
     }
