@@ -70,6 +70,9 @@ pub enum Outcome {
 /// So many bytes behind a line let [`Parser::parse_line`] look at it in whole vectors.
 pub(crate) const ROOM: usize = 64;
 
+/// Where so many bytes of a block are left, it takes [`Parser::parse_line`] the least: they are there whatever it looks at.
+pub(crate) const REACH: usize = (16 << 10) + 512;
+
 /// A record that is a line of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Line {

@@ -6,7 +6,7 @@
 
 use crate::detect::detect;
 use crate::envelope::Envelope;
-use crate::format::ROOM;
+use crate::format::REACH;
 use crate::framing::{BOM, Framer, Piece, Step};
 use crate::json::Json;
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
@@ -17,13 +17,6 @@ pub const DEFAULT_LIMIT: usize = 1 << 20;
 
 /// So much of a message is looked at to see how its records are framed.
 const HEAD: usize = 64 << 10;
-
-/// What makes a message a line in a block.
-const END_OF_LINE: [u8; 1 + ROOM] = {
-    let mut end = [0; 1 + ROOM];
-    end[0] = b'\n';
-    end
-};
 
 /// What a stream held so far. `records` = `events` + all of `skipped`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,7 +74,7 @@ pub struct Stream {
     opens_envelopes: bool,
     /// The last message held more than one record: the next may, too, and a look at its first line is worth it.
     has_batches: bool,
-    /// A message as a line, with what has to be behind one.
+    /// A message as a line in a block. What is behind it is left of earlier ones and does not matter.
     message: Vec<u8>,
 }
 
@@ -378,13 +371,13 @@ impl Stream {
         record: &mut Record,
         each: &mut dyn FnMut(Framed<'_>),
     ) -> bool {
-        if message.len() > HEAD || !self.parser.wants_line() {
+        if message.len() >= REACH || !self.parser.wants_line() {
             return false;
         }
         let mut line = std::mem::take(&mut self.message);
-        line.clear();
-        line.extend_from_slice(message);
-        line.extend_from_slice(&END_OF_LINE);
+        line.resize(REACH, 0);
+        line[..message.len()].copy_from_slice(message);
+        line[message.len()] = b'\n';
         let found = self.parser.parse_line(&line, record);
         let is_known = found.is_some_and(|found| found.record == message.len())
             && !self.is_envelope(message, record);

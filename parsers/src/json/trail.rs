@@ -7,23 +7,22 @@
 //! is found on the way. Whatever is otherwise (line breaks in texts, objects, a member that is new) is left as it is to those who read everything.
 
 use super::index::escaped;
+use crate::format::{REACH, ROOM};
 use crate::framing;
 use sigmund_engine::vector::{self, Block, Operations, Pass};
 use sigmund_engine::{Fields, Kind, Route, Slot, Store};
 use std::sync::Arc;
 
 /// So many bytes are looked at at once. What stands between two values is not longer.
-const LOOK: usize = crate::format::ROOM;
+const LOOK: usize = ROOM;
 /// The tree is forgotten when it has grown so far, so that hostile records cannot fill the memory.
 const MOST_NODES: usize = 8192;
 /// So many members that come after the same ones are told apart.
 const MOST_NEXT: usize = 64;
 /// For longer records an index of all quotes takes less time.
 const LONGEST: usize = 4096;
-/// Members that begin further on are not looked at,
-const FURTHEST: usize = 16 << 10;
-/// and so much may be read of what is there: bytes behind the line do not matter. That there are always as many saves asking at each step.
-pub(crate) const REACH: usize = FURTHEST + 512;
+/// Members that begin further on are not looked at: whatever is looked at from there on is within [`REACH`], which saves asking at each step.
+const FURTHEST: usize = REACH - 512;
 
 const NONE: u32 = u32::MAX;
 
