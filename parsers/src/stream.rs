@@ -68,6 +68,8 @@ pub struct Stream {
     whole: Option<Box<Record>>,
     counts: Counts,
     splittable: bool,
+    /// Nobody said what format it has.
+    detects: bool,
     /// Every line is looked at for its own format: nobody said that the stream is plain text.
     mixed: bool,
     /// Objects that say nothing of themselves are looked at for what they may carry: nobody said that the stream is JSON.
@@ -219,6 +221,7 @@ impl Stream {
             whole: None,
             counts: Counts::default(),
             splittable,
+            detects: forced.is_none(),
             mixed: forced.is_none() && format.name() == Text.name(),
             opens_envelopes: forced.is_none() && format.name() == Json.name(),
             has_batches: false,
@@ -259,24 +262,62 @@ impl Stream {
         self.framer = Framer::new(self.format.framing(), b"", self.limit);
     }
 
-    /// Reads all records of a message that stands for itself, such as the value of a Kafka record. What parsers know from earlier messages stays.
+    /// Reads all records of a message that stands for itself, such as the value of a Kafka record: as if it were the first, whatever formats those
+    /// before it had, unless a format was forced. What parsers know from earlier messages stays.
     pub fn message(&mut self, bytes: &[u8], record: &mut Record, each: &mut dyn FnMut(Framed<'_>)) {
         let head = &bytes[..bytes.len().min(HEAD)];
         let head = head.strip_prefix(BOM).unwrap_or(head);
-        self.framer.begin(self.format.framing(), head);
-        // Most messages are one object. Its parser finds its end by itself: nobody need look for one before, which would be the first to
-        // read all of what nobody has in a cache yet.
         let alone = bytes.trim_ascii_end();
-        if self.framer.may_be_one_object(alone)
-            && !(self.has_batches && begins_with_an_object_line(alone))
-            && (self.known_line(alone, record, each)
-                || self.take(alone, 0, Piece::LikelyRecord, false, record, each))
-        {
+        self.framer.begin(self.format.framing(), head);
+        if self.one_object(alone, record, each) {
             return;
+        }
+        if self.detects && self.turn(head, alone) {
+            self.framer.begin(self.format.framing(), head);
+            if self.one_object(alone, record, each) {
+                return;
+            }
         }
         let records = self.counts.records;
         self.read(bytes, true, record, each);
         self.has_batches = self.counts.records - records > 1;
+    }
+
+    /// Reads a message that is one object, as most are. Its parser finds its end by itself: nobody need look for one before, which would be the
+    /// first to read all of what nobody has in a cache yet.
+    fn one_object(
+        &mut self,
+        alone: &[u8],
+        record: &mut Record,
+        each: &mut dyn FnMut(Framed<'_>),
+    ) -> bool {
+        self.framer.may_be_one_object(alone)
+            && !(self.has_batches && begins_with_an_object_line(alone))
+            && (self.known_line(alone, record, each)
+                || self.take(alone, 0, Piece::LikelyRecord, false, record, each))
+    }
+
+    /// Goes on with the format of a message, if that is another one.
+    fn turn(&mut self, head: &[u8], alone: &[u8]) -> bool {
+        let format = detect(&Head { file_name: &self.info.file_name, bytes: head });
+        // Lines that nobody knows are plain text anyway, or below a header that came before.
+        let goes_on = matches!(self.format.framing(), Framing::Lines | Framing::Json);
+        if format.name() == self.format.name()
+            || format.name() == Text.name() && goes_on
+            || self.parser.knows(alone)
+        {
+            return false;
+        }
+        let at = |wanted: &'static dyn Format| {
+            FORMATS.iter().position(|format| format.name() == wanted.name())
+        };
+        let (Some(from), Some(to)) = (at(self.format), at(format)) else { return false };
+        let parser = self.others[to].take().unwrap_or_else(|| format.open(&self.info));
+        self.others[from] = Some(std::mem::replace(&mut self.parser, parser));
+        self.format = format;
+        self.mixed = format.name() == Text.name();
+        self.opens_envelopes = format.name() == Json.name();
+        true
     }
 
     /// What was read so far.

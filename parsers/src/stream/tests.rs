@@ -33,6 +33,63 @@ fn messages_stand_for_themselves() {
     assert_eq!((stream.counts().records, stream.counts().unparsed), (7, 1));
 }
 
+/// Messages of several formats that need nothing of those before them.
+const MESSAGES: &[&str] = &[
+    r#"{"a":"one"}"#,
+    "{\n  \"a\": \"one\"\n}",
+    r#"[{"a":"one"},{"a":"two"}]"#,
+    "{\"a\":\"one\"}\n{\"a\":\"two\"}\n",
+    r#"{"Records":[{"a":"one"},{"a":"two"}]}"#,
+    r#"{"value":[{"a":"one"}]}"#,
+    r#"{"_index":"logs","_source":{"a":"one"}}"#,
+    "\u{feff}{\"a\":\"one\"}",
+    r#"{"log":"<34>Oct 11 22:14:15 mymachine su: x\n","stream":"stdout","time":"2024-01-01T00:00:00Z"}"#,
+    "hello",
+    "two lines\nof text",
+    "<34>1 2003-10-11T22:14:15.003Z host su - ID47 - x",
+    "Oct 11 22:14:15 host sshd[1]: Failed password for root from 10.0.0.1 port 22 ssh2",
+    "Oct 11 22:14:15 asa %ASA-6-302013: Built inbound TCP connection 1",
+    "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'>\n <System>\n  <EventID>1</EventID>\n </System>\n</Event>",
+    "{\"a\":\"cut",
+];
+
+proptest! {
+    #[test]
+    fn messages_of_any_format_are_read_as_if_they_were_the_first(
+        order in proptest::collection::vec(0..MESSAGES.len(), 1..8),
+    ) {
+        let mut record = json_record();
+        let mut read = |stream: &mut Stream, message: &str| {
+            let mut found = Vec::new();
+            stream.message(message.as_bytes(), &mut record, &mut |framed| {
+                found.push((framed.offset, framed.format, shown(framed, true)));
+            });
+            found
+        };
+        let open = |message: &str| Stream::open(info(), message.as_bytes(), None);
+        let mut stream = open(MESSAGES[order[0]]);
+        for at in order {
+            let message = MESSAGES[at];
+            prop_assert_eq!(read(&mut stream, message), read(&mut open(message), message));
+        }
+    }
+}
+
+#[test]
+fn rows_that_come_one_by_one_belong_to_the_header_that_did() {
+    let messages = ["#separator \\x09", "#path\tdns", "#fields\tts\tquery", "1.5\texample.com"];
+    let mut stream = Stream::open(info(), messages[0].as_bytes(), None);
+    let mut record = Record::new(Arc::default());
+    let mut found = Vec::new();
+    for message in messages {
+        stream.message(message.as_bytes(), &mut record, &mut |framed| {
+            found.push((framed.format, framed.outcome == Outcome::Event));
+        });
+    }
+    let (header, row) = (("zeek", false), ("zeek", true));
+    assert_eq!(found, [header, header, header, row]);
+}
+
 /// Pieces of messages, of which some are objects, some several, and some none.
 const PIECES: &[&str] = &[
     "{",

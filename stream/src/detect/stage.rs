@@ -103,6 +103,7 @@ const ROUND_ABOUT: usize = 4_000;
 
 const TOO_LARGE: &str =
     "its values that correlations need are larger than records may be: it is in no window";
+const UNPARSED: &str = "not of the format of its topic: it was matched as plain text";
 const TOO_LONG: &str = "longer than the limit: its end was not looked at";
 
 impl Detect {
@@ -305,7 +306,7 @@ impl Stage for Detect {
             raw.opened = received;
             raw.inlet.open(value, received)
         });
-        let format = stream.format();
+        let unparsed = stream.counts().unparsed;
         let offset = u64::try_from(message.offset()).unwrap_or(0);
         let place = EventRef { source: 0, record: offset };
         let mut problem = None;
@@ -320,9 +321,6 @@ impl Stage for Detect {
             events += 1;
             if framed.truncated {
                 problem.get_or_insert(TOO_LONG);
-            } else if framed.format == "text" && format != "text" {
-                problem
-                    .get_or_insert("not of the format of its topic: it was matched as plain text");
             }
             if let Some(time) = &framed.record.time {
                 // What was credible before still is.
@@ -365,6 +363,9 @@ impl Stage for Detect {
                 }
             }
         });
+        if stream.counts().unparsed > unparsed {
+            problem.get_or_insert(UNPARSED);
+        }
         if let Some(reason) = problem {
             // `problem` has no other words.
             let is_size = reason == TOO_LONG || reason == TOO_LARGE;
