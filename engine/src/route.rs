@@ -133,20 +133,31 @@ impl Routing {
         aliases: &Arc<AliasTable>,
         field: &dyn Fn(&str) -> Option<String>,
     ) -> Arc<Route> {
+        log_sources.extend(self.always.iter().cloned());
+        // What one mapping adds may be what another one asks for, in whatever order they stand.
         let mut applied = Vec::new();
-        for (index, added) in self.added.iter().enumerate() {
-            let applies = log_sources.iter().any(|have| added.when.covers(have))
+        let applies = |added: &AddedLogSource, log_sources: &[LogSource]| {
+            log_sources.iter().any(|have| added.when.covers(have))
                 && added.conditions.iter().all(|(name, values)| {
                     field(name).is_some_and(|have| {
                         values.iter().any(|value| value.to_lowercase() == have.to_lowercase())
                     })
-                });
-            if applies {
-                log_sources.push(added.adds.clone());
-                applied.push(index);
+                })
+        };
+        loop {
+            let before = applied.len();
+            for (index, added) in self.added.iter().enumerate() {
+                if !applied.contains(&index) && applies(added, &log_sources) {
+                    log_sources.push(added.adds.clone());
+                    applied.push(index);
+                }
+            }
+            if applied.len() == before {
+                break;
             }
         }
-        log_sources.extend(self.always.iter().cloned());
+        // Of two aliases of one name the first mapping's holds.
+        applied.sort_unstable();
         log_sources.retain(|have| !self.never.iter().any(|never| never.covers(have)));
         log_sources.sort();
         log_sources.dedup();
@@ -258,6 +269,21 @@ mod tests {
         assert_eq!((first_source(&a), first_source(&b)), ("first".into(), "second".into()));
         assert!(Arc::ptr_eq(&a, &route("A")) && Arc::ptr_eq(&b, &route("b")));
         assert_eq!(route("neither").log_sources, [source("http")]);
+    }
+
+    #[test]
+    fn mappings_build_on_each_other_and_on_what_every_event_gets_in_any_order() {
+        let mapping = |when: &str, adds: &str| AddedLogSource {
+            when: source(when),
+            conditions: Vec::new(),
+            adds: source(adds),
+            aliases: Vec::new(),
+        };
+        let added = vec![mapping("second", "third"), mapping("first", "second")];
+        let always = vec![source("first")];
+        let routing = Routing { added, always, ..Routing::default() };
+        let route = routing.route("any", Vec::new(), None, &Arc::default(), &|_| None);
+        assert_eq!(route.log_sources, [source("first"), source("second"), source("third")]);
     }
 
     #[test]
