@@ -6,7 +6,7 @@ use crate::compile::bucket::Bucket;
 use crate::compile::literal_set::LiteralSet;
 use crate::compile::predicate::{Literal, Place, folded};
 use crate::ruleset::{BucketRef, RuleSet};
-use crate::{Route, Slot};
+use crate::{Fields, Route, Slot};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -20,6 +20,8 @@ pub(super) struct Class {
     pub(super) keywords: Option<Keywords>,
     /// The folded EventID of its events, if its buckets are those of one.
     pub(super) event_id: Option<Box<[u8]>>,
+    /// Tells it from the other classes of the matcher; none if it does not stay.
+    number: Option<u32>,
 }
 
 /// What tells that a keyword rule may match: one of its literals is in the record.
@@ -66,6 +68,8 @@ pub(super) struct ClassAlias {
     pub(super) only_fields: Option<Box<[Slot]>>,
     /// Whether the first of them is the first source.
     pub(super) first_is_strict: bool,
+    /// The wanted slots of all sources, if some are computed and none is an element of several.
+    reads: Option<Box<[Slot]>>,
 }
 
 pub(super) enum ClassSource {
@@ -84,11 +88,12 @@ pub(super) enum ClassWhich {
 const NO_ALIAS: u16 = u16::MAX;
 
 impl Class {
-    /// `split`: with the rules for the route's EventID only.
+    /// `split`: with the rules for the route's EventID only. The number tells it from the matcher's other classes, if it stays.
     pub(super) fn new(
         ruleset: &RuleSet,
         route: &Route,
         split: bool,
+        number: Option<u32>,
         known: &mut HashMap<BucketRef, u32, ahash::RandomState>,
     ) -> Self {
         let table = ruleset.field_table();
@@ -129,7 +134,8 @@ impl Class {
                 fields.as_ref().is_some_and(|fields| matches!(&**fields, [Some(_), ..]));
             let only_fields = fields.map(|fields| fields.into_iter().flatten().collect());
             let (pick, widens) = (alias.pick, alias.widens());
-            aliases.push(ClassAlias { pick, widens, sources, only_fields, first_is_strict });
+            let reads = reads(&sources);
+            aliases.push(ClassAlias { pick, widens, sources, only_fields, first_is_strict, reads });
         }
         // Only digits look the same however they are kept.
         let event_id = route.event_id.as_deref().filter(|_| split);
@@ -156,11 +162,37 @@ impl Class {
         }
         let keywords = (!literals.is_empty()).then(|| Keywords::new(&literals));
         let event_id = event_id.map(folded);
-        Self { buckets, numbers, alias_of, aliases, keywords, event_id }
+        Self { buckets, numbers, alias_of, aliases, keywords, event_id, number }
+    }
+
+    /// The slots that the values of a field are computed from, if they are, and the class's number.
+    #[inline]
+    pub(super) fn computed(&self, field: Slot, fields: &Fields) -> Option<(&[Slot], u32)> {
+        let alias = self.alias(field)?;
+        let reads = alias.reads.as_deref()?;
+        (alias.widens || !fields.is_present(field)).then_some((reads, self.number?))
     }
 
     #[inline]
     pub(super) fn alias(&self, slot: Slot) -> Option<&ClassAlias> {
         self.aliases.get(usize::from(*self.alias_of.get(slot.0 as usize)?))
     }
+}
+
+/// The wanted slots of all sources, if some are computed and none is an element of several.
+fn reads(sources: &[ClassSource]) -> Option<Box<[Slot]>> {
+    let (mut slots, mut computes) = (Vec::new(), false);
+    for source in sources {
+        match source {
+            ClassSource::Field(slot) => slots.extend(*slot),
+            ClassSource::Computed { from, .. } => {
+                computes = true;
+                slots.extend(from.iter().flatten());
+            }
+            ClassSource::Element { .. } => return None,
+        }
+    }
+    slots.sort_unstable();
+    slots.dedup();
+    computes.then(|| slots.into())
 }

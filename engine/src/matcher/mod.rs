@@ -27,6 +27,12 @@ use values::{Shape, Values, View};
 const EXPRESSION: u64 = 1 << 63;
 /// Tells what one of several values pulls by its literals from what an only value pulls for good.
 const ONE_OF_SEVERAL: u64 = 1 << 62;
+/// Tells what a field pulls by what it is computed from.
+const COMPUTED: u64 = 1 << 61;
+/// To compute something of longer values takes less than to remember what came of it.
+const LONGEST_OF: usize = 128;
+/// A field that a computed one is made of is absent.
+const ABSENT: u8 = u8::MAX;
 
 /// Looking for so many literals takes less than running the regular expression that requires one of them.
 const FEW_REQUIRED: usize = 4;
@@ -64,6 +70,9 @@ struct State {
     trigger_round: Vec<u32>,
     round: u32,
     memo: Memo,
+    /// What a field is computed from, and the rules that it pulls.
+    made_of: Vec<u8>,
+    gathered: Vec<u32>,
     /// Whether what regular expressions say is remembered, too.
     remembers_expressions: bool,
     /// Interned lists of rules that values pull; 0 is the empty list.
@@ -105,6 +114,8 @@ impl Matcher {
             trigger_round: Vec::new(),
             round: 0,
             memo: Memo::default(),
+            made_of: Vec::new(),
+            gathered: Vec::new(),
             remembers_expressions: true,
             results: vec![Box::default()],
             results_index: HashMap::default(),
@@ -176,7 +187,10 @@ impl Matcher {
         let mut class = if route.id == Route::TRANSIENT {
             let kept = self.transient.take().filter(|(kept, _)| Arc::ptr_eq(kept, route));
             let (_, class) = self.transient.insert(kept.unwrap_or_else(|| {
-                (Arc::clone(route), Box::new(Class::new(&self.ruleset, route, false, numbers)))
+                (
+                    Arc::clone(route),
+                    Box::new(Class::new(&self.ruleset, route, false, None, numbers)),
+                )
             }));
             &**class
         } else {
@@ -184,8 +198,10 @@ impl Matcher {
             if self.classes.len() <= id {
                 self.classes.resize_with(id + 1, || None);
             }
-            &**self.classes[id]
-                .get_or_insert_with(|| Box::new(Class::new(&self.ruleset, route, true, numbers)))
+            &**self.classes[id].get_or_insert_with(|| {
+                let number = Some(2 * route.id);
+                Box::new(Class::new(&self.ruleset, route, true, number, numbers))
+            })
         };
         state.begin();
         let is_written = record.body == Body::Json && !record.has_unicode_escapes;
@@ -195,10 +211,10 @@ impl Matcher {
         {
             // A route is made of a field's first value: there may be others, or it may be written in another way (`04688`).
             let numbers = &mut self.numbers;
-            class = self
-                .unsplit
-                .entry(route.id)
-                .or_insert_with(|| Box::new(Class::new(&self.ruleset, route, false, numbers)));
+            let number = (route.id != Route::TRANSIENT).then(|| 2 * route.id + 1);
+            class = self.unsplit.entry(route.id).or_insert_with(|| {
+                Box::new(Class::new(&self.ruleset, route, false, number, numbers))
+            });
             view.class = class;
         }
         if class.buckets.is_empty() {
@@ -281,6 +297,77 @@ impl State {
         at: (u32, u32),
         triggers: &FieldTriggers,
     ) {
+        if let Some((slots, class)) = view.class.computed(triggers.field, view.fields) {
+            let place = COMPUTED
+                | u64::from(class) << 40
+                | u64::from(at.0 & 0xFFFF) << 24
+                | u64::from(at.1 & 0xFF_FFFF);
+            if at.0 <= 0xFFFF
+                && at.1 <= 0xFF_FFFF
+                && let Some(result) = self.pulled_by(ruleset, view, at, triggers, (slots, place))
+            {
+                for index in 0..self.results[result as usize].len() {
+                    let rule = self.results[result as usize][index];
+                    self.nominate(at.0, rule, bucket);
+                }
+                return;
+            }
+        }
+        self.each_pulled(ruleset, view, at, triggers, &mut |state, rule| {
+            state.nominate(at.0, rule, bucket);
+        });
+    }
+
+    /// The list of rules that a field pulls whose values are computed from those of these slots, as an index into `results`. It depends on nothing
+    /// else, so that with the same values again nothing is computed. `None` if one of the slots has several values, or a long one.
+    fn pulled_by(
+        &mut self,
+        ruleset: &RuleSet,
+        view: View<'_>,
+        at: (u32, u32),
+        triggers: &FieldTriggers,
+        (slots, place): (&[Slot], u64),
+    ) -> Option<u32> {
+        self.made_of.clear();
+        for slot in slots {
+            let Some(value) = view.fields.first(*slot) else {
+                self.made_of.push(ABSENT);
+                continue;
+            };
+            if view.fields.next(value).is_some() {
+                return None;
+            }
+            let bytes = view.fields.bytes(view.bytes, value);
+            if bytes.len() > LONGEST_OF {
+                return None;
+            }
+            self.made_of.push(value.kind as u8);
+            self.made_of.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            self.made_of.extend_from_slice(bytes);
+        }
+        let spot = match self.memo.recall(place, &self.made_of) {
+            Recall::Known(result) => return Some(result),
+            Recall::Unknown(spot) => spot?,
+        };
+        let mut gathered = std::mem::take(&mut self.gathered);
+        gathered.clear();
+        self.each_pulled(ruleset, view, at, triggers, &mut |_, rule| gathered.push(rule));
+        let result = self.intern(&gathered);
+        self.gathered = gathered;
+        self.memo.put(Some(spot), &self.made_of, result);
+        Some(result)
+    }
+
+    /// Gives the rules whose triggers on one field hold, some of them more than once.
+    #[inline]
+    fn each_pulled(
+        &mut self,
+        ruleset: &RuleSet,
+        view: View<'_>,
+        at: (u32, u32),
+        triggers: &FieldTriggers,
+        each: &mut impl FnMut(&mut Self, u32),
+    ) {
         let listed = match self.values.shape(view, triggers.field) {
             Shape::Missing => &triggers.if_missing,
             Shape::Null => &triggers.if_null,
@@ -289,7 +376,7 @@ impl State {
                 let result = self.verdict(ruleset, view, at, triggers, value);
                 for index in 0..self.results[result as usize].len() {
                     let rule = self.results[result as usize][index];
-                    self.nominate(at.0, rule, bucket);
+                    each(self, rule);
                 }
                 return;
             }
@@ -299,23 +386,23 @@ impl State {
                     let result = self.one_of_several(view, at, triggers, value);
                     for index in 0..self.results[result as usize].len() {
                         let rule = self.results[result as usize][index];
-                        self.nominate(at.0, rule, bucket);
+                        each(self, rule);
                     }
                 }
                 for trigger in &triggers.always {
                     let rule = triggers.triggers[*trigger as usize].rule;
-                    self.nominate(at.0, rule, bucket);
+                    each(self, rule);
                 }
                 // What holds without a value may hold beside values too (`null` and `exists` look at the first source).
                 &triggers.if_missing
             }
         };
         for rule in listed {
-            self.nominate(at.0, *rule, bucket);
+            each(self, *rule);
         }
         if let Shape::Many { .. } = self.values.shape(view, triggers.field) {
             for rule in triggers.if_null.iter().chain(&triggers.if_void) {
-                self.nominate(at.0, *rule, bucket);
+                each(self, *rule);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! What the comparison with the plain evaluator has found once.
 
+use crate::alias::{Alias, Pick};
 use crate::{
     AliasTable, Body, Event, Kind, Matcher, Object, Record, Route, Routing, RuleSet, Value,
 };
@@ -186,5 +187,69 @@ fn each_of_several_values_is_remembered_by_its_literals() {
     ] {
         let found = both(rule, None, "{}", &[("n", Value::Array(values.clone()))]);
         assert_eq!(found, (matches, matches), "{values:?}");
+    }
+}
+
+#[test]
+fn what_computed_fields_pull_is_remembered_by_all_that_they_are_made_of() {
+    let text = "title: t\nlogsource:\n  product: windows\ndetection:\n  sel:\n    joined|contains: 'ab'\n  none:\n    joined: null\n  condition: sel or none";
+    let source = Source { name: "t.yml".into(), text: text.into() };
+    let collection = Loader::default().load(&[source]);
+    let compute: fn(&[Option<&str>], &mut String) -> bool = |from, out| {
+        from.iter().flatten().for_each(|part| out.push_str(part));
+        from[0].is_some()
+    };
+    let joined = Alias::with(
+        "joined",
+        Pick::First,
+        [crate::alias::Source::Computed { from: &["one", "other"], compute, what: "both" }],
+    );
+    let aliases = Arc::new(AliasTable::new([joined]));
+    let tables = [Arc::clone(&aliases)];
+    let (ruleset, refused) = RuleSet::compile(collection.rules, &tables, &[], &[]);
+    assert_eq!((ruleset.rules().len(), refused.len()), (1, 0), "{:?}", collection.diagnostics);
+    let ruleset = Arc::new(ruleset);
+    let windows = sigmund_sigma::LogSource::new(Some("windows"), None, None);
+    let route = Routing::default().route("t", vec![windows], None, &aliases, &|_| None);
+    let mut matcher = Matcher::new(Arc::clone(&ruleset));
+    let long = "x".repeat(200) + "ab";
+    let several = Value::Array(vec![Value::text("b"), Value::text("ab")]);
+    let parts = [
+        None,
+        Some(Value::text("a")),
+        Some(Value::text("b")),
+        Some(Value::text("ab")),
+        Some(Value::text("")),
+        Some(Value::text(long)),
+        Some(number("1")),
+        Some(Value::Null),
+        Some(several),
+    ];
+    // Twice: what was found out, and what is remembered.
+    for _ in 0..2 {
+        for (one, other) in parts.iter().flat_map(|one| parts.iter().map(move |other| (one, other)))
+        {
+            let mut record = Record::new(Arc::clone(ruleset.field_table()));
+            record.route = Some(Arc::clone(&route));
+            record.body = Body::Json;
+            let mut object = Object::default();
+            for (name, value) in [("one", one), ("other", other)] {
+                let Some(value) = value else { continue };
+                object.push(name, value.clone());
+                match value {
+                    Value::Array(values) => {
+                        values.iter().for_each(|value| set(&mut record, name, value));
+                    }
+                    value => set(&mut record, name, value),
+                }
+            }
+            let (raw, route) = (b"{}".as_slice().into(), Arc::clone(&route));
+            let lifted = Object::default();
+            let event = Event { raw, object, lifted, keywords_in_raw: false, route, time: None };
+            let mut hits = Vec::new();
+            matcher.matches(b"{}", &record, &mut || event.clone(), &mut hits);
+            let expected = ruleset.oracle(0).unwrap().matches(&event);
+            assert_eq!(!hits.is_empty(), expected, "{one:?} {other:?}");
+        }
     }
 }
