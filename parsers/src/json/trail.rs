@@ -32,8 +32,9 @@ const NONE: u32 = u32::MAX;
 struct Node {
     /// How the member begins, with what comes before it, up to its value: a text's quote is part of it.
     text: Block,
-    /// How long that is: at most [`LOOK`].
+    /// How long that is: at most [`LOOK`]. And a bit for each of its first 32 bytes.
     len: u8,
+    first: u32,
     written: Written,
     /// Of a value that is known: what it is, how long without quotes, and how much of the text is behind it.
     kind: Kind,
@@ -93,6 +94,7 @@ pub(super) struct Passed {
 const ROOT: Node = Node {
     text: [0; LOOK],
     len: 0,
+    first: 0,
     written: Written::Other,
     kind: Kind::Empty,
     length: 0,
@@ -299,8 +301,9 @@ impl Trails {
         if number == self.routes.len() {
             self.routes.push(Arc::clone(route));
         }
+        let is_new = self.nodes.len() > nodes || self.nodes[node].route == NONE;
         self.nodes[node].route = number as u32;
-        if self.nodes.len() > nodes && self.new > 0 {
+        if is_new && self.new > 0 {
             self.new -= 1;
             self.luck += MISS + VAIN;
         }
@@ -323,7 +326,8 @@ impl Trails {
         }
         let number = self.nodes.len();
         let (len, other) = (text.len() as u8, self.nodes[node].next);
-        let mut member = Node { len, other, ..member };
+        let first = u32::MAX >> 32u32.saturating_sub(len.into());
+        let mut member = Node { len, first, other, ..member };
         member.text[..text.len()].copy_from_slice(text);
         self.nodes.push(member);
         self.nodes[node].next = number as u32;
@@ -539,14 +543,13 @@ fn digits(text: &Block, others: u32, sign: usize) -> Option<usize> {
     Some(sign + end)
 }
 
-/// Whether a text begins with the first `len` bytes (1 to [`LOOK`]) of another.
+/// Whether a text begins as a node says.
 #[inline(always)]
-fn begins(with: &impl Operations, one: &Block, other: &Block, len: u8) -> bool {
-    match u32::from(len) {
-        // Half as much is looked at if that will do.
-        len @ 1..=32 => (with.differ(one, other) as u32) << (32 - len) == 0,
-        len => with.differ(one, other).unbounded_shl(64 - len) == 0,
-    }
+fn begins(with: &impl Operations, text: &Block, node: &Node) -> bool {
+    // Half as much is looked at if that will do.
+    with.differ(text, &node.text) as u32 & node.first == 0
+        && (node.len <= 32
+            || with.differ(text, &node.text).unbounded_shl(64 - u32::from(node.len)) == 0)
 }
 
 struct Walk<'a> {
@@ -574,7 +577,7 @@ impl Pass for Walk<'_> {
             let mut its = first;
             let mut last = NONE;
             let mut node = nodes.get(its as usize)?;
-            while !begins(&with, here, &node.text, node.len) {
+            while !begins(&with, here, node) {
                 last = its;
                 its = node.other;
                 node = nodes.get(its as usize)?;
