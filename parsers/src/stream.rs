@@ -9,6 +9,7 @@ use crate::envelope::Envelope;
 use crate::format::REACH;
 use crate::framing::{BOM, Framer, Piece, Step};
 use crate::json::Json;
+use crate::json::wrapper::is_plain_object_line;
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
 use sigmund_engine::{Event, EventTime, Record};
 
@@ -538,7 +539,7 @@ impl Stream {
 /// Whether more follows an object that is a line.
 fn begins_with_an_object_line(message: &[u8]) -> bool {
     let end = memchr::memchr(b'\n', message);
-    end.is_some_and(|end| crate::framing::is_plain_object_line(&message[..end], false))
+    end.is_some_and(|end| is_plain_object_line(&message[..end], false))
 }
 
 /// Whether the first line is one whole object (all of `head`, if it is shorter than a line).
@@ -546,7 +547,7 @@ fn is_one_object_per_line(head: &[u8]) -> bool {
     let head = head.trim_ascii_start();
     let line = memchr::memchr(b'\n', head).map_or(head, |end| &head[..end]);
     // A line that is longer than the head is no pretty-printed object either.
-    crate::framing::is_plain_object_line(line, line.len() == head.len())
+    is_plain_object_line(line, line.len() == head.len())
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod routes;
 pub mod time;
 mod trail;
 mod ways;
+pub(crate) mod wrapper;
 
 use crate::{Format, Framing, Head, Parser, Score, StreamInfo};
 use parser::JsonParser;

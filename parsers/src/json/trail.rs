@@ -7,8 +7,8 @@
 //! is found on the way. Whatever is otherwise (line breaks in texts, objects, a member that is new) is left as it is to those who read everything.
 
 use super::index::escaped;
+use super::wrapper::is_ordinary;
 use crate::format::{REACH, ROOM};
-use crate::framing;
 use sigmund_engine::vector::{self, Block, Operations, Pass};
 use sigmund_engine::{Fields, Kind, Route, Slot, Store};
 use std::sync::Arc;
@@ -202,7 +202,7 @@ impl Trails {
         if !std::mem::take(&mut self.missed) || self.rests() {
             return;
         }
-        if record.len() > LONGEST || !framing::is_ordinary(record) {
+        if record.len() > LONGEST || !is_ordinary(record) {
             return;
         }
         self.luck -= VAIN;
