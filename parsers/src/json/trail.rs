@@ -540,7 +540,19 @@ fn digits(text: &Block, others: u32, sign: usize) -> Option<usize> {
         }
         end = fraction;
     }
-    Some(sign + end)
+    match text[(sign + end) & 63] {
+        b'e' | b'E' => exponent(text, sign + end + 1),
+        _ => Some(sign + end),
+    }
+}
+
+/// Where a number ends whose exponent begins here.
+#[cold]
+fn exponent(text: &Block, at: usize) -> Option<usize> {
+    let rest = text.get(at..)?;
+    let sign = usize::from(matches!(rest, [b'+' | b'-', ..]));
+    let digits = rest[sign..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    (digits > 0).then_some(at + sign + digits)
 }
 
 /// Whether a text begins as a node says.
