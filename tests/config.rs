@@ -228,6 +228,53 @@ fn the_schema_is_one() {
     assert!(!ran.stdout.contains("hidden"));
 }
 
+#[test]
+fn the_schema_takes_what_the_program_takes() {
+    let schema: serde_json::Value =
+        serde_json::from_str(&run(&["config", "schema"]).stdout).expect("JSON");
+    let problems = |config: &serde_json::Value| {
+        let mut problems = Vec::new();
+        crate::schema::check(&schema, &schema, config, "", &mut problems);
+        problems
+    };
+    let source = serde_json::json!([{"topics": ["logs", 5], "format": null}]);
+    for (config, is_right) in [
+        (serde_json::json!({"kafka": {"properties": {"linger.ms": 5}}}), true),
+        (
+            serde_json::json!({"kafka": {"properties": {"enable.ssl.certificate.verification": false}}}),
+            true,
+        ),
+        (serde_json::json!({"lanes": "${env:PATH_OF_LANES}"}), true),
+        (serde_json::json!({"lanes": "2"}), true),
+        (serde_json::json!({"lanes": "two"}), false),
+        (serde_json::json!({"correlation": {"max_state": 1_048_576}}), true),
+        (serde_json::json!({"correlation": {"max_state": "1T"}}), false),
+        (serde_json::json!({"correlation": {"max_lateness": 10}}), false),
+        (serde_json::json!({"correlation": {"emit": "final"}}), true),
+        (serde_json::json!({"correlation": {"emit": "fnal"}}), false),
+        (serde_json::json!({"http": {"listen": "off"}}), true),
+        (serde_json::json!({"http": {"listen": false}}), true),
+        (serde_json::json!({"http": null}), true),
+        (serde_json::json!({"rules": {"placeholders": {"a": ["x", 1]}, "paths": null}}), true),
+        (serde_json::json!({"detections": {"first_match": true, "format": null}}), true),
+        (serde_json::json!({"detections": {"first_match": "true"}}), false),
+        (serde_json::json!({"sources": "logs"}), false),
+    ] {
+        let found = problems(&config);
+        assert_eq!(found.is_empty(), is_right, "{config}: {found:?}");
+        // The program says the same.
+        let mut config = config;
+        if config.get("sources").is_none() {
+            config["sources"] = source.clone();
+        }
+        let text = config.to_string().replace("\"off\"", "off").replace("false", "off");
+        let text = text.replace("verification\":off", "verification\":false");
+        let folder = Folder::new().file("sigmund.yaml", text);
+        let ran = with_variables(&folder, &["config", "check"], &[("PATH_OF_LANES", "2")]);
+        assert_eq!(ran.code == Some(0), is_right, "{config}: {}", ran.stderr);
+    }
+}
+
 fn with_variables(folder: &Folder, args: &[&str], variables: &[(&str, &str)]) -> Ran {
     let output = Command::new(binary())
         .args(args)

@@ -5,20 +5,26 @@ use serde_json::Value;
 
 #[test]
 fn detections_follow_the_schema() {
-    let text =
-        std::fs::read_to_string(root().join("docs/detection.schema.json")).expect("a schema");
-    let schema: Value = serde_json::from_str(&text).expect("JSON");
     let ran = run(&["hunt", "fixtures", "-q", "-f", "jsonl"]);
     assert!(ran.stdout.lines().count() >= 20, "{}", ran.stderr);
     let mut alerts = 0;
     for line in ran.stdout.lines() {
         let value: Value = serde_json::from_str(line).expect("JSON");
-        let mut problems = Vec::new();
-        check(&schema, &schema, &value, "", &mut problems);
+        let problems = problems(&value);
         assert!(problems.is_empty(), "{problems:?} in {line}");
         alerts += usize::from(value.get("correlation").is_some());
     }
     assert!(alerts >= 20, "{alerts} alerts of correlations");
+}
+
+/// What of a detection is not as the schema says.
+pub(crate) fn problems(detection: &Value) -> Vec<String> {
+    let text =
+        std::fs::read_to_string(root().join("docs/detection.schema.json")).expect("a schema");
+    let schema: Value = serde_json::from_str(&text).expect("JSON");
+    let mut problems = Vec::new();
+    check(&schema, &schema, detection, "", &mut problems);
+    problems
 }
 
 #[test]
@@ -28,7 +34,8 @@ fn the_checker_sees_mistakes() {
         "properties": {
             "a": {"type": ["integer", "null"], "minimum": 1}, "b": {"enum": ["x"]},
             "d": {"type": "object", "additionalProperties": {"type": "number"}},
-            "e": {"type": "array", "items": {"$ref": "#/properties/a"}}
+            "e": {"type": "array", "items": {"$ref": "#/properties/a"}},
+            "f": {"anyOf": [{"oneOf": [{"const": "y"}]}, {"type": "string", "pattern": "^[0-9]+$"}]}
         }
     });
     for (value, count) in [
@@ -41,6 +48,10 @@ fn the_checker_sees_mistakes() {
         (serde_json::json!({"a": 1, "d": {"x": 1.5, "y": 2}}), 0),
         (serde_json::json!({"a": 1, "d": {"x": "1.5"}}), 1),
         (serde_json::json!({"a": 1, "e": [1, null, 0, 1.5]}), 2),
+        (serde_json::json!({"a": 1, "f": "y"}), 0),
+        (serde_json::json!({"a": 1, "f": "12"}), 0),
+        (serde_json::json!({"a": 1, "f": "z"}), 1),
+        (serde_json::json!({"a": 1, "f": 12}), 1),
     ] {
         let mut problems = Vec::new();
         check(&schema, &schema, &value, "", &mut problems);
@@ -48,8 +59,14 @@ fn the_checker_sees_mistakes() {
     }
 }
 
-/// The part of JSON Schema that our schema uses. `$ref` is looked up in `root`.
-fn check(root: &Value, schema: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
+/// The part of JSON Schema that our schemas use. `$ref` is looked up in `root`.
+pub(crate) fn check(
+    root: &Value,
+    schema: &Value,
+    value: &Value,
+    at: &str,
+    problems: &mut Vec<String>,
+) {
     if let Some(reference) = schema["$ref"].as_str() {
         let pointer = reference.strip_prefix('#').expect("a place in the schema itself");
         let schema = root.pointer(pointer).unwrap_or_else(|| panic!("`{reference}` is not there"));
@@ -78,6 +95,25 @@ fn check(root: &Value, schema: &Value, value: &Value, at: &str, problems: &mut V
         && !allowed.contains(value)
     {
         problems.push(format!("{at}: {value} is not one of {allowed:?}"));
+    }
+    for choices in ["anyOf", "oneOf"] {
+        let Some(choices) = schema[choices].as_array() else { continue };
+        let fits = |choice: &Value| {
+            let mut problems = Vec::new();
+            check(root, choice, value, at, &mut problems);
+            problems.is_empty()
+        };
+        if !choices.iter().any(fits) {
+            problems.push(format!("{at}: {value} is none of {choices:?}"));
+        }
+    }
+    if schema.get("const").is_some_and(|only| only != value) {
+        problems.push(format!("{at}: {value} is not {}", schema["const"]));
+    }
+    if let (Some(pattern), Some(text)) = (schema["pattern"].as_str(), value.as_str())
+        && !regex::Regex::new(pattern).expect("a pattern").is_match(text)
+    {
+        problems.push(format!("{at}: {text} is not like {pattern}"));
     }
     if let (Some(least), Some(number)) = (schema["minimum"].as_i64(), value.as_i64())
         && number < least

@@ -34,7 +34,9 @@ pub(super) fn run(args: &ConfigCommand, printer: &Printer) -> anyhow::Result<Sta
         }
         ConfigCommand::Schema { format } => {
             let text = match format {
-                SchemaFormat::Json => serde_json::to_string_pretty(&config::schema())? + "\n",
+                SchemaFormat::Json => {
+                    serde_json::to_string_pretty(&config::editor_schema())? + "\n"
+                }
                 SchemaFormat::Markdown => config::markdown(),
             };
             printer.stdout().write_all(text.as_bytes())?;

@@ -25,7 +25,7 @@ pub use layers::Layers;
 pub use load::Loaded;
 pub use problem::{Origin, Problem, Problems};
 pub use secret::{HIDDEN, Properties, Secret};
-pub use shape::schema;
+pub use shape::editor_schema;
 pub use size::Size;
 pub(crate) use template::topic_mistake;
 pub use template::{Placeholder, Template};

@@ -1,10 +1,10 @@
-//! Whether what was said has the shape of a [`Config`], by the very schema that `sigmund config schema` prints: unknown keys, wrong types,
+//! Whether what was said has the shape of a [`Config`], by the schema of which `sigmund config schema` prints a wider one: unknown keys, wrong types,
 //! unknown words, all at once.
 
 use super::problem::{Origin, Problems};
 use super::tree::{Kind, Node, below};
 use super::{Config, Size, Span};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sigmund_sigma::suggestion::nearest;
 
 /// The `format` of lengths of time in the schema.
@@ -14,7 +14,7 @@ pub(super) const SIZE: &str = "size";
 
 /// The JSON schema of the configuration.
 #[must_use]
-pub fn schema() -> Value {
+pub(super) fn schema() -> Value {
     let generator = schemars::generate::SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<Config>().to_value();
     // A place in this repository is what others may refer to it by.
@@ -22,6 +22,76 @@ pub fn schema() -> Value {
         schema.insert("title".to_owned(), "sigmund.yaml".into());
     }
     schema
+}
+
+/// The schema for editors: it takes all that is read here, where YAML has other types than the configuration. Values may come from files and
+/// the environment, texts look like numbers, and a key without a value is as if it were not there.
+#[must_use]
+pub fn editor_schema() -> Value {
+    let mut schema = schema();
+    widen(&mut schema);
+    schema
+}
+
+/// Anything with a part that is replaced before it is looked at.
+const REPLACED: &str = "\\$\\{.+\\}";
+
+fn widen(schema: &mut Value) {
+    let Value::Object(keys) = schema else { return };
+    for (key, below) in keys.iter_mut() {
+        match (&**key, below) {
+            ("properties" | "$defs", Value::Object(all)) => all.values_mut().for_each(widen),
+            ("items" | "additionalProperties", below) => widen(below),
+            ("anyOf", Value::Array(all)) => all.iter_mut().for_each(widen),
+            _ => {}
+        }
+    }
+    for words in ["oneOf", "enum"] {
+        if let Some(known) = keys.remove(words) {
+            keys.remove("type");
+            let known = json!({words: known});
+            keys.insert("anyOf".to_owned(), json!([known, replaced(), {"type": "null"}]));
+            return;
+        }
+    }
+    let kinds = match keys.get("type") {
+        Some(Value::String(kind)) => vec![kind.clone()],
+        Some(Value::Array(kinds)) => {
+            kinds.iter().filter_map(|kind| kind.as_str().map(str::to_owned)).collect()
+        }
+        _ => return,
+    };
+    let mut wider: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    let text = match wider.iter().find(|kind| **kind != "null").copied() {
+        Some("string") => {
+            match keys.get("pattern").cloned() {
+                Some(Value::String(pattern)) => {
+                    keys.insert("pattern".to_owned(), format!("{pattern}|{REPLACED}").into());
+                }
+                _ => wider.extend(["number", "boolean"]),
+            }
+            if keys.get("format").is_some_and(|format| format == SIZE) {
+                wider.push("integer");
+            }
+            None
+        }
+        Some("integer") => Some(format!("^[0-9]+$|{REPLACED}")),
+        Some("boolean") => Some(REPLACED.to_owned()),
+        _ => None,
+    };
+    if let Some(pattern) = text {
+        wider.push("string");
+        keys.insert("pattern".to_owned(), pattern.into());
+    }
+    if !wider.contains(&"null") {
+        wider.push("null");
+    }
+    let wider = Value::from(wider);
+    keys.insert("type".to_owned(), wider);
+}
+
+fn replaced() -> Value {
+    json!({"type": "string", "pattern": REPLACED})
 }
 
 /// One place of a schema, with the schema that its references mean.
