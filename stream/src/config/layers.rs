@@ -149,6 +149,7 @@ impl Layers {
             let origin = Origin::Flag(flag.name.as_str().into());
             tree.overlay(spoken(&steps, &flag.value, &origin, schema, problems));
         }
+        tree.settle("", problems);
         tree.scalars_mut("", &mut |key, node| interpolate(key, node, &self.texts, problems));
         tree
     }
@@ -284,7 +285,9 @@ fn value(
         Wants::Struct(_) | Wants::Map(_) => false,
         _ => return whole,
     };
-    if members_are_text && !text.trim_start().starts_with('[') {
+    // `[::1]:9092` is no list of YAML.
+    let is_list = text.trim().starts_with('[') && text.trim().ends_with(']');
+    if members_are_text && !is_list {
         let members = text.split(',').map(str::trim).filter(|member| !member.is_empty());
         let members = members.map(|member| Node::scalar(member, origin)).collect();
         return Node { kind: Kind::List(members), origin: origin.clone() };
@@ -385,6 +388,46 @@ mod tests {
         assert_eq!(steps("kafka.properties.sasl.username"), "kafka/properties/sasl.username");
         assert_eq!(steps("sources.0.topics"), "sources/0/topics");
         assert_eq!(steps("no.such.key"), "no/such/key");
+    }
+
+    #[test]
+    fn members_of_one_list_come_from_several_places() {
+        use crate::config::Config;
+
+        let mut layers = Layers::none()
+            .with_variable("SIGMUND_SOURCES__0__TOPICS", "a")
+            .with_variable("SIGMUND_SOURCES__1__TOPICS", "b");
+        layers.set("sources.0.format", "json");
+        layers.set("detections.routes.0.level", "high");
+        layers.set("detections.routes.0.topic", "soar");
+        let config = Config::load(&layers).expect("a configuration").config;
+        let sources: Vec<_> =
+            config.sources.iter().map(|one| (one.topics.join(","), one.format.clone())).collect();
+        assert_eq!(sources, [("a".to_owned(), Some("json".to_owned())), ("b".to_owned(), None)]);
+        assert_eq!(config.detections.routes.len(), 1);
+        assert_eq!(config.detections.routes[0].topic, "soar");
+        layers.set("sources.7.topics", "c");
+        let problems = Config::load(&layers).expect_err("a gap").to_string();
+        assert!(
+            problems.starts_with("--set sources.7.topics: sources[7]: member 7 is beyond"),
+            "{problems}"
+        );
+        assert_eq!(problems.lines().count(), 1, "{problems}");
+    }
+
+    #[test]
+    fn addresses_in_brackets_are_no_lists() {
+        use crate::config::Config;
+
+        let servers = |text: &str| {
+            let mut layers = Layers::none();
+            layers.set("kafka.bootstrap_servers", text);
+            layers.set("sources", "[{topics: [a]}]");
+            Config::load(&layers).expect("a configuration").config.kafka.bootstrap_servers
+        };
+        assert_eq!(servers("[::1]:9092"), ["[::1]:9092"]);
+        assert_eq!(servers("[::1]:9092, b:9092"), ["[::1]:9092", "b:9092"]);
+        assert_eq!(servers("['[::1]:9092', b:9092]"), ["[::1]:9092", "b:9092"]);
     }
 
     /// `-c <(decrypt sigmund.yaml)`

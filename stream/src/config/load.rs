@@ -40,8 +40,10 @@ impl Config {
     pub fn read(layers: &Layers) -> (Option<Loaded>, Problems) {
         let mut problems = Problems::default();
         let schema = shape::schema();
-        let tree = layers.read(&schema, &mut problems);
-        let value = Shape::new(&schema).read(&tree, "", &mut problems).unwrap_or_default();
+        let mut tree = layers.read(&schema, &mut problems);
+        // What is missing may be in what cannot be read.
+        let is_partial = problems.0.iter().any(|problem| problem.key.is_empty());
+        let value = Shape::new(&schema).read(&mut tree, "", &mut problems).unwrap_or_default();
         let mut origins = BTreeMap::new();
         let mut hidden = BTreeMap::new();
         tree.walk("", &mut |key, node| {
@@ -77,6 +79,9 @@ impl Config {
                 continue;
             }
             problem.origin = shape::origin_of(&origins, &problem.key).clone();
+            if is_partial && problem.origin == Origin::Default {
+                continue;
+            }
             if let Some(value) = hidden.get(&problem.key)
                 && !value.is_empty()
             {

@@ -183,12 +183,13 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// The value as JSON. What was not said, or has a problem, is `None`.
-    pub(super) fn read(self, node: &Node, key: &str, problems: &mut Problems) -> Option<Value> {
+    /// The value as JSON. What was not said, or has a problem, is `None`; members of lists that are so are taken away, so that the others have
+    /// the same indices here and there.
+    pub(super) fn read(self, node: &mut Node, key: &str, problems: &mut Problems) -> Option<Value> {
         if node.is_null() {
             return None;
         }
-        match (self.wants(), &node.kind) {
+        match (self.wants(), &mut node.kind) {
             (Wants::Struct(keys), Kind::Map(entries)) => {
                 let mut values = Map::new();
                 for entry in entries {
@@ -198,33 +199,32 @@ impl<'a> Shape<'a> {
                         problems.push("", &entry.origin, format!("unknown key `{path}`"), help);
                         continue;
                     };
-                    if let Some(value) = self.at(schema).read(&entry.value, &path, problems) {
+                    if let Some(value) = self.at(schema).read(&mut entry.value, &path, problems) {
                         values.insert(entry.key.clone(), value);
                     }
                 }
                 Some(Value::Object(values))
             }
             (Wants::Map(values), Kind::Map(entries)) => {
-                let read = entries.iter().filter_map(|entry| {
-                    let value = values.read(&entry.value, &below(key, &entry.key), problems)?;
+                let read = entries.iter_mut().filter_map(|entry| {
+                    let value = values.read(&mut entry.value, &below(key, &entry.key), problems)?;
                     Some((entry.key.clone(), value))
                 });
                 Some(Value::Object(read.collect()))
             }
             (Wants::List(members), Kind::List(nodes)) => {
-                let read = nodes.iter().enumerate().filter_map(|(index, node)| {
-                    members.read(node, &format!("{key}[{index}]"), problems)
+                let (mut values, mut index) = (Vec::new(), 0);
+                nodes.retain_mut(|node| {
+                    let value = members.read(node, &format!("{key}[{index}]"), problems);
+                    index += 1;
+                    let is_there = value.is_some();
+                    values.extend(value);
+                    is_there
                 });
-                Some(Value::Array(read.collect()))
-            }
-            (Wants::List(members), Kind::Members(nodes)) => {
-                let read = nodes.iter().filter_map(|(index, node)| {
-                    members.read(node, &format!("{key}[{index}]"), problems)
-                });
-                Some(Value::Array(read.collect()))
+                Some(Value::Array(values))
             }
             (wants, Kind::Scalar { text, plain, hidden }) => {
-                let shown = if *hidden { super::secret::HIDDEN } else { text };
+                let shown = if *hidden { super::secret::HIDDEN } else { &**text };
                 let mut wrong = |message: String, help: Option<String>| {
                     // Messages of parsers quote what they were given.
                     let message = if *hidden { message.replace(&**text, shown) } else { message };

@@ -177,6 +177,30 @@ mod tests {
     use super::*;
     use crate::config::{Layers, shape};
 
+    /// Secrets are known by their keys, so members must not move.
+    #[test]
+    fn secrets_are_hidden_wherever_they_are_in_a_list() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "s3cr3t").expect("a file");
+        let secret = format!("${{file:{}}}", secret.display());
+        for value in [
+            format!("[{{topics: [null, '${{env:NO_SUCH_VARIABLE}}', '{secret}']}}]"),
+            format!("[null, {{topics: ['{secret}']}}]"),
+            format!("[text, {{topics: [x, '{secret}']}}]"),
+        ] {
+            let mut layers = Layers::none();
+            layers.set("sources", &value);
+            let (loaded, _) = Config::read(&layers);
+            let shown = loaded.expect("a configuration").yaml();
+            assert!(shown.contains("[hidden]") && !shown.contains("s3cr3t"), "{value}: {shown}");
+        }
+        let layers = Layers::none().with_variable("SIGMUND_SOURCES__3__TOPICS", secret);
+        let (loaded, problems) = Config::read(&layers);
+        assert!(problems.to_string().contains("sources[3]: member 3 is beyond"), "{problems}");
+        assert!(!loaded.expect("a configuration").yaml().contains("s3cr3t"));
+    }
+
     #[test]
     fn what_is_shown_can_be_read() {
         let mut layers = Layers::none()
@@ -200,7 +224,7 @@ mod tests {
         );
         let schema = shape::schema();
         let mut problems = crate::config::Problems::default();
-        let read = shape::Shape::new(&schema).read(&again.expect("YAML"), "", &mut problems);
+        let read = shape::Shape::new(&schema).read(&mut again.expect("YAML"), "", &mut problems);
         assert!(problems.is_empty(), "{problems}");
         let read: Config = serde_json::from_value(read.expect("a value")).expect("a config");
         assert_eq!(read.sources, loaded.config.sources);

@@ -1,8 +1,9 @@
 //! What layers say, each value with its origin, and how one layer is laid over another.
 
 use super::problem::{Origin, Problems};
+use crate::words::plural;
 use sigmund_sigma::yaml;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -71,14 +72,45 @@ impl Node {
                 }
             }
             (Kind::List(members), Kind::Members(over)) => {
-                for (index, member) in over {
-                    match members.get_mut(index) {
-                        Some(known) => known.overlay(member),
-                        None => members.push(member),
-                    }
+                let mut all = std::mem::take(members).into_iter().enumerate().collect();
+                lay_over(&mut all, over);
+                self.kind = Kind::Members(all);
+            }
+            (Kind::Members(members), Kind::Members(over)) => lay_over(members, over),
+            (_, kind) => *self = Self { kind, origin: upper.origin },
+        }
+    }
+
+    /// Makes lists of members when all layers are there. One that leaves a gap would be another member than it says.
+    pub(super) fn settle(&mut self, key: &str, problems: &mut Problems) {
+        match &mut self.kind {
+            Kind::Scalar { .. } => {}
+            Kind::Map(entries) => {
+                for entry in entries {
+                    entry.value.settle(&below(key, &entry.key), problems);
                 }
             }
-            (_, kind) => *self = Self { kind, origin: upper.origin },
+            Kind::List(members) => {
+                for (index, member) in members.iter_mut().enumerate() {
+                    member.settle(&format!("{key}[{index}]"), problems);
+                }
+            }
+            Kind::Members(members) => {
+                let mut list = Vec::new();
+                for (index, mut member) in std::mem::take(members) {
+                    let key = format!("{key}[{index}]");
+                    if index == list.len() {
+                        member.settle(&key, problems);
+                        list.push(member);
+                        continue;
+                    }
+                    let has = plural(list.len() as u64, "member");
+                    let message = format!("member {index} is beyond the end of the list of {has}");
+                    let help = format!("members are counted from 0: the next is {}", list.len());
+                    problems.push(key, &member.origin, message, help);
+                }
+                self.kind = Kind::List(list);
+            }
         }
     }
 
@@ -154,6 +186,18 @@ impl Node {
     }
 }
 
+/// Lays members over others, by their indices.
+fn lay_over(members: &mut BTreeMap<usize, Node>, over: BTreeMap<usize, Node>) {
+    for (index, member) in over {
+        match members.entry(index) {
+            btree_map::Entry::Occupied(mut known) => known.get_mut().overlay(member),
+            btree_map::Entry::Vacant(place) => {
+                place.insert(member);
+            }
+        }
+    }
+}
+
 /// The key of a value in a mapping.
 pub(super) fn below(key: &str, name: &str) -> String {
     if key.is_empty() { name.to_owned() } else { format!("{key}.{name}") }
@@ -190,7 +234,20 @@ pub(super) fn read(text: &str, place: &Place<'_>, problems: &mut Problems) -> Op
     let stream = yaml::parse(text);
     for diagnostic in &stream.diagnostics {
         let origin = place.at(diagnostic.span);
-        problems.push("", &origin, diagnostic.message.clone(), diagnostic.help.clone());
+        let (message, help) = match diagnostic.code {
+            // What it says is for rules.
+            "duplicate-key" => (
+                diagnostic.message.replacen("duplicate key ", "a second ", 1),
+                diagnostic.labels.first().map(|first| match place.at(first.span) {
+                    Origin::File { line, .. } => format!("keep one: the first is in line {line}"),
+                    _ => "keep one of them".to_owned(),
+                }),
+            ),
+            _ => {
+                (diagnostic.message.to_string(), diagnostic.help.as_ref().map(ToString::to_string))
+            }
+        };
+        problems.push("", &origin, message, help);
     }
     match &*stream.documents {
         [] if stream.diagnostics.is_empty() => Some(Node::empty()),
@@ -239,6 +296,41 @@ mod tests {
         let kind = Kind::Members([(1, node("{b: 3}")), (2, node("{a: 4}"))].into());
         tree.overlay(Node { kind, origin: Origin::Default });
         assert_eq!(shown(&tree), "[0].a=1 [1].a=2 [1].b=3 [2].a=4 ");
+        let mut problems = Problems::default();
+        tree.settle("", &mut problems);
+        assert!(problems.is_empty() && matches!(tree.kind, Kind::List(_)), "{tree:?}");
+    }
+
+    #[test]
+    fn members_are_laid_over_members() {
+        let members = |index, text| {
+            let kind = Kind::Members([(index, node(text))].into());
+            Node { kind, origin: Origin::Default }
+        };
+        let mut tree = members(10, "{a: 1}");
+        for (index, text) in [(0, "{a: 2}"), (10, "{b: 3}"), (1, "{a: 4}")] {
+            tree.overlay(members(index, text));
+        }
+        assert_eq!(shown(&tree), "[0].a=2 [1].a=4 [10].a=1 [10].b=3 ");
+        let mut problems = Problems::default();
+        tree.settle("l", &mut problems);
+        assert_eq!(shown(&tree), "[0].a=2 [1].a=4 ");
+        assert_eq!(
+            problems.to_string(),
+            "{a: 1}: l[10]: member 10 is beyond the end of the list of 2 members; members are counted from 0: the next is 2"
+        );
+    }
+
+    #[test]
+    fn keys_that_come_twice_are_told_in_words_of_configurations() {
+        let mut problems = Problems::default();
+        let text = "a: 1\nb: 1\na: 2\n";
+        let place = Place::File { path: Arc::new("x.yaml".into()), text };
+        assert!(read(text, &place, &mut problems).is_none());
+        assert_eq!(
+            problems.to_string(),
+            "x.yaml:3:1: a second `a`; keep one: the first is in line 1"
+        );
     }
 
     #[test]
