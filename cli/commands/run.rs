@@ -144,3 +144,43 @@ fn begin_log(log: &Log) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::sources;
+    use sigmund_stream::config::{Config, EXAMPLE, Layers};
+    use sigmund_stream::plan::Plan;
+    use sigmund_stream::reload::Recipe;
+
+    fn example(status: &str) -> anyhow::Result<usize> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("sigmund.yaml");
+        std::fs::write(&path, EXAMPLE)?;
+        let mut layers = Layers::none().with_file(path);
+        if !status.is_empty() {
+            layers.set("rules.status", status);
+        }
+        let config = Config::load(&layers)?.config;
+        Plan::new(&config)?;
+        let read = move || Ok(config.rules.clone());
+        let recipe = Recipe::new(Box::new(read), Vec::new(), sources::starter_pack().texts);
+        let made = recipe.make(None, false)?;
+        assert_eq!(made.problems, Vec::<String>::new());
+        Ok(made.ingredients.rules.len())
+    }
+
+    #[test]
+    fn the_example_has_rules_to_run_with() {
+        let count = example("").expect("a plan");
+        assert!(count > 20, "{count}");
+    }
+
+    #[test]
+    fn options_that_leave_out_all_rules_are_named() {
+        let refusal = example("stable").expect_err("no rules").to_string();
+        let all = refusal.strip_prefix("no rule is left to run with: of ");
+        let all = all.and_then(|rest| rest.split(' ').next()).expect(&refusal);
+        let told = format!("`rules.status` leaves out {all}");
+        assert!(refusal.ends_with(&told), "{refusal}");
+    }
+}

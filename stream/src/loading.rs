@@ -9,6 +9,7 @@ use crate::reading::{self, Reading};
 use crate::rule_files::RuleFiles;
 use crate::rules::Rules;
 use crate::rules_topic::{RuleRecords, source_name};
+use crate::words::plural;
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use sigmund_engine::Routing;
@@ -58,8 +59,42 @@ impl Wanted {
     }
 
     fn wants(&self, metadata: &Metadata) -> bool {
-        self.metadata.wants(metadata)
-            && (self.only.is_empty() || self.only.iter().any(|name| is_called(metadata, name)))
+        self.metadata.wants(metadata) && self.names(metadata)
+    }
+
+    fn names(&self, metadata: &Metadata) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| is_called(metadata, name))
+    }
+
+    /// How many rules each option leaves out, for those who wonder where all of them are; nothing if none does.
+    fn left_out(
+        &self,
+        collection: &Collection,
+        elsewhere: &HashSet<(Arc<str>, Span)>,
+    ) -> Option<String> {
+        let rules = collection.rules.iter().filter(|rule| !rule.silent);
+        let rules = rules.map(|rule| &rule.metadata);
+        let correlations = collection.correlations.iter().map(|one| &one.metadata);
+        let all: Vec<&Metadata> = rules.chain(correlations).collect();
+        let count = |wants: &dyn Fn(&Metadata) -> bool| {
+            all.iter().filter(|metadata| !wants(metadata)).count()
+        };
+        let is_here = |metadata: &Metadata| {
+            !elsewhere.contains(&(Arc::clone(&metadata.source), metadata.span))
+        };
+        let told: Vec<String> = [
+            ("level", count(&|metadata| self.metadata.has_level(metadata))),
+            ("tags", count(&|metadata| self.metadata.has_tag(metadata))),
+            ("status", count(&|metadata| self.metadata.has_status(metadata))),
+            ("log_sources", count(&is_here)),
+            ("only", count(&|metadata| self.names(metadata))),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(option, count)| format!("`rules.{option}` leaves out {count}"))
+        .collect();
+        let all = plural(all.len() as u64, "rule");
+        (!told.is_empty()).then(|| format!("of {all} {}", told.join(", ")))
     }
 
     /// The rules that are for other log sources than the wanted ones, by their places.
@@ -134,6 +169,8 @@ pub struct Loaded {
     pub answers: Vec<Answer>,
     /// What of rules does not count: those that the topic has another version of, and mistakes in their `kafka` sections.
     pub warnings: Vec<String>,
+    /// How many rules each option leaves out, in words, if there are some.
+    pub left_out: Option<String>,
 }
 
 /// What became of a record of the rules topic.
@@ -318,6 +355,7 @@ impl Loading {
         let whole: BTreeSet<Arc<str>> = sources(&collection).collect();
         warnings.extend(self.wanted.unknown(&collection));
         let elsewhere = self.wanted.elsewhere(&collection);
+        let left_out = self.wanted.left_out(&collection, &elsewhere);
         let wants = |metadata: &Metadata| {
             self.wanted.wants(metadata)
                 && !elsewhere.contains(&(Arc::clone(&metadata.source), metadata.span))
@@ -329,7 +367,7 @@ impl Loading {
             let warning = |problem| format!("rule `{}`: {problem}", metadata.title);
             warnings.extend(extension.problems.iter().map(warning));
         }
-        Loaded { rules, files, answers, warnings }
+        Loaded { rules, files, answers, warnings, left_out }
     }
 
     /// The mappings that it knows, as a text that tells them from others.

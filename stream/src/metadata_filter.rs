@@ -34,12 +34,28 @@ impl MetadataFilter {
     /// Whether a rule is wanted.
     #[must_use]
     pub fn wants(&self, metadata: &Metadata) -> bool {
+        self.has_level(metadata) && self.has_status(metadata) && self.has_tag(metadata)
+    }
+
+    /// Whether the level of a rule is wanted.
+    #[must_use]
+    pub fn has_level(&self, metadata: &Metadata) -> bool {
         self.level.is_none_or(|least| metadata.level.is_some_and(|level| level >= least))
-            && (self.status.is_empty()
-                || metadata.status.is_some_and(|status| self.status.contains(&status)))
-            && self.tags.as_ref().is_none_or(|tags| {
-                metadata.tags.iter().any(|tag| tags.is_match(tag.to_lowercase()))
-            })
+    }
+
+    /// Whether the status of a rule is wanted.
+    #[must_use]
+    pub fn has_status(&self, metadata: &Metadata) -> bool {
+        self.status.is_empty()
+            || metadata.status.is_some_and(|status| self.status.contains(&status))
+    }
+
+    /// Whether a tag of a rule is wanted.
+    #[must_use]
+    pub fn has_tag(&self, metadata: &Metadata) -> bool {
+        self.tags
+            .as_ref()
+            .is_none_or(|tags| metadata.tags.iter().any(|tag| tags.is_match(tag.to_lowercase())))
     }
 }
 

@@ -89,10 +89,14 @@ impl Recipe {
         }
         let (problems, failed) = (loaded.problems(), loaded.failed());
         if loaded.rules.is_empty() && !empty {
-            match problems.first() {
-                Some(first) => bail!("no rule is left to run with; {first}"),
-                None => bail!("no rule is left to run with"),
+            let mut refusal = "no rule is left to run with".to_owned();
+            if let Some(left_out) = loaded.left_out {
+                refusal.push_str(&format!(": {left_out}"));
             }
+            if let Some(first) = problems.first() {
+                refusal.push_str(&format!("; {first}"));
+            }
+            bail!(refusal);
         }
         let mappings = loading.mappings();
         let Loaded { rules: mut compiled, answers, warnings, .. } = loaded;
