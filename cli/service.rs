@@ -2,12 +2,15 @@
 
 use crate::args::Connect;
 use anyhow::{Context as _, anyhow, bail};
+use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::net::ToSocketAddrs as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use ureq::http::Uri;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, Error};
 
@@ -23,6 +26,8 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub(crate) struct Service {
     url: String,
     token: Option<String>,
+    /// The file of those that vouch for it.
+    authority: Option<PathBuf>,
     agent: Agent,
 }
 
@@ -36,6 +41,11 @@ impl Service {
         if !is_secret && connect.ca.is_some() {
             bail!("`--ca` is for an address that begins with `https://`, and `{url}` does not");
         }
+        if connect.token.as_ref().is_some_and(|token| token.contains(char::is_control)) {
+            bail!(
+                "the token has a line break or another control character, which no token has; give that of `http.token` by `--token` or `SIGMUND_HTTP__TOKEN`"
+            );
+        }
         let tls = if is_secret { trusting(connect.ca.as_deref())? } else { TlsConfig::default() };
         let config = Agent::config_builder()
             .tls_config(tls)
@@ -48,7 +58,8 @@ impl Service {
             .timeout_per_read(Some(SILENCE))
             .user_agent(concat!("sigmund/", env!("CARGO_PKG_VERSION")))
             .build();
-        Ok(Self { url, token: connect.token.clone(), agent: config.into() })
+        let (token, authority) = (connect.token.clone(), connect.ca.clone());
+        Ok(Self { url, token, authority, agent: config.into() })
     }
 
     /// A document.
@@ -108,6 +119,10 @@ impl Service {
         let said = body.with_config().limit(4096).read_to_string().unwrap_or_default();
         let said = said.trim();
         Err(match status {
+            401 if self.token.is_some() => anyhow!(
+                "`{}` has another token than the one that was given; give that of `http.token` by `--token` or `SIGMUND_HTTP__TOKEN`",
+                self.url
+            ),
             401 => anyhow!(
                 "`{}` wants its token: give that of `http.token` by `--token` or `SIGMUND_HTTP__TOKEN`",
                 self.url
@@ -142,6 +157,9 @@ impl Service {
             Error::BadUri(_) | Error::Http(_) => {
                 anyhow!("`{url}` is not an address; write for example `http://127.0.0.1:9464`")
             }
+            Error::Io(_) if !self.has_host() => {
+                anyhow!("`{url}`: there is no such host; check `--url`")
+            }
             error if url.starts_with("http:") => anyhow!(
                 "`{url}` does not answer as a sigmund service does: {error}; with `http.tls` in its configuration its address begins with `https://`"
             ),
@@ -149,17 +167,48 @@ impl Service {
         }
     }
 
+    /// Whether the host of the address has addresses. What the system says to a name that it does not know has no kind of its own.
+    fn has_host(&self) -> bool {
+        let url: Option<Uri> = self.url.parse().ok();
+        let Some(host) = url.as_ref().and_then(Uri::host) else { return false };
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        (host, 0).to_socket_addrs().is_ok_and(|mut addresses| addresses.next().is_some())
+    }
+
     fn without_trust(&self, error: &rustls::Error) -> anyhow::Error {
         let url = &self.url;
         match error {
-            rustls::Error::InvalidCertificate(why) => anyhow!(
-                "the certificate of `{url}` is not trusted: {why}; give the file of those that vouch for it by `--ca`"
-            ),
+            rustls::Error::InvalidCertificate(why) => {
+                let authority = self.authority.as_deref();
+                anyhow!("the certificate of `{url}` is not trusted: {}", mistrust(why, authority))
+            }
             rustls::Error::InvalidMessage(_) => anyhow!(
                 "`{url}` does not speak TLS; without `http.tls` in the configuration of the service its address begins with `http://`"
             ),
             error => anyhow!("`{url}` does not agree on TLS: {error}"),
         }
+    }
+}
+
+/// Why a certificate is not trusted by those of a file or of the system, and what to do.
+fn mistrust(why: &CertificateError, authority: Option<&Path>) -> String {
+    match why {
+        CertificateError::UnknownIssuer => match authority {
+            Some(file) => format!(
+                "no certificate in `{}` vouches for it; give the file of those that do by `--ca`",
+                file.display()
+            ),
+            None => "the system does not know who vouches for it; give the file of those that do by `--ca`".to_owned(),
+        },
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => format!(
+            "{why}; ask by a name that is in it, or make one with `-addext subjectAltName=DNS:NAME` (`IP:ADDRESS`)"
+        ),
+        // The reason is of a type of another library.
+        CertificateError::Other(reason) if format!("{reason:?}").contains("CaUsedAsEndEntity") => {
+            "it is that of an authority (`CA:TRUE`, as `openssl req -x509` makes them), which no service may show; make one with `-addext basicConstraints=critical,CA:FALSE -addext subjectAltName=DNS:NAME` (`IP:ADDRESS`), or let the authority sign another".to_owned()
+        }
+        why if authority.is_some() => why.to_string(),
+        why => format!("{why}; give the file of those that vouch for it by `--ca`"),
     }
 }
 

@@ -80,9 +80,12 @@ fn status_is_asked_over_tls() {
         assert_eq!(asked.code, Some(1), "{}", asked.stderr);
         assert!(asked.stdout.contains("no broker has answered yet"), "{}", asked.stdout);
     }
-    let cases: [(&str, &[&str], &str); 5] = [
+    let cases: [(&str, &[&str], &str); 8] = [
         ("https", &["--ca", &ours], "wants its token"),
-        ("https", &["--ca", &others, token], "is not trusted"),
+        ("https", &["--ca", &ours, "--token=fedcba9876543210"], "has another token"),
+        ("https", &["--ca", &ours, "--token=0123456789abcdef\n"], "the token has a line break"),
+        ("https", &["--ca", &ours, "--token=0123456789abcdef\u{1b}"], "control character"),
+        ("https", &["--ca", &others, token], "is not trusted: no certificate in"),
         ("https", &[token], "by `--ca`"),
         ("http", &["--ca", &ours, token], "begins with `https://`"),
         ("http", &[token], "its address begins with `https://`"),
@@ -92,6 +95,25 @@ fn status_is_asked_over_tls() {
         let asked = run(&[&["status", "--url", &url][..], options].concat());
         assert!(asked.code == Some(2) && asked.stderr.contains(words), "{}", asked.stderr);
     }
+    // Certificates that vouch for themselves.
+    for (name, words) in [
+        ("alone", Some("`-addext basicConstraints=critical,CA:FALSE")),
+        ("alone-not-authority", None),
+    ] {
+        let file: std::path::PathBuf = tls_file(&format!("{name}.pem")).into();
+        let tls = Some(Tls { certificate: file.clone(), key: file.clone() });
+        let config = Http { tls, ..config.clone() };
+        let server = Server::start(&config, Metrics::new(), Identity::default(), &Arc::default());
+        let server = server.expect("a port").expect("a server");
+        let url = format!("https://localhost:{}", server.address().port());
+        let asked = run(&["status", "--url", &url, "--ca", &file.display().to_string(), token]);
+        match words {
+            Some(words) => assert!(asked.stderr.contains(words), "{}", asked.stderr),
+            None => assert_eq!(asked.code, Some(1), "{}", asked.stderr),
+        }
+    }
+    let asked = run(&["status", "--url", "http://no-such-host.invalid:9464"]);
+    assert!(asked.stderr.contains("there is no such host"), "{}", asked.stderr);
     // Who speaks HTTP where TLS is, is not answered; and the next one is.
     let plain = Server::start(
         &Http { tls: None, ..config },
