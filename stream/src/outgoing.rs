@@ -3,7 +3,7 @@
 use crate::correlate::Origin;
 use crate::correlate::Seen;
 use crate::destination::Destination;
-use crate::encode::{Buffer, Format, Hit, RuleCard, confluent, json, level_name, rfc3339};
+use crate::encode::{Buffer, Cut, Format, Hit, RuleCard, json, level_name, rfc3339};
 use crate::kafka::Outgoing;
 use crate::plan::Plan;
 use crate::rules::Rules;
@@ -26,14 +26,12 @@ pub fn detection(plan: &Plan, hit: &Hit<'_>, ruleset: &str, buffer: &mut Buffer)
         ("ruleset", ruleset.as_bytes().to_vec()),
     ];
     if value.len() > MAX_VALUE {
-        value = match format {
-            Format::Confluent => {
-                let mut out = Vec::new();
-                confluent::without_event(hit, &mut out);
-                out
+        for cut in Cut::steps(value.len(), MAX_VALUE) {
+            value = written(format, &hit.cut(&cut), buffer);
+            if value.len() <= MAX_VALUE {
+                break;
             }
-            _ => too_large(hit, value.len()),
-        };
+        }
         headers.push(("truncated", b"true".to_vec()));
     }
     Outgoing { topic, partition: None, key: Some(key.into_bytes()), value: Some(value), headers }
@@ -50,27 +48,6 @@ pub(crate) fn written(format: Format, hit: &Hit<'_>, buffer: &mut Buffer) -> Vec
         Ok(())
     });
     value
-}
-
-/// A detection whose event does not fit: everything else of it, and where the event is.
-fn too_large(hit: &Hit<'_>, length: usize) -> Vec<u8> {
-    let mut out = vec![b'{'];
-    json::text("id", &hit.id().to_string(), &mut out);
-    if let Some(time) = hit.time() {
-        json::text("time", &rfc3339(time), &mut out);
-    }
-    json::key("rule", &mut out);
-    out.extend_from_slice(hit.rule().json());
-    json::key("source", &mut out);
-    out.push(b'{');
-    json::text("path", hit.path(), &mut out);
-    json::key("record", &mut out);
-    out.extend_from_slice(hit.record().to_string().as_bytes());
-    out.push(b'}');
-    let why = format!("the detection has {length} bytes, and records have at most {MAX_VALUE}");
-    json::text("truncated", &why, &mut out);
-    out.push(b'}');
-    out
 }
 
 /// A hit or progress on its way to windows.
@@ -135,4 +112,86 @@ pub fn late(plan: &Plan, rules: &Rules, late: &Late, seen: Option<&Seen>) -> Out
     value.push(b'}');
     let (topic, value) = (Arc::clone(&plan.late), Some(value));
     Outgoing { topic, value, ..Outgoing::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::encode::EventView;
+    use crate::evidence;
+    use serde_json::Value;
+    use sigmund_engine::Routing;
+    use sigmund_engine::detection::Matched;
+    use sigmund_sigma::{Loader, Source};
+
+    const RULE: &str = "title: T\nid: i\nlogsource:\n  category: c\ndetection:\n  s:\n    f: 1\n  condition: s\n\
+        kafka:\n  customFields: {team: blue}\n";
+
+    fn sent(format: Format, raw: &[u8], fields: Option<&[u8]>, value: &str) -> (Value, bool) {
+        let mut config = Config::default();
+        config.detections.format = format;
+        let plan = Plan::new(&config).expect("a plan");
+        let source = Source { name: "r.yml".into(), text: RULE.into() };
+        let card = RuleCard::new(Arc::new(Loader::default().load(&[source]).rules.remove(0)));
+        let route = Routing::default().route("k", Vec::new(), None, &Arc::default(), &|_| None);
+        let event = evidence::event(raw, fields, &route);
+        let view = EventView::new(&event, "raw/0", 0);
+        let matched = [Matched {
+            selection: "s".into(),
+            field: Some("f".into()),
+            value: Some(value.to_owned()),
+            patterns: vec!["1".to_owned()],
+            source: None,
+            extracted: vec![("group".into(), value.into())],
+        }];
+        let hit = Hit::of_rule(&card, &view, &matched);
+        let sent = detection(&plan, &hit, "rules", &mut Buffer::default());
+        let value = sent.value.expect("a value");
+        assert!(value.len() <= MAX_VALUE, "{format:?}: {}", value.len());
+        let is_cut = sent.headers.iter().any(|(name, _)| *name == "truncated");
+        (serde_json::from_slice(&value).expect("JSON"), is_cut)
+    }
+
+    #[test]
+    fn large_detections_keep_what_is_small() {
+        let long = "\u{1}ä of many".repeat(100_000);
+        let json = serde_json::json!({"f": "1", "CommandLine": "x.exe", "long": long}).to_string();
+        for (raw, fields, value) in [
+            (json.as_bytes(), None, &*long),
+            (long.as_bytes(), Some(&br#"{"CommandLine":"x.exe"}"#[..]), "1"),
+            (br#"{"CommandLine":"x.exe"}"#, None, &long),
+        ] {
+            for (format, place) in
+                [(Format::Json, ""), (Format::Ecs, "/sigma"), (Format::Ocsf, "/evidences/0/data")]
+            {
+                let (sent, is_cut) = sent(format, raw, fields, value);
+                let at = |name: &str| sent.pointer(&format!("{place}/{name}")).expect(name);
+                assert!(
+                    is_cut && at("truncated").as_str().is_some_and(|why| why.contains("bytes"))
+                );
+                assert_eq!(at("custom_fields/team"), "blue");
+                assert_eq!(at("matched/0/field"), "f");
+                let shown = at("matched/0/value").as_str().expect("a text");
+                assert!(!shown.is_empty() && value.starts_with(shown), "{format:?}");
+                assert!(value.starts_with(at("extracted/group").as_str().expect("a text")));
+                match format {
+                    Format::Json => {
+                        let command = match raw.len() > MAX_VALUE {
+                            true => &sent["fields"]["CommandLine"],
+                            false => &sent["event"]["CommandLine"],
+                        };
+                        assert_eq!(command, "x.exe");
+                        assert_eq!(sent["source"]["record"], 0);
+                    }
+                    Format::Ecs => assert_eq!(sent["process"]["command_line"], "x.exe"),
+                    _ => assert_eq!(sent["class_uid"], 2004),
+                }
+            }
+            let (sent, is_cut) = sent(Format::Confluent, raw, fields, value);
+            assert!(is_cut && sent["sourceData"].is_null() && sent["team"] == "blue", "{sent}");
+        }
+        let (sent, is_cut) = sent(Format::Json, br#"{"f":"1"}"#, None, "1");
+        assert!(!is_cut && sent.get("truncated").is_none());
+    }
 }

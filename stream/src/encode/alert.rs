@@ -1,5 +1,6 @@
 //! Alerts of correlations: what encoders say of them beside the event that caused them.
 
+use super::cut::{Cut, beginning};
 use super::{Extension, RuleCard, json, jsonl, rfc3339};
 use crate::words::plural;
 use sigmund_engine::correlation::{Alert, Correlations, Entry, Reason};
@@ -155,7 +156,7 @@ impl AlertView<'_> {
     }
 
     /// `"correlation":{…}` of jsonl.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, cut: Option<&Cut>, out: &mut Vec<u8>) {
         let (alert, rule) = (self.alert, &self.card.correlation);
         json::key("correlation", out);
         out.push(b'{');
@@ -163,7 +164,7 @@ impl AlertView<'_> {
         json::key("group", out);
         out.push(b'{');
         for (name, value) in rule.group_by.iter().zip(&alert.group) {
-            json::text(name, value, out);
+            json::text(name, beginning(value, cut.map_or(usize::MAX, |cut| cut.value)), out);
         }
         out.push(b'}');
         if let Some(value) = &alert.value {
@@ -201,12 +202,12 @@ impl AlertView<'_> {
             if index > 0 {
                 out.push(b',');
             }
-            self.write_event(event, out);
+            self.write_event(event, cut, out);
         }
         out.extend_from_slice(b"]}");
     }
 
-    fn write_event(&self, contribution: &Contribution, out: &mut Vec<u8>) {
+    fn write_event(&self, contribution: &Contribution, cut: Option<&Cut>, out: &mut Vec<u8>) {
         out.push(b'{');
         json::text("time", &rfc3339(contribution.time), out);
         json::key("source", out);
@@ -220,7 +221,11 @@ impl AlertView<'_> {
         let rules = contribution.rules.iter().map(|rule| &*self.card.references[*rule].0);
         json::texts("rules", rules, out);
         json::key("event", out);
-        json::record(&contribution.raw, out);
+        let raw = &contribution.raw;
+        match cut.filter(|cut| raw.len() > cut.events) {
+            Some(cut) => json::string(&String::from_utf8_lossy(&raw[..cut.events]), out),
+            None => json::record(raw, out),
+        }
         out.push(b'}');
     }
 }

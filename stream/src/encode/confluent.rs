@@ -10,23 +10,22 @@ const OWN: [&str; 5] = ["timeStamp", "title", "id", "outputTopic", "sourceData"]
 pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     let bytes = &mut out.bytes;
     head(hit, bytes);
+    // What is cut would not be read as the event.
+    if hit.cut.is_some() {
+        bytes.extend_from_slice(b",\"sourceData\":null}");
+        return;
+    }
     let record = hit.record_json();
     // A record that is no object is a JSON text already.
     match record.first() {
         _ if !hit.has_event() => json::text("sourceData", "", bytes),
         Some(b'"') => {
             json::key("sourceData", bytes);
-            bytes.extend_from_slice(record);
+            bytes.extend_from_slice(&record);
         }
-        _ => json::text("sourceData", &String::from_utf8_lossy(record), bytes),
+        _ => json::text("sourceData", &String::from_utf8_lossy(&record), bytes),
     }
     bytes.push(b'}');
-}
-
-/// The same without the event, which is too large.
-pub(crate) fn without_event(hit: &Hit<'_>, out: &mut Vec<u8>) {
-    head(hit, out);
-    out.extend_from_slice(b",\"sourceData\":null}");
 }
 
 fn head(hit: &Hit<'_>, out: &mut Vec<u8>) {
@@ -76,7 +75,7 @@ fn nullable(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::{EventView, RuleCard, no_event};
+    use crate::encode::{Cut, EventView, RuleCard, no_event};
     use sigmund_engine::detection::Matched;
     use sigmund_sigma::{Loader, Source};
     use std::sync::Arc;
@@ -100,9 +99,10 @@ mod tests {
             extracted: groups.map(|(name, value)| (name.into(), value.into())).into(),
         }];
         let written = |hit: &Hit<'_>| {
-            let mut out = Vec::new();
-            without_event(hit, &mut out);
-            String::from_utf8(out).expect("text")
+            let cut = Cut::steps(1, 1).next().expect("a step");
+            let mut out = Buffer::default();
+            object(&hit.cut(&cut), &mut out);
+            String::from_utf8(std::mem::take(out.bytes())).expect("text")
         };
         let hit = Hit::of_rule(&card, &view, &matched);
         let fields = r#""b":"[1,\"c\"]","a":"first","z":"\"","sourceData":null}"#;

@@ -41,7 +41,8 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     let metadata = hit.rule().metadata();
     let bytes = &mut out.bytes;
     bytes.push(b'{');
-    if let Some(time) = hit.time() {
+    // Every event of ECS has a time: if not its own, then that at which it came.
+    if let Some((time, _)) = hit.stamp() {
         json::text("@timestamp", &rfc3339(time), bytes);
     }
     json::key("ecs", bytes);
@@ -54,7 +55,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::text("provider", "sigmund", bytes);
     json::key("severity", bytes);
     bytes.extend_from_slice(severity(metadata.level).as_bytes());
-    json::text("original", &String::from_utf8_lossy(hit.event().raw()), bytes);
+    json::text("original", &hit.record_text(), bytes);
     bytes.push(b'}');
     json::key("rule", bytes);
     bytes.push(b'{');
@@ -114,8 +115,10 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     super::jsonl::matched(hit, bytes);
     hit.write_added(bytes);
     if let Some(alert) = hit.alert {
-        alert.write(bytes);
+        alert.write(hit.cut, bytes);
     }
+    hit.write_assumed(bytes);
+    hit.write_cut(bytes);
     bytes.extend_from_slice(b"}}");
 }
 

@@ -1,5 +1,6 @@
 //! One JSON object per detection, described by `docs/detection.schema.json`.
 
+use super::cut::small_fields;
 use super::{Buffer, Hit, json, level_name, rfc3339, status_name};
 use sigmund_engine::TimeSource;
 use sigmund_sigma::LogSource;
@@ -58,13 +59,15 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     bytes.extend_from_slice(hit.rule().json());
     hit.write_added(bytes);
     if let Some(alert) = hit.alert {
-        alert.write(bytes);
+        alert.write(hit.cut, bytes);
     }
     if !hit.has_event() {
         bytes.extend_from_slice(b",\"source\":null,\"log_source\":{}");
         json::key("matched", bytes);
         matched(hit, bytes);
-        bytes.extend_from_slice(b",\"event\":null}");
+        bytes.extend_from_slice(b",\"event\":null");
+        hit.write_cut(bytes);
+        bytes.push(b'}');
         return;
     }
     json::key("source", bytes);
@@ -80,14 +83,18 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     matched(hit, bytes);
     json::key("event", bytes);
     let record = hit.record_json();
-    bytes.extend_from_slice(record);
+    bytes.extend_from_slice(&record);
     if record.first() == Some(&b'"') {
         let fields = &hit.event().whole().object;
         if !fields.0.is_empty() {
             json::key("fields", bytes);
-            json::object(fields, bytes);
+            match hit.cut {
+                Some(cut) => bytes.extend_from_slice(&small_fields(fields, cut)),
+                None => json::object(fields, bytes),
+            }
         }
     }
+    hit.write_cut(bytes);
     bytes.push(b'}');
 }
 
@@ -105,7 +112,8 @@ pub(super) fn log_source(source: Option<&LogSource>, out: &mut Vec<u8>) {
 /// `[{"selection":…,"field":…,"value":…,"patterns":[…],"source":…},…]`
 pub(super) fn matched(hit: &Hit<'_>, out: &mut Vec<u8>) {
     out.push(b'[');
-    for (index, part) in hit.matched.iter().enumerate() {
+    let most = hit.cut.map_or(usize::MAX, |cut| cut.parts);
+    for (index, part) in hit.matched.iter().take(most).enumerate() {
         if index > 0 {
             out.push(b',');
         }
@@ -118,10 +126,11 @@ pub(super) fn matched(hit: &Hit<'_>, out: &mut Vec<u8>) {
         }
         json::key("value", out);
         match &part.value {
-            Some(value) => json::string(value, out),
+            Some(value) => json::string(hit.shown(value), out),
             None => out.extend_from_slice(b"null"),
         }
-        json::texts("patterns", part.patterns.iter().map(String::as_str), out);
+        let patterns = part.patterns.iter().take(most);
+        json::texts("patterns", patterns.map(|pattern| hit.shown(pattern)), out);
         json::optional("source", part.source.as_deref(), out);
         out.push(b'}');
     }

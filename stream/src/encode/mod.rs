@@ -4,7 +4,8 @@
 //! leave places for numbers in a [`Buffer`], which are filled when the part is written out in its turn.
 
 mod alert;
-pub(crate) mod confluent;
+mod confluent;
+mod cut;
 mod ecs;
 mod extension;
 pub mod json;
@@ -17,11 +18,13 @@ use sigmund_engine::detection::Matched;
 use sigmund_engine::{DetectionId, Event, EventDigest, Occurrence};
 use sigmund_sigma::rule::{Level, Metadata};
 use sigmund_sigma::{LogSource, Rule};
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::io::{self, Write as _};
 use std::sync::{Arc, OnceLock};
 
 pub use alert::{AlertCard, AlertView, Contribution, no_event};
+pub use cut::Cut;
 pub use extension::Extension;
 
 /// How detections are written for machines: one object each, on one line.
@@ -183,16 +186,25 @@ pub struct EventView<'a> {
     event: &'a dyn Occurrence,
     path: &'a str,
     record: u64,
+    /// When it came here, in nanoseconds UTC, for formats in which every event has a time.
+    received: Option<i64>,
     digest: OnceCell<EventDigest>,
     /// The record as JSON.
     json: OnceCell<Vec<u8>>,
 }
 
 impl<'a> EventView<'a> {
-    /// An event and where it was: `record` counts from 1, from the beginning of what is read as one part; headers and empty lines count.
+    /// An event and where it was: `record` is its offset in a partition; in what is read as one part it counts from 1, with headers and empty lines.
     #[must_use]
     pub fn new(event: &'a dyn Occurrence, path: &'a str, record: u64) -> Self {
-        Self { event, path, record, digest: OnceCell::new(), json: OnceCell::new() }
+        let (digest, json) = (OnceCell::new(), OnceCell::new());
+        Self { event, path, record, received: None, digest, json }
+    }
+
+    /// The same with the time at which it came here: what has no time of its own has that.
+    #[must_use]
+    pub fn received(self, received: Option<i64>) -> Self {
+        Self { received, ..self }
     }
 
     /// The event.
@@ -211,13 +223,15 @@ pub struct Hit<'a> {
     matched: &'a [Matched],
     /// Where it is sent.
     topic: Option<&'a str>,
+    /// What is left of it, if it is too large.
+    cut: Option<&'a Cut>,
 }
 
 impl<'a> Hit<'a> {
     /// What a rule matched in an event.
     #[must_use]
     pub fn of_rule(card: &'a RuleCard, view: &'a EventView<'a>, matched: &'a [Matched]) -> Self {
-        Self { rule: Subject::Rule(card), alert: None, view, matched, topic: None }
+        Self { rule: Subject::Rule(card), alert: None, view, matched, topic: None, cut: None }
     }
 
     /// An alert with the event that caused it ([`no_event`] where there is none). `matched` is [`AlertView::matched`].
@@ -228,13 +242,19 @@ impl<'a> Hit<'a> {
         matched: &'a [Matched],
     ) -> Self {
         let rule = Subject::Correlation(alert.card);
-        Self { rule, alert: Some(alert), view, matched, topic: None }
+        Self { rule, alert: Some(alert), view, matched, topic: None, cut: None }
     }
 
     /// The same on its way to a topic.
     #[must_use]
     pub fn to(self, topic: &'a str) -> Self {
         Self { topic: Some(topic), ..self }
+    }
+
+    /// What is left of it.
+    #[must_use]
+    pub fn cut(self, cut: &'a Cut) -> Self {
+        Self { cut: Some(cut), ..self }
     }
 
     /// What made it.
@@ -283,6 +303,20 @@ impl<'a> Hit<'a> {
         }
     }
 
+    /// When it happened, or else when its event came here; and whether that had to be assumed.
+    fn stamp(&self) -> Option<(i64, bool)> {
+        let known = self.time().map(|time| (time, false));
+        known.or(self.view.received.map(|time| (time, true)))
+    }
+
+    /// Writes that the time is not that of the event.
+    fn write_assumed(&self, out: &mut Vec<u8>) {
+        if self.stamp().is_some_and(|(_, is_assumed)| is_assumed) {
+            json::key("time_assumed", out);
+            out.extend_from_slice(b"true");
+        }
+    }
+
     /// What rules of several log sources made has none.
     #[must_use]
     pub fn has_event(&self) -> bool {
@@ -290,17 +324,40 @@ impl<'a> Hit<'a> {
     }
 
     /// The record as it came, as JSON.
-    fn record_json(&self) -> &[u8] {
+    fn record_json(&self) -> Cow<'_, [u8]> {
         let raw = self.event().raw();
+        if self.cut.is_some_and(|cut| raw.len() > cut.event) {
+            let mut out = Vec::new();
+            json::string(&self.record_text(), &mut out);
+            return out.into();
+        }
         if self.event().record().is_some_and(|record| record.is_compact) && !json::has_control(raw)
         {
-            return raw;
+            return raw.into();
         }
-        self.view.json.get_or_init(|| {
+        let made = self.view.json.get_or_init(|| {
             let mut out = Vec::new();
             json::record(self.event().raw(), &mut out);
             out
-        })
+        });
+        made.into()
+    }
+
+    /// The record as it came, as text.
+    fn record_text(&self) -> Cow<'_, str> {
+        let raw = self.event().raw();
+        let limit = self.cut.map_or(raw.len(), |cut| raw.len().min(cut.event));
+        String::from_utf8_lossy(&raw[..limit])
+    }
+
+    /// A value as it is shown.
+    fn shown<'t>(&self, value: &'t str) -> &'t str {
+        self.cut.map_or(value, |cut| cut::beginning(value, cut.value))
+    }
+
+    /// Writes why it is not shown in whole.
+    fn write_cut(&self, out: &mut Vec<u8>) {
+        json::optional("truncated", self.cut.map(|cut| &*cut.why), out);
     }
 
     /// The log source of the event through which the rule saw it.
@@ -333,7 +390,7 @@ impl<'a> Hit<'a> {
         let mut fields: Vec<(&str, &str)> = Vec::new();
         for (name, value) in self.matched.iter().flat_map(|part| &part.extracted) {
             if !fields.iter().any(|(known, _)| **known == **name) {
-                fields.push((name, value));
+                fields.push((name, self.shown(value)));
             }
         }
         fields
@@ -357,7 +414,9 @@ impl<'a> Hit<'a> {
     /// A field of the event as text, by the first of these names that it has.
     #[must_use]
     pub fn field(&self, names: &[&str]) -> Option<String> {
-        field(self.event().whole(), names)
+        let mut value = field(self.event().whole(), names)?;
+        value.truncate(self.shown(&value).len());
+        Some(value)
     }
 }
 
