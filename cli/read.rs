@@ -23,6 +23,11 @@ pub(crate) trait Consumer {
         let _ = name;
     }
 
+    /// What is in the stream happened at about this time or before, in nanoseconds UTC, by the name or the time of its file.
+    fn dated(&mut self, time: i64) {
+        let _ = time;
+    }
+
     /// One record: an event or a skip.
     fn record(&mut self, framed: Framed<'_>);
 
@@ -198,6 +203,7 @@ impl Reader {
             let start = if self.live { live_head(&mut bytes) } else { head(&mut bytes) }?;
             let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
             let info = reading.file_info(file_name, modified);
+            consumer.dated(info.reference_time);
             let (stream, result) = if evtx::is_evtx(&start) {
                 let mut spooled;
                 let file: &mut dyn Seekable = match &mut bytes {

@@ -90,6 +90,8 @@ pub(crate) struct Scan<'a> {
     pub(crate) hunt: &'a Hunt,
     detector: &'a mut Detector,
     path: Arc<str>,
+    /// The time of the log, for formats in which every event has one.
+    date: Option<i64>,
     pub(crate) emit: &'a mut Emit<'a>,
     found: Found,
     /// Records so far.
@@ -101,7 +103,7 @@ pub(crate) struct Scan<'a> {
 impl<'a> Scan<'a> {
     pub(crate) fn new(hunt: &'a Hunt, detector: &'a mut Detector, emit: &'a mut Emit<'a>) -> Self {
         let (path, found) = (Arc::default(), Found::default());
-        Self { hunt, detector, path, emit, found, number: 0, failed: None }
+        Self { hunt, detector, path, date: None, emit, found, number: 0, failed: None }
     }
 
     /// Encodes what rules matched in an event.
@@ -117,7 +119,7 @@ impl<'a> Scan<'a> {
             }
             return;
         };
-        let view = EventView::new(event, &self.path, self.number);
+        let view = EventView::new(event, &self.path, self.number).received(self.date);
         self.detector.hits(&view, &mut |rule, hit| encoder.detection(hit, rule, detections));
     }
 }
@@ -126,6 +128,10 @@ impl Consumer for Scan<'_> {
     fn stream(&mut self, name: &str) {
         self.path = name.into();
         self.number = 0;
+    }
+
+    fn dated(&mut self, time: i64) {
+        self.date = Some(time).filter(|time| *time > 0);
     }
 
     fn record(&mut self, mut framed: Framed<'_>) {

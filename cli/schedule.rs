@@ -133,6 +133,8 @@ enum Part {
 struct Begin {
     split: Split,
     size: u64,
+    /// The time of the log.
+    date: i64,
 }
 
 /// What a worker sends.
@@ -206,8 +208,9 @@ fn cuttable(hunt: &Hunt, input: &Input) -> Option<Begin> {
     }
     let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let info = hunt.reading.file_info(file_name, modified);
+    let date = info.reference_time;
     let split = Stream::open(info, &head, hunt.reading.forced).split()?;
-    Some(Begin { split, size })
+    Some(Begin { split, size, date })
 }
 
 /// The lines of a file that begin in a part of it, wherever the last of them ends.
@@ -315,6 +318,7 @@ fn work(hunt: &Hunt, inputs: &[Input], feed: &Mutex<Feed<'_>>, progress: &(dyn F
                 };
                 let mut scan = Scan::new(hunt, &mut detector, &mut emit);
                 scan.stream(&inputs[input].name());
+                scan.dated(begin.date);
                 let format = begin.split.format();
                 let is_json = format_named(format).map(|it| it.framing()) == Some(Framing::Json);
                 let lines = match inputs[input].open() {

@@ -303,6 +303,39 @@ fn ids_are_those_of_rule_and_record() {
 }
 
 #[test]
+fn formats_that_ask_for_a_time_get_that_of_the_log() {
+    use std::time::{Duration, SystemTime};
+
+    let folder = folder().file("logs/b-20260319.txt", "cat /etc/shadow\n");
+    let file = std::fs::File::options().write(true).open(folder.path("logs/b.txt"));
+    let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(1_774_008_000);
+    file.and_then(|file| file.set_modified(moment)).expect("a time");
+    let times = |format: &str, pointers: [&str; 2]| -> Vec<[serde_json::Value; 2]> {
+        let ran = hunt(&folder, &["logs", "-r", "rules", "-q", "-f", format]);
+        let each = |line: &str| {
+            let detection: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            pointers.map(|pointer| detection.pointer(pointer).cloned().unwrap_or_default())
+        };
+        ran.stdout.lines().map(each).collect()
+    };
+    let ecs = times("ecs", ["/@timestamp", "/sigma/time_assumed"]);
+    let (null, assumed) = (serde_json::Value::Null, serde_json::Value::from(true));
+    assert_eq!(
+        ecs,
+        [
+            ["2026-03-17T09:00:00Z".into(), null.clone()],
+            ["2026-03-17T08:00:00Z".into(), null],
+            // The end of the day in the name says more than the time of the file.
+            ["2026-03-20T00:00:00Z".into(), assumed.clone()],
+            ["2026-03-20T12:00:00Z".into(), assumed],
+        ]
+    );
+    let ocsf = times("ocsf", ["/time", "/evidences/0/data/time_assumed"]);
+    assert!(ocsf.iter().all(|[time, _]| time.is_i64()), "{ocsf:?}");
+    assert_eq!(ocsf[3], [serde_json::json!(1_774_008_000_000_i64), true.into()]);
+}
+
+#[test]
 fn stdin_is_a_log() {
     let ran = folder().run_with(
         &["hunt", "-", "-r", "rules", "-q", "--logsource", "product=test"],

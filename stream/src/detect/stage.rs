@@ -338,7 +338,7 @@ impl Stage for Detect {
             if seen.reports {
                 let clock = now();
                 seen.show(&mut framed, &mut |event| {
-                    let view = EventView::new(event, path, offset);
+                    let view = EventView::new(event, path, offset).received(record_time);
                     detector.hits(&view, &mut |rule, hit| {
                         out.push(outgoing::detection(plan, hit, &snapshot.ruleset, buffer));
                         let event = hit.time();
