@@ -73,7 +73,7 @@ impl Plan {
                 .pattern
                 .as_ref()
                 .map(|pattern| {
-                    Regex::new(&format!("^(?:{pattern})$"))
+                    Regex::new(&whole_name(pattern))
                         .with_context(|| format!("`sources.pattern`: `{pattern}` is no pattern"))
                 })
                 .transpose()?;
@@ -141,6 +141,11 @@ impl Plan {
     pub fn reads(&self, topic: &str) -> bool {
         self.sources.iter().any(|source| source.has(topic))
     }
+}
+
+/// A pattern for whole names, as brokers and clients take it too: regular expressions of POSIX, which the client knows, have no other groups.
+pub(crate) fn whole_name(pattern: &str) -> String {
+    format!("^({pattern})$")
 }
 
 /// What all windows may take. Each partition has its part of it, so that nothing depends on which process has it.

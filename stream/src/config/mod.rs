@@ -191,7 +191,8 @@ pub enum GroupProtocol {
 pub struct Source {
     /// Topics by their names.
     pub topics: Vec<String>,
-    /// Topics by a regular expression over the whole name, such as `logs\..*`.
+    /// Topics by a regular expression over the whole name, such as `logs\..*` or `logs|audit`. Kafka's clients and brokers have to understand it too: POSIX
+    /// extended, with `[0-9]` for `\d`.
     pub pattern: Option<String>,
     /// The format of the records (`sigmund parse` names them); each record is looked at if there is none.
     pub format: Option<String>,

@@ -3,6 +3,7 @@
 use super::problem::{Origin, Problem, Problems};
 use super::template::topic_mistake;
 use super::{Config, HIDDEN, Http, Span, Template, properties};
+use crate::plan::whole_name;
 use crate::reading::time_zone;
 use regex::Regex;
 use sigmund_engine::correlation::Policy;
@@ -159,7 +160,7 @@ impl Check<'_> {
 
     /// A regular expression that the client (POSIX extended) and the brokers (RE2, with `group_protocol: consumer`) understand alike.
     fn pattern(&mut self, key: &str, pattern: &str) {
-        let regex = match Regex::new(&format!("^(?:{pattern})$")) {
+        let regex = match Regex::new(&whole_name(pattern)) {
             Ok(regex) => regex,
             Err(error) => {
                 let reason = error.to_string();
@@ -175,6 +176,12 @@ impl Check<'_> {
             let message =
                 format!("`{foreign}` is not understood by all of Kafka's clients and brokers");
             self.wrong(key, message, "write for example `[0-9]` for `\\d`");
+        }
+        if let Some(escape) = escape_in_brackets(pattern) {
+            let message = format!(
+                "`\\{escape}` means `\\` or `{escape}` between `[` and `]` for Kafka's client"
+            );
+            self.wrong(key, message, "write for example `[a-z0-9_]` for `[\\w]`");
         }
         for (what, topic) in self.own_topics() {
             if regex.is_match(&topic) {
@@ -382,6 +389,26 @@ impl Check<'_> {
     }
 }
 
+/// The first letter or digit with a backslash among the characters of a set.
+fn escape_in_brackets(pattern: &str) -> Option<char> {
+    let mut chars = pattern.chars().peekable();
+    let mut is_inside = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => {
+                let escaped = chars.next()?;
+                if is_inside && escaped.is_ascii_alphanumeric() {
+                    return Some(escaped);
+                }
+            }
+            '[' => is_inside = true,
+            ']' => is_inside = false,
+            _ => {}
+        }
+    }
+    None
+}
+
 /// Whether the address is of this machine only; `None` if it is no address.
 fn listens_locally(http: &Http) -> Option<bool> {
     if let Ok(address) = http.listen.parse::<SocketAddr>() {
@@ -522,6 +549,7 @@ mod tests {
                 "sources[0].pattern: `a(` is not a regular expression: unclosed group",
             ),
             ("{pattern: '\\d+'}", "sources[0].pattern: `\\d` is not understood"),
+            ("{pattern: 'logs\\.[\\w-]+'}", "sources[0].pattern: `\\w` means `\\` or `w`"),
             ("{pattern: 'sigmund\\.det.*'}", "also means `sigmund.detections`"),
             (
                 "{topics: [a], format: jason}",
@@ -540,6 +568,7 @@ mod tests {
             let found = wrong(&format!("sources:\n- {text}\n"));
             assert!(found.starts_with("F:2:") && found.contains(expected), "{text}: {found}");
         }
+        assert_eq!(wrong("sources: [{pattern: 'logs\\.[a-z.\\-]\\w|raw'}]"), "");
         assert_eq!(wrong("sources: [{pattern: 'logs\\..*', assume_zone: '+02:00'}]"), "");
     }
 
