@@ -90,8 +90,14 @@ impl Recipe {
         let (problems, failed) = (loaded.problems(), loaded.failed());
         if loaded.rules.is_empty() && !empty {
             let mut refusal = "no rule is left to run with".to_owned();
-            if let Some(left_out) = loaded.left_out {
-                refusal.push_str(&format!(": {left_out}"));
+            let paths = rules.paths.iter().map(|path| format!("`{}`", path.display()));
+            let paths = paths.collect::<Vec<_>>().join(", ");
+            match loaded.left_out {
+                Some(left_out) => refusal.push_str(&format!(": {left_out}")),
+                None if problems.is_empty() && !paths.is_empty() => {
+                    refusal.push_str(&format!(": there is none in {paths}"));
+                }
+                None => {}
             }
             if let Some(first) = problems.first() {
                 refusal.push_str(&format!("; {first}"));

@@ -13,7 +13,7 @@ const RULE: &str = "title: Fail\nid: fail\nlogsource: {product: app}\n\
 const NOON: i64 = 1_774_008_000_000;
 
 fn whole_names_are_read(broker: &Broker, protocol: &str) {
-    let raw = ["in.a", "in.b", "in.bc", "x.in.a"].map(|name| (name, 1));
+    let raw = ["in.a", "in.b", "in.bc", "x.in.a", "named"].map(|name| (name, 1));
     let application = Application::new(broker, "patterns", &raw);
     let (name, folder) = (&application.name, &application.folder);
     std::fs::write(folder.join("rules.yml"), RULE).expect("a file");
@@ -22,7 +22,8 @@ fn whole_names_are_read(broker: &Broker, protocol: &str) {
         "one",
         &format!(
             "kafka: {{bootstrap_servers: ['{{BOOTSTRAP}}'], group_protocol: {protocol}}}\n\
-             sources: [{{pattern: '{name}\\.in\\.a|{name}\\.in\\.b', log_sources: [product=app]}}]\n\
+             sources:\n- {{pattern: '{name}\\.in\\.a|{name}\\.in\\.b', log_sources: [product=app]}}\n\
+             - {{topics: [{name}.named], log_sources: [product=app]}}\n\
              rules: {{paths: [{}]}}\ncorrelation: {{partitions: 4}}\ndetections: {{format: ecs}}\n",
             folder.join("rules.yml").display()
         ),
@@ -34,7 +35,7 @@ fn whole_names_are_read(broker: &Broker, protocol: &str) {
     }
     let mut process = Running::start(&config);
     process.wait_until_started();
-    let detections = broker.await_committed(&application.topic("detections"), 2, PATIENCE);
+    let detections = broker.await_committed(&application.topic("detections"), 3, PATIENCE);
     process.stop();
     let read: BTreeSet<String> = detections
         .iter()
@@ -45,10 +46,10 @@ fn whole_names_are_read(broker: &Broker, protocol: &str) {
             detection["log"]["file"]["path"].as_str().expect("a path").to_owned()
         })
         .collect();
-    let expected = ["in.a", "in.b"].map(|topic| format!("{}/0", application.topic(topic)));
+    let expected = ["in.a", "in.b", "named"].map(|topic| format!("{}/0", application.topic(topic)));
     assert_eq!(read, BTreeSet::from(expected));
     let all = broker.consume_committed(&application.topic("detections"));
-    assert_eq!(all.len(), 2, "{all:?}");
+    assert_eq!(all.len(), 3, "{all:?}");
     application.remove();
 }
 
