@@ -289,8 +289,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
     /// Reads and works for the length of a transaction.
     fn gather(&mut self) -> anyhow::Result<()> {
         let interval = self.transaction.interval.duration();
-        // The clock runs from the first record.
-        let mut deadline = Instant::now() + interval;
+        // The clock runs from the first record. Until there is one, what is between two looks for it is the same however short transactions are.
+        let mut deadline = Instant::now() + interval.max(POLL);
         let (mut records, mut bytes) = (0, 0);
         let mut now = Instant::now();
         self.gathered = now;

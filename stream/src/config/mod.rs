@@ -365,7 +365,7 @@ pub enum Delivery {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Transaction {
-    /// So long records are gathered for one transaction.
+    /// So long records are gathered for one transaction, from the first of them: `1ms` at least.
     pub interval: Span,
     /// So many records are in one transaction at most; of hits on their way to windows 10,000 at most.
     pub max_records: usize,

@@ -333,6 +333,10 @@ impl Check<'_> {
             let help = format!("write 1s to {TIMEOUT_LIMIT}, which is as long as brokers allow");
             self.wrong("transaction.timeout", format!("{timeout} for a transaction"), &help);
         }
+        if interval.duration().is_zero() {
+            let help = "write at least `1ms`; `100ms` is usual, and shorter ones cost the brokers more than they save";
+            self.wrong("transaction.interval", "no time to gather records", help);
+        }
         if interval.duration() * 2 >= timeout.duration() {
             let message = format!(
                 "{interval} is not shorter than half of `transaction.timeout` ({timeout}): transactions would end before they are committed"
@@ -471,6 +475,10 @@ mod tests {
             (
                 "transaction: {interval: 5s}",
                 "F:2:25: transaction.interval: 5s is not shorter than half of `transaction.timeout` (10s)",
+            ),
+            (
+                "transaction: {interval: 0s}",
+                "F:2:25: transaction.interval: no time to gather records; write at least `1ms`",
             ),
             ("transaction: {timeout: 1h}", "F:2:24: transaction.timeout: 1h for a transaction"),
             (
