@@ -213,14 +213,33 @@ fn native_mistake(config: &Config, name: &str, value: &str) -> Option<Mistake> {
         });
     }
     // Its messages quote the value.
+    let shown = match config.kafka.properties.is_hidden(name) {
+        true => reason_of_name(name),
+        false => Some(message),
+    };
     Some(Mistake {
-        message: if config.kafka.properties.is_hidden(name) {
-            format!("librdkafka refuses the value of `{name}`")
-        } else {
-            format!("librdkafka refuses `{name}`: {}", message.trim_end_matches('.'))
+        message: match shown {
+            Some(message) => {
+                format!("librdkafka refuses `{name}`: {}", message.trim_end_matches('.'))
+            }
+            None => format!("librdkafka refuses the value of `{name}`"),
         },
         help: None,
     })
+}
+
+/// Why librdkafka refuses a property whatever its value, if it does.
+fn reason_of_name(name: &str) -> Option<String> {
+    let reason = |value: &str| {
+        let mut client = ClientConfig::new();
+        client.set(name, value);
+        match client.create_native_config() {
+            Err(KafkaError::ClientConfig(_, message, ..)) => Some(message),
+            _ => None,
+        }
+    };
+    // What it says of any value says nothing of this one.
+    reason("a").filter(|message| reason("b").as_ref() == Some(message))
 }
 
 #[cfg(test)]
@@ -276,6 +295,9 @@ mod tests {
     #[test]
     fn librdkafka_is_asked() {
         let config = Config::default();
+        let jaas = message(&config, "sasl.jaas.config", "secret words");
+        assert!(jaas.starts_with("librdkafka refuses `sasl.jaas.config`: Java JAAS"), "{jaas}");
+        assert!(!jaas.contains("secret words"), "{jaas}");
         assert_eq!(
             message(&config, "sasl.pasword", "x"),
             "librdkafka has no property `sasl.pasword`; did you mean `sasl.password`?"
