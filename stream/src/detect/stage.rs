@@ -290,7 +290,7 @@ impl Stage for Detect {
         }
         raw.tally.records += 1;
         raw.tally.bytes += message.payload_len() as u64;
-        let Some(value) = message.payload().filter(|value| !value.is_empty()) else {
+        let Some(value) = message.payload().filter(|value| !is_empty(value)) else {
             let reason = if message.payload().is_none() { "tombstone" } else { "empty" };
             raw.tally.dead_letter(reason);
             let letter = outgoing::dead_letter(plan, message, &raw.origin, reason);
@@ -450,6 +450,18 @@ impl Stage for Detect {
     }
 }
 
+/// Whether there is nothing in a record: blanks, or a list without members.
+fn is_empty(value: &[u8]) -> bool {
+    // Hardly any record begins with a blank or a bracket.
+    match value.first() {
+        Some(b'[' | b' ' | b'\t' | b'\n' | b'\r') => {}
+        first => return first.is_none(),
+    }
+    let value = value.trim_ascii();
+    let list = value.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
+    list.unwrap_or(value).trim_ascii().is_empty()
+}
+
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
@@ -495,6 +507,16 @@ mod tests {
     use sigmund_sigma::{Loader, Source};
 
     const RULES: &str = "title: T\nname: t\nlogsource:\n    category: c\ndetection:\n    s:\n        f: 1\n    condition: s\n---\ntitle: C\ncorrelation:\n    type: event_count\n    rules: [t]\n    group-by: [g]\n    timespan: 1h\n    condition:\n        gte: 2\n";
+
+    #[test]
+    fn blanks_and_lists_of_nothing_are_nothing() {
+        for nothing in ["", " ", "\n", " \t\r\n", "[]", " [ ] ", "[\n]\n"] {
+            assert!(is_empty(nothing.as_bytes()), "{nothing:?}");
+        }
+        for something in ["x", " x", "[1]", "{}", "[", "[[]]", "]"] {
+            assert!(!is_empty(something.as_bytes()), "{something:?}");
+        }
+    }
 
     #[test]
     fn hits_in_large_events_fit_into_records() {
