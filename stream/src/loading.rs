@@ -9,7 +9,7 @@ use crate::reading::{self, Reading};
 use crate::rule_files::RuleFiles;
 use crate::rules::Rules;
 use crate::rules_topic::{RuleRecords, source_name};
-use crate::words::plural;
+use crate::words::{plural, visible};
 use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use sigmund_engine::Routing;
@@ -178,8 +178,22 @@ pub struct Loaded {
 pub struct Answer {
     /// Its key.
     pub key: String,
-    /// Why it does not count; empty if it does.
+    /// Whether it counts.
+    pub state: State,
+    /// Why it does not count, or what in it does not.
     pub found: Vec<Finding>,
+}
+
+/// Whether a record of the rules topic counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is looked for.
+    Accepted,
+    /// Some of its documents are looked for, and others have errors.
+    PartlyAccepted,
+    /// It is none, or cannot be used.
+    Rejected,
 }
 
 /// What is wrong with a text, and where.
@@ -227,12 +241,13 @@ impl Loaded {
         let errors =
             self.rules.diagnostics.iter().filter(|found| found.severity == Severity::Error);
         let texts = &self.files.texts;
-        unreadable.chain(errors.map(|found| described(found, texts))).collect()
+        let empty = self.answers.iter().filter_map(Answer::emptiness);
+        let empty =
+            empty.map(|(key, found)| format!("rule `{}`: {}", visible(key, false), found.message));
+        unreadable.chain(errors.map(|found| described(found, texts))).chain(empty).collect()
     }
-}
 
-impl Loaded {
-    /// How many documents have errors.
+    /// How many documents have errors, and records of the topic no rule.
     #[must_use]
     pub fn failed(&self) -> usize {
         let texts: HashMap<&str, &str> =
@@ -250,7 +265,18 @@ impl Loaded {
                 (&*found.source, marks)
             })
             .collect();
-        documents.len()
+        documents.len() + self.answers.iter().filter_map(Answer::emptiness).count()
+    }
+}
+
+/// The code of a record without a rule.
+const NO_RULE: &str = "no-rule";
+
+impl Answer {
+    /// What is said of a record without a rule, if it is one.
+    fn emptiness(&self) -> Option<(&str, &Finding)> {
+        let found = self.found.first().filter(|found| found.code == NO_RULE)?;
+        Some((&self.key, found))
     }
 }
 
@@ -362,7 +388,7 @@ impl Loading {
         };
         let rules = Rules::of(collection, &files.texts, &wants, &self.routing);
         rules.set.warm();
-        let answers = answers(&files.texts, &records, &rules.diagnostics, &whole);
+        let answers = answers(&files.texts, &records, &rules, &whole);
         for (metadata, extension) in rules.extensions() {
             let warning = |problem| format!("rule `{}`: {problem}", metadata.title);
             warnings.extend(extension.problems.iter().map(warning));
@@ -409,24 +435,40 @@ fn sources(collection: &Collection) -> impl Iterator<Item = Arc<str>> + '_ {
 fn answers(
     texts: &[Source],
     records: &BTreeMap<Arc<str>, String>,
-    diagnostics: &[Diagnostic],
+    rules: &Rules,
     whole: &BTreeSet<Arc<str>>,
 ) -> Vec<Answer> {
     let mut errors: BTreeMap<&str, Vec<&Diagnostic>> = BTreeMap::new();
-    for found in diagnostics.iter().filter(|found| found.severity == Severity::Error) {
+    for found in rules.diagnostics.iter().filter(|found| found.severity == Severity::Error) {
         errors.entry(&found.source).or_default().push(found);
+    }
+    let mut in_force: BTreeSet<&str> = BTreeSet::new();
+    let mut sections: BTreeMap<&str, Vec<Diagnostic>> = BTreeMap::new();
+    for (metadata, extension) in rules.extensions() {
+        in_force.insert(&metadata.source);
+        let found =
+            |problem: &String| Diagnostic::warning("kafka-section", metadata.span, problem.clone());
+        sections.entry(&metadata.source).or_default().extend(extension.problems.iter().map(found));
     }
     let answer = |source: &Source| {
         let key = records.get(&source.name)?.clone();
         let errors = errors.get(&*source.name).map(Vec::as_slice).unwrap_or_default();
+        let mut state = match (errors, in_force.contains(&*source.name)) {
+            ([], _) => State::Accepted,
+            (_, true) => State::PartlyAccepted,
+            (_, false) => State::Rejected,
+        };
+        let sections = sections.get(&*source.name).into_iter().flatten();
+        let all = errors.iter().copied().chain(sections);
         let mut found: Vec<Finding> =
-            errors.iter().take(MAX_FOUND).map(|found| Finding::new(found, &source.text)).collect();
-        if found.is_empty() && !whole.contains(&source.name) {
+            all.take(MAX_FOUND).map(|found| Finding::new(found, &source.text)).collect();
+        if errors.is_empty() && !whole.contains(&source.name) {
+            state = State::Rejected;
             let help = Some("delete the record with a tombstone, or write a Sigma rule".to_owned());
-            let (code, message) = ("no-rule".to_owned(), "there is no rule in it".to_owned());
+            let (code, message) = (NO_RULE.to_owned(), "there is no rule in it".to_owned());
             found.push(Finding { line: 1, column: 1, code, message, help });
         }
-        Some(Answer { key, found })
+        Some(Answer { key, state, found })
     };
     texts.iter().filter_map(answer).collect()
 }
@@ -583,6 +625,29 @@ mod tests {
     }
 
     #[test]
+    fn records_may_count_in_part() {
+        let broken = rule("B", "2", "x").replace("condition: s", "condition: t");
+        let section = format!("{}kafka: {{outputTopic: 'bad name!'}}\n", rule("C", "3", "x"));
+        let both = format!("{}---\n{broken}", rule("A", "1", "x"));
+        let loaded =
+            load(&[], &[("1", both), ("2", broken), ("3", section), ("4", " \n".to_owned())]);
+        let told = loaded.answers.iter().map(|answer| {
+            let codes = answer.found.iter().map(|found| &*found.code);
+            (answer.state, codes.collect::<Vec<_>>())
+        });
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                (State::PartlyAccepted, vec!["undefined-selection"]),
+                (State::Rejected, vec!["undefined-selection"]),
+                (State::Accepted, vec!["kafka-section"]),
+                (State::Rejected, vec!["no-rule"]),
+            ]
+        );
+        assert_eq!(loaded.failed(), 3);
+    }
+
+    #[test]
     fn records_get_answers() {
         let json = r#"{"title":"J","description":null,"id":null,"references":null,"logsource":{"product":"zeek","service":"dns","definition":null},"detection":{"s":{"f|contains":["x"]},"condition":"s"}}"#;
         let records = [
@@ -594,6 +659,12 @@ mod tests {
         ];
         let loaded = load(&[], &records);
         assert_eq!(titles(&loaded), ["A", "J"]);
+        // Those of two documents, and two records without any.
+        assert_eq!(loaded.failed(), 3);
+        assert_eq!(
+            loaded.problems().last().map(String::as_str),
+            Some("rule `3`: there is no rule in it")
+        );
         let answers: Vec<(&str, Vec<String>)> = loaded
             .answers
             .iter()

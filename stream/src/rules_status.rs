@@ -4,7 +4,7 @@
 //! moment, so that one of them says it and the others find it said.
 
 use crate::kafka::{Outgoing, Publisher};
-use crate::loading::{Answer, Finding};
+use crate::loading::{Answer, Finding, State};
 use crate::rules_topic::RulesTopic;
 use serde::{Deserialize, Serialize};
 use sigmund_engine::DetectionId;
@@ -25,18 +25,8 @@ pub struct RuleStatus {
     pub state: State,
     /// A short hash of the value that this is about.
     pub version: String,
-    /// Why it does not count.
+    /// Why it does not count, or what in it does not.
     pub diagnostics: Vec<Finding>,
-}
-
-/// Whether a rule counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// It is looked for.
-    Accepted,
-    /// It is none, or cannot be used.
-    Rejected,
 }
 
 impl RuleStatus {
@@ -49,7 +39,7 @@ impl RuleStatus {
             rule: answer.key.clone(),
             time,
             instance: instance.to_owned(),
-            state: if answer.found.is_empty() { State::Accepted } else { State::Rejected },
+            state: answer.state,
             version,
             diagnostics: answer.found.clone(),
         }
@@ -165,7 +155,8 @@ mod tests {
             message: (*message).to_owned(),
             help: None,
         });
-        Answer { key: key.to_owned(), found: found.collect() }
+        let state = if messages.is_empty() { State::Accepted } else { State::Rejected };
+        Answer { key: key.to_owned(), state, found: found.collect() }
     }
 
     fn status(key: &str, messages: &[&str], value: &str, instance: &str) -> (Answer, RuleStatus) {
