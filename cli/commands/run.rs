@@ -14,8 +14,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use signal_hook::iterator::Signals;
 use std::io::{self, IsTerminal as _};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing_subscriber::EnvFilter;
 
@@ -38,6 +38,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         }
     };
     let replay = replay(args)?;
+    let started = loaded.config.clone();
     let mut config = loaded.config;
     if replay.is_some() {
         let usual = || format!("{}-replay", config.application);
@@ -47,8 +48,17 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     begin_log(&config.log)?;
     let format = config.log.format;
     // What is read for a reload is what was read for the start.
+    let said = Mutex::new(Vec::new());
     let read = move || match Config::load(&layers) {
-        Ok(loaded) => Ok(loaded.config.rules),
+        Ok(loaded) => {
+            let keys = started.changed_keys(&loaded.config);
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            if *said != keys {
+                tell_of_restart(&keys);
+                *said = keys;
+            }
+            Ok(loaded.config.rules)
+        }
         Err(problems) => Err(anyhow!("the configuration is wrong: {}", first(&problems))),
     };
     let built_in = sources::starter_pack().texts;
@@ -119,6 +129,17 @@ fn replay(args: &Args) -> anyhow::Result<Option<Times>> {
         bail!("`--to` is not after `--from`");
     }
     Ok(Some(Times { from, to }))
+}
+
+/// Says which keys have other values now that are not taken over.
+fn tell_of_restart(keys: &[String]) {
+    if !keys.is_empty() {
+        let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+        tracing::warn!(
+            "the configuration has other values for {}: they count after a restart; only `rules` are read again",
+            keys.join(", ")
+        );
+    }
 }
 
 /// The first of several problems, for one line.

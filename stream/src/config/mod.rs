@@ -2,6 +2,7 @@
 //!
 //! These types are the documentation: their comments are what `sigmund config schema` and `docs/configuration.md` say.
 
+mod changes;
 mod document;
 mod duration;
 mod layers;
