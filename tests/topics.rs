@@ -78,9 +78,9 @@ fn topics_are_made_and_compared() {
     --- stdout
     --- stderr
     error: [app].sightings: has 4 partitions, but `correlation.partitions` is 8: groups would be looked for in other partitions than they are in; write `correlation.partitions: 4`, or, if nothing in it is needed any more, make it anew
-      kafka-topics.sh --bootstrap-server [brokers] --delete --topic [app].sightings && sigmund topics create
+      kafka-topics.sh --bootstrap-server [brokers] --delete --topic [app].sightings && sigmund topics create --set correlation.partitions=8
     error: [app].state: has 4 partitions, but `correlation.partitions` is 8: groups would be looked for in other partitions than they are in; write `correlation.partitions: 4`, or, if nothing in it is needed any more, make it anew
-      kafka-topics.sh --bootstrap-server [brokers] --delete --topic [app].state && sigmund topics create
+      kafka-topics.sh --bootstrap-server [brokers] --delete --topic [app].state && sigmund topics create --set correlation.partitions=8
     "##);
 }
 
@@ -108,7 +108,7 @@ fn what_is_wrong_with_topics_is_mended_by_the_commands() {
       kafka-configs.sh --bootstrap-server [brokers] --alter --entity-type topics --entity-name [app].sightings --add-config retention.ms=604800000
     error: [app].state: `cleanup.policy` is `delete`, not `compact`: state would be lost with time
       kafka-configs.sh --bootstrap-server [brokers] --alter --entity-type topics --entity-name [app].state --add-config cleanup.policy=compact
-    error: [app].state: `max.message.bytes` is 1048588: windows of up to 8388608 bytes could not be written
+    error: [app].state: `max.message.bytes` is 1048588: windows of up to 8388608 bytes could not be written, and would hold up all others
       kafka-configs.sh --bootstrap-server [brokers] --alter --entity-type topics --entity-name [app].state --add-config max.message.bytes=8388608
     "##);
 
@@ -204,6 +204,53 @@ fn missing_rights_are_mended_by_the_commands_one_by_one() {
 
     // Nothing was written by all this.
     assert!(broker.consume_committed("sigmund.detections").is_empty());
+}
+
+/// What a template means for the rules there are is needed like what is named, and commands are for the same configuration.
+#[test]
+fn topics_of_templates_are_known_by_the_rules() {
+    let Some(broker) = honest_broker() else { return };
+    let application = unique("app");
+    let rule = |level: &str| {
+        format!(
+            "title: {level}\nlogsource: {{product: app}}\ndetection:\n  s:\n    f: 1\n  condition: s\nlevel: {level}\n"
+        )
+    };
+    let more = format!(
+        "rules: {{paths: [rules]}}\ndetections: {{routes: [{{level: high, topic: '{application}.soar.{{rule.level}}'}}]}}\n"
+    );
+    let folder = folder(broker.bootstrap(), &application, &more)
+        .file("rules/high.yml", rule("high"))
+        .file("rules/low.yml", rule("low"));
+    std::fs::rename(folder.path("sigmund.yaml"), folder.path("our own.yaml")).expect("renamed");
+    let run = |args: &[&str]| shown(&folder.run(args), broker.bootstrap(), &application);
+    let set = ["-c", "our own.yaml", "--set", "kafka.properties.sasl.password=secret"];
+    let told = run(&[&["topics", "check"], &set[..]].concat());
+    let missing = "error: [app].soar.high: there is no such topic (detections)\n  sigmund topics create -c 'our own.yaml' --set 'kafka.properties.sasl.password=…'";
+    assert!(told.contains(missing), "{told}");
+    assert!(!told.contains("soar.low") && !told.contains("secret"), "{told}");
+    let made = run(&[&["topics", "create"], &set[..]].concat());
+    assert!(made.contains("[app].soar.high: made\n"), "{made}");
+    broker.create_topics(&[(&format!("{application}-logs"), 2, &[])]);
+    let told = run(&[&["topics", "check"], &set[..]].concat());
+    assert!(told.contains("7 topics: fine"), "{told}");
+
+    // One record that is larger would be in the way of all others.
+    broker.tool(
+        "configs",
+        &[
+            "--alter",
+            "--entity-type",
+            "topics",
+            "--entity-name",
+            &format!("{application}.soar.high"),
+            "--add-config",
+            "max.message.bytes=100000",
+        ],
+    );
+    let told = run(&[&["topics", "check"], &set[..]].concat());
+    let small = "error: [app].soar.high: `max.message.bytes` is 100000: detections of up to 1000000 bytes could not be written, and would hold up all others\n  kafka-configs.sh --bootstrap-server [brokers] --alter --entity-type topics --entity-name [app].soar.high --add-config max.message.bytes=1048588";
+    assert!(told.contains(small), "{told}");
 }
 
 #[test]

@@ -60,10 +60,45 @@ pub(super) fn layers(options: &ConfigOptions) -> Layers {
     layers
 }
 
+/// The same options as they are written behind a command, each behind a blank. Values that are secret are left for people to fill in.
+pub(super) fn invocation(options: &ConfigOptions, config: &Config) -> String {
+    let mut words = Vec::new();
+    if options.no_config {
+        words.push("--no-config".to_owned());
+    }
+    if let Some(path) = &options.config {
+        words.extend(["-c".to_owned(), path.display().to_string()]);
+    }
+    for (key, value) in &options.set {
+        let is_secret = match key.strip_prefix("kafka.properties.") {
+            Some(name) => config.kafka.properties.is_hidden(name),
+            None => matches!(&**key, "kafka" | "kafka.properties" | "http" | "http.token"),
+        };
+        let value = if is_secret { "…" } else { value };
+        words.extend(["--set".to_owned(), format!("{key}={value}")]);
+    }
+    if !options.bootstrap_servers.is_empty() {
+        words.extend(["--bootstrap-servers".to_owned(), options.bootstrap_servers.join(",")]);
+    }
+    words.iter().map(|word| format!(" {}", quoted(word))).collect()
+}
+
+/// As a shell takes it for one word.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 /// The configuration; if there is something wrong with it, that is said.
 pub(super) fn load(options: &ConfigOptions, printer: &Printer) -> Option<Loaded> {
     match Config::load(&layers(options)) {
-        Ok(loaded) => Some(loaded),
+        Ok(mut loaded) => {
+            loaded.config.invocation = invocation(options, &loaded.config);
+            Some(loaded)
+        }
         Err(problems) => {
             report(&problems, printer);
             None

@@ -40,6 +40,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     let replay = replay(args)?;
     let started = loaded.config.clone();
     let mut config = loaded.config;
+    config.invocation = config::invocation(&args.options, &config);
     if replay.is_some() {
         let usual = || format!("{}-replay", config.application);
         let name = args.application.clone().unwrap_or_else(usual);

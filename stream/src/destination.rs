@@ -1,9 +1,10 @@
 //! Where detections go: the topic and the key of each.
 
 use crate::config::{self, Detections, Placeholder, Template};
-use crate::encode::{Format, Hit, Subject, level_name, status_name};
+use crate::encode::{Format, Hit, id_of, level_name, status_name};
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use sigmund_sigma::rule::Level;
+use sigmund_sigma::LogSource;
+use sigmund_sigma::rule::{Level, Metadata};
 use std::sync::Arc;
 
 /// The value of a placeholder. `id` is that of the detection.
@@ -11,7 +12,7 @@ fn value<'a>(placeholder: Placeholder, hit: &Hit<'a>, id: &'a str) -> Option<&'a
     let metadata = hit.rule().metadata();
     let source = hit.log_source();
     match placeholder {
-        Placeholder::RuleId => Some(hit.rule().id()),
+        Placeholder::RuleId => Some(id_of(metadata)),
         Placeholder::RuleName => metadata.name.as_deref(),
         Placeholder::RuleTitle => Some(&metadata.title),
         Placeholder::RuleLevel => metadata.level.map(level_name),
@@ -23,12 +24,34 @@ fn value<'a>(placeholder: Placeholder, hit: &Hit<'a>, id: &'a str) -> Option<&'a
     }
 }
 
+/// The value of a placeholder for all detections of a rule, if they have the same: nothing, or `Some(None)` if none of them has one.
+fn foreseen<'a>(
+    placeholder: Placeholder,
+    metadata: &'a Metadata,
+    log_source: Option<&'a LogSource>,
+) -> Option<Option<&'a str>> {
+    match placeholder {
+        Placeholder::RuleId => Some(Some(id_of(metadata))),
+        Placeholder::RuleName => Some(metadata.name.as_deref()),
+        Placeholder::RuleTitle => Some(Some(&metadata.title)),
+        Placeholder::RuleLevel => Some(metadata.level.map(level_name)),
+        Placeholder::RuleStatus => Some(metadata.status.map(status_name)),
+        // What a rule asks for, all events have that it sees.
+        Placeholder::Product => Some(Some(log_source?.product.as_deref()?)),
+        Placeholder::Category => Some(Some(log_source?.category.as_deref()?)),
+        Placeholder::Service => Some(Some(log_source?.service.as_deref()?)),
+        Placeholder::DetectionId => None,
+    }
+}
+
 #[derive(Debug)]
 struct Way {
     rules: Vec<String>,
     level: Option<Level>,
     tags: GlobSet,
     topic: Template,
+    /// As it is written.
+    text: String,
     format: Format,
 }
 
@@ -70,6 +93,7 @@ impl Destinations {
                 level,
                 tags: tags.build().map_err(|error| error.to_string())?,
                 topic: route.topic.parse()?,
+                text: route.topic.clone(),
                 format: route.format.unwrap_or(config.format),
             })
         };
@@ -80,10 +104,31 @@ impl Destinations {
         Ok(Self { routes, otherwise, key })
     }
 
+    fn way(&self, rule: &Metadata) -> &Way {
+        self.routes.iter().find(|way| way.takes(rule)).unwrap_or(&self.otherwise)
+    }
+
+    /// The topic of all detections of a rule that names none itself, and the template that names it; nothing if it depends on the event.
+    #[must_use]
+    pub fn foreseen(
+        &self,
+        rule: &Metadata,
+        log_source: Option<&LogSource>,
+    ) -> Option<(String, &str)> {
+        let way = self.way(rule);
+        let value = |placeholder| foreseen(placeholder, rule, log_source);
+        if way.topic.placeholders().any(|placeholder| value(placeholder).is_none()) {
+            return None;
+        }
+        let mut topic = String::new();
+        way.topic.write_topic(|placeholder| value(placeholder).flatten(), &mut topic);
+        Some((topic, &way.text))
+    }
+
     /// Where a detection goes.
     #[must_use]
     pub fn of(&self, hit: &Hit<'_>) -> Destination {
-        let way = self.routes.iter().find(|way| way.takes(hit.rule())).unwrap_or(&self.otherwise);
+        let way = self.way(hit.rule().metadata());
         let id = hit.id().to_string();
         let (mut topic, mut key) = (String::new(), String::new());
         match &hit.rule().extension().output_topic {
@@ -97,8 +142,7 @@ impl Destinations {
 }
 
 impl Way {
-    fn takes(&self, rule: Subject<'_>) -> bool {
-        let metadata = rule.metadata();
+    fn takes(&self, metadata: &Metadata) -> bool {
         let named = |name: &String| crate::encode::is_called(metadata, name);
         (self.rules.is_empty() || self.rules.iter().any(named))
             && self.level.is_none_or(|least| metadata.level.is_some_and(|level| level >= least))

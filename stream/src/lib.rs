@@ -18,6 +18,7 @@ pub mod log;
 pub mod meaning;
 pub mod metadata_filter;
 pub mod outgoing;
+pub mod outlets;
 pub mod plan;
 pub mod publication;
 pub mod reading;

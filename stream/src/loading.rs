@@ -5,6 +5,7 @@ use crate::destination::level_named;
 use crate::encode::{is_called, status_name};
 use crate::field_mapping::as_pipeline;
 use crate::metadata_filter::MetadataFilter;
+use crate::outlets::Outlets;
 use crate::reading::{self, Reading};
 use crate::rule_files::RuleFiles;
 use crate::rules::Rules;
@@ -32,6 +33,8 @@ pub struct Loading {
     paths: Vec<std::path::PathBuf>,
     /// If there are no files.
     built_in: Vec<Source>,
+    /// Where detections may go, if they go to topics.
+    outlets: Option<Arc<Outlets>>,
 }
 
 /// Which rules are wanted.
@@ -352,7 +355,14 @@ impl Loading {
             wanted: Wanted::new(rules)?,
             paths: rules.paths.clone(),
             built_in: if rules.topic.is_none() { built_in.to_vec() } else { Vec::new() },
+            outlets: None,
         })
+    }
+
+    /// Refuses rules whose detections would go to topics that they must not go to.
+    #[must_use]
+    pub fn with_outlets(self, outlets: Option<Arc<Outlets>>) -> Self {
+        Self { outlets, ..self }
     }
 
     /// What reads rules.
@@ -377,6 +387,9 @@ impl Loading {
             files.texts.extend(taken.texts(topic));
         }
         let mut collection = self.loader.load(&files.texts);
+        if let Some(outlets) = &self.outlets {
+            outlets.refuse(&mut collection);
+        }
         let mut warnings = overrule(&mut collection, &records);
         let whole: BTreeSet<Arc<str>> = sources(&collection).collect();
         warnings.extend(self.wanted.unknown(&collection));

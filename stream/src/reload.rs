@@ -7,13 +7,16 @@ use crate::config::{self, Source};
 use crate::kafka::{Clients, outlets};
 use crate::loading::{Answer, Loaded, Loading};
 use crate::meaning::Changes;
+use crate::outlets::Outlets;
 use crate::rule_files::sorted_entries;
+use crate::rules::Rules;
 use crate::rules_status::RulesStatus;
 use crate::rules_topic::{RuleRecords, RulesTopic};
 use crate::snapshot::{Ingredients, Snapshots};
 use crate::telemetry::Metrics;
 use anyhow::{anyhow, bail};
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash as _, Hasher as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -30,6 +33,7 @@ pub struct Recipe {
     sources: Vec<Source>,
     built_in: Vec<sigmund_sigma::Source>,
     first_match: bool,
+    outlets: Option<Arc<Outlets>>,
 }
 
 /// A set of rules with what was wrong with its texts.
@@ -63,7 +67,18 @@ impl Recipe {
         sources: Vec<Source>,
         built_in: Vec<sigmund_sigma::Source>,
     ) -> Self {
-        Self { read, sources, built_in, first_match: false }
+        Self { read, sources, built_in, first_match: false, outlets: None }
+    }
+
+    /// The detections of the rules it makes go there: rules whose detections must not are refused.
+    #[must_use]
+    pub fn with_outlets(self, outlets: Arc<Outlets>) -> Self {
+        Self { outlets: Some(outlets), ..self }
+    }
+
+    /// Topics that must be there for these rules besides those that the configuration names.
+    fn topics(&self, rules: &Rules) -> BTreeSet<String> {
+        self.outlets.as_ref().map(|outlets| outlets.topics(rules)).unwrap_or_default()
     }
 
     /// The rules it makes give one detection for each event at most ([`Rules::first_match`](crate::rules::Rules::first_match)).
@@ -79,7 +94,7 @@ impl Recipe {
     /// A file cannot be read, or one that changes the meaning of rules is wrong, or no rule is left.
     pub fn make(&self, topic: Option<(&str, &RuleRecords)>, empty: bool) -> anyhow::Result<Made> {
         let rules = (self.read)()?;
-        let loading = Loading::new(&rules, &self.built_in)?;
+        let loading = Loading::new(&rules, &self.built_in)?.with_outlets(self.outlets.clone());
         let readings = self.sources.iter().map(|source| loading.reading(source));
         let readings = readings.collect::<anyhow::Result<_>>()?;
         let loaded = loading.load(topic);
@@ -202,8 +217,10 @@ impl Reload {
                 return Ok(());
             }
         }
-        let is_done =
-            self.topic.is_none() && self.snapshots.newest().rules.output_topics().is_empty();
+        let rules = &self.snapshots.newest().rules;
+        let is_done = self.topic.is_none()
+            && rules.output_topics().is_empty()
+            && self.recipe.topics(rules).is_empty();
         if !is_done && self.reload().is_none() {
             bail!("{}", self.said.refusal.take().unwrap_or_default());
         }
@@ -295,7 +312,8 @@ impl Reload {
         let make = || {
             let mut made = self.recipe.make(topic, empty)?;
             if let Some(clients) = &self.clients {
-                open(clients, &mut made)?;
+                let topics = self.recipe.topics(&made.ingredients.rules);
+                open(clients, topics, &mut made)?;
             }
             Ok(made)
         };
@@ -372,13 +390,23 @@ impl Reload {
     }
 }
 
-/// Sees to it that the topics are there that rules name.
-fn open(clients: &Clients, made: &mut Made) -> anyhow::Result<()> {
+/// Sees to it that the topics are there that rules name, and those that templates name for rules.
+fn open(clients: &Clients, topics: BTreeSet<String>, made: &mut Made) -> anyhow::Result<()> {
     let rules = &mut made.ingredients.rules;
     if let Some(prefix) = clients.prefix() {
         rules.prefix_topics(prefix);
     }
-    let failed = outlets::make(clients, &rules.output_topics())?;
+    let own = rules.output_topics();
+    let failed = outlets::make(clients, &own.union(&topics).cloned().collect())?;
+    // There is nowhere else for these.
+    let (failed, fixed): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        failed.into_iter().partition(|(topic, _)| own.contains(topic));
+    for (topic, why) in fixed {
+        let command = clients.troubles().creation(&topic);
+        made.warnings.push(format!(
+            "topic `{topic}`, where detections of a rule go by a template under `detections`, is not there and cannot be made ({why}): the first of them makes all work wait until it is; make it by `{command}`"
+        ));
+    }
     for (topic, why) in &failed {
         made.warnings.push(format!(
             "topic `{topic}`, which a rule names for its detections, is not there and cannot be made ({why}); they go where those of other rules go"

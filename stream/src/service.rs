@@ -6,6 +6,7 @@ use crate::detect::Detect;
 use crate::kafka::topics::{self, Finding};
 use crate::kafka::{Clients, Hail, Publisher, Reader};
 use crate::lane::Lane;
+use crate::outlets::Outlets;
 use crate::plan::Plan;
 use crate::reload::{Made, ReadRules, Recipe, Reload, fingerprint};
 use crate::replay::{self, Bounds, Replay};
@@ -15,6 +16,7 @@ use crate::snapshot::Snapshots;
 use crate::telemetry::{Identity, Metrics, Server, Sums};
 use anyhow::{Context as _, anyhow, bail};
 use sigmund_sigma::Source;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -28,6 +30,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Service {
     config: Config,
     plan: Arc<Plan>,
+    outlets: Arc<Outlets>,
     clients: Clients,
     snapshots: Arc<Snapshots>,
     metrics: Metrics,
@@ -66,8 +69,10 @@ impl Service {
         if config.sources.is_empty() {
             bail!("no source is configured; name topics under `sources`");
         }
+        let outlets = Arc::new(Outlets::new(&config)?);
         let recipe = Recipe::new(read, config.sources.clone(), built_in)
-            .first_match(config.detections.first_match);
+            .first_match(config.detections.first_match)
+            .with_outlets(Arc::clone(&outlets));
         let seen = fingerprint(&config.rules);
         let Made { ingredients, problems, .. } = recipe.make(None, config.rules.topic.is_some())?;
         let instance = config.instance.clone().unwrap_or_else(random_instance);
@@ -82,6 +87,7 @@ impl Service {
         let this = Self {
             config,
             plan,
+            outlets,
             clients,
             snapshots,
             metrics,
@@ -306,7 +312,9 @@ impl Service {
 
     /// Makes what topics a replay needs and has not.
     fn make_topics(&self) -> anyhow::Result<()> {
-        let created = topics::create(&self.config, None).context("cannot make the topics")?;
+        let outlets = self.outlets.topics(&self.snapshots.newest().rules);
+        let created =
+            topics::create(&self.config, &outlets, None).context("cannot make the topics")?;
         for (topic, _) in created.made {
             tracing::info!("topic `{topic}` is made");
         }
@@ -340,7 +348,10 @@ impl Service {
         // Not every broker knows at once of topics that were just made.
         let made = Instant::now() + Duration::from_secs(if self.replay.is_some() { 10 } else { 0 });
         loop {
-            let why = match topics::check(&self.config, self.snapshots.newest().rules.longest()) {
+            // What templates name for rules is made when rules are loaded.
+            let snapshot = self.snapshots.newest();
+            let why = match topics::check(&self.config, &BTreeSet::new(), snapshot.rules.longest())
+            {
                 Ok(findings) => {
                     // What has no command that mends it may pass.
                     let passing = findings.iter().find(|one| one.is_error && one.command.is_none());

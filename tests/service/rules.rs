@@ -259,6 +259,49 @@ fn files_win_nothing_against_the_topic_and_are_watched() {
 }
 
 /// Its demo: the rule under its title, as text and as JSON, and the topic that the rule names.
+/// Nobody makes a topic for each level, and a topic that is not there would hold up all work.
+#[test]
+fn topics_of_templates_are_made_and_none_is_read() {
+    let Some(broker) = honest_broker() else { return };
+    let this = Deployment::new(broker, "product=x", "");
+    let config = this.folder.path("sigmund.yaml");
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    let detections = format!("detections: {{topic: '{}.{{rule.level}}'}}\n", this.application);
+    std::fs::write(&config, format!("{text}{detections}")).expect("a configuration");
+    let level = |id: &str, level: &str| format!("{}level: {level}\n", rule(id, "action", "fail"));
+    this.write("rules/a.yml", &level("a", "low"));
+    assert_eq!(this.publish(&[]).code, Some(0));
+    let process = this.start("only");
+    process.says(&format!(
+        "topic `{}`, where detections of a rule go, was not there",
+        this.topic("low")
+    ));
+    process.says("rules: +1 -0 ~0, 0 failed");
+    this.write("rules/b.yml", &level("b", "high"));
+    let bad = format!("{}kafka: {{outputTopic: {}}}\n", level("d", "high"), this.topic("in"));
+    this.write("rules/d.yml", &bad);
+    assert_eq!(this.publish(&[]).code, Some(0));
+    process.says(&format!(
+        "topic `{}`, where detections of a rule go, was not there",
+        this.topic("high")
+    ));
+    process.says("rules: +1 -0 ~0, 1 failed");
+    process.says(&format!("`outputTopic`: `{}` is one of `sources[0].topics[0]`: the service would read what it writes", this.topic("in")));
+    this.failures("ann", 0..2);
+    for topic in ["low", "high"] {
+        assert_eq!(broker.await_committed(&this.topic(topic), 2, PATIENCE).len(), 2);
+    }
+    std::thread::sleep(Duration::from_secs(3));
+    let statuses = this.statuses();
+    assert!(statuses.contains(&("d".to_owned(), Some("rejected".to_owned()))), "{statuses:?}");
+
+    // Only the rules are read again.
+    let text = std::fs::read_to_string(&config).expect("a configuration");
+    std::fs::write(&config, text.replace(".{rule.level}", ".all")).expect("a configuration");
+    process.signal("-HUP");
+    process.says("other values for `detections.topic`: they count after a restart");
+}
+
 #[test]
 fn rules_of_confluent_sigma_count_as_they_are() {
     let Some(folder) = shared("corpus/confluent-sigma") else { return };

@@ -29,7 +29,8 @@ pub(super) fn run(args: &RulesPublish, printer: &Printer) -> anyhow::Result<Stat
     let loading = Loading::new(&config.rules, &[])?;
     let clients = Clients::new(&config, "publish");
     let mut records = RulesTopic::new(topic, Reader::new(&clients, "rules")?);
-    records.read().context("the rules topic cannot be read; `sigmund topics check` says what is needed, and `sigmund topics create` makes it")?;
+    let invocation = &config.invocation;
+    records.read().with_context(|| format!("the rules topic cannot be read; `sigmund topics check{invocation}` says what is needed, and `sigmund topics create{invocation}` makes it"))?;
     let on_topic = (&**topic, records.records());
     let publication = publication::plan(&files.texts, loading.loader(), on_topic, args.prune);
     for problem in &publication.refused {

@@ -81,6 +81,9 @@ pub struct Config {
     /// Of a replay: what the names of topics begin with that rules name for their detections.
     #[serde(skip)]
     pub prefix: Option<String>,
+    /// The options that give `sigmund` the same configuration, each behind a blank: for commands that people are told.
+    #[serde(skip)]
+    pub invocation: String,
 }
 
 impl fmt::Debug for Config {
@@ -107,6 +110,7 @@ impl Default for Config {
             log: Log::default(),
             hidden: BTreeSet::new(),
             prefix: None,
+            invocation: String::new(),
         }
     }
 }

@@ -97,6 +97,12 @@ pub fn is_called(metadata: &Metadata, name: &str) -> bool {
         || file.file_stem().is_some_and(|stem| stem == name)
 }
 
+/// The id of a rule, or where there is none its name or title.
+#[must_use]
+pub fn id_of(metadata: &Metadata) -> &str {
+    metadata.id.as_deref().or(metadata.name.as_deref()).unwrap_or(&metadata.title)
+}
+
 /// What made a detection.
 #[derive(Clone, Copy, Debug)]
 pub enum Subject<'a> {
@@ -150,8 +156,7 @@ impl<'a> Subject<'a> {
     /// The id, or where there is none the name or the title.
     #[must_use]
     pub fn id(self) -> &'a str {
-        let metadata = self.metadata();
-        metadata.id.as_deref().or(metadata.name.as_deref()).unwrap_or(&metadata.title)
+        id_of(self.metadata())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Topics that rules name for their detections: a record for a topic that is not there would hold up all others.
+//! Topics that rules, or templates for them, name for detections: a record for a topic that is not there would hold up all others.
 
 use super::client::Clients;
 use anyhow::Context as _;
@@ -52,7 +52,9 @@ pub fn make(
     for answer in answers {
         match answer {
             Ok(topic) => {
-                tracing::info!("topic `{topic}`, which a rule names, was not there and is made")
+                tracing::info!(
+                    "topic `{topic}`, where detections of a rule go, was not there and is made"
+                )
             }
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((topic, code)) => {

@@ -1,7 +1,7 @@
 //! The topics that the service needs: which, how they must be set, what is wrong with those that are there, and the commands that mend it.
 
 use super::{Clients, access};
-use crate::config::{Config, Span};
+use crate::config::{Config, Kafka, Span};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::RDKafkaLogLevel;
@@ -16,6 +16,10 @@ use std::time::{Duration, Instant};
 
 /// Windows are written as records of up to so many bytes.
 pub const STATE_RECORD_LIMIT: usize = 8 << 20;
+/// Other records are smaller, and so is what is sent of them at once (`batch.size` of librdkafka).
+pub const RECORD_LIMIT: usize = 1_000_000;
+/// `max.message.bytes` where nobody says otherwise.
+const USUAL_LIMIT: usize = 1_048_588;
 /// So long brokers are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -57,6 +61,17 @@ impl Role {
         matches!(self, Self::State | Self::Rules | Self::RulesStatus)
     }
 
+    /// How large records must be that the topic takes, and what is set if it takes none so large.
+    fn limits(self) -> Option<(usize, usize)> {
+        match self {
+            Self::Source | Self::Rules => None,
+            Self::State => Some((STATE_RECORD_LIMIT, STATE_RECORD_LIMIT)),
+            // A dead letter is the record and a little more.
+            Self::DeadLetters => Some((RECORD_LIMIT, 2 << 20)),
+            _ => Some((RECORD_LIMIT, USUAL_LIMIT)),
+        }
+    }
+
     fn noun(self) -> &'static str {
         match self {
             Self::Source => "source",
@@ -86,9 +101,15 @@ pub struct TopicSpec {
     pub settings: Vec<(&'static str, String)>,
 }
 
-/// The topics that a configuration names. Those of patterns and placeholders are not among them: nobody knows them yet.
+/// The topics that a configuration names. Those of patterns and placeholders are not among them: nobody knows them without rules.
 #[must_use]
 pub fn needed(config: &Config) -> Vec<TopicSpec> {
+    needed_with(config, &BTreeSet::new())
+}
+
+/// The same with those that placeholders mean for the rules there are.
+#[must_use]
+pub fn needed_with(config: &Config, outlets: &BTreeSet<String>) -> Vec<TopicSpec> {
     let fixed = Some(config.correlation.partitions);
     let mut topics: Vec<TopicSpec> = Vec::new();
     let mut add = |name: String, role: Role, partitions: Option<u32>| {
@@ -109,6 +130,9 @@ pub fn needed(config: &Config) -> Vec<TopicSpec> {
     for route in &config.detections.routes {
         add(route.topic.clone(), Role::Detections, None);
     }
+    for topic in outlets {
+        add(topic.clone(), Role::Detections, None);
+    }
     add(config.dead_letters(), Role::DeadLetters, None);
     add(config.sightings(), Role::Sightings, fixed);
     add(config.state(), Role::State, fixed);
@@ -126,17 +150,14 @@ fn settings(role: Role, retention: Option<Span>) -> Vec<(&'static str, String)> 
     if let Some(retention) = retention {
         settings.push(("retention.ms", retention.duration().as_millis().to_string()));
     }
-    match role {
-        // What is not compacted is read again whenever a partition moves.
-        Role::State => {
-            settings.push(("segment.bytes", (64 << 20).to_string()));
-            settings.push(("segment.ms", Span::seconds(600).duration().as_millis().to_string()));
-            settings.push(("min.cleanable.dirty.ratio", "0.1".to_owned()));
-            settings.push(("max.message.bytes", STATE_RECORD_LIMIT.to_string()));
-        }
-        // A dead letter is the record and a little more.
-        Role::DeadLetters => settings.push(("max.message.bytes", (2 << 20).to_string())),
-        _ => {}
+    // What is not compacted is read again whenever a partition moves.
+    if role == Role::State {
+        settings.push(("segment.bytes", (64 << 20).to_string()));
+        settings.push(("segment.ms", Span::seconds(600).duration().as_millis().to_string()));
+        settings.push(("min.cleanable.dirty.ratio", "0.1".to_owned()));
+    }
+    if let (Role::State | Role::DeadLetters, Some((_, limit))) = (role, role.limits()) {
+        settings.push(("max.message.bytes", limit.to_string()));
     }
     settings
 }
@@ -309,11 +330,7 @@ impl<'a> Cluster<'a> {
 
     /// A command line of Kafka's own tools.
     pub(super) fn tool(&self, tool: &str, rest: &str) -> String {
-        let servers = self.config.kafka.bootstrap_servers.join(",");
-        let protocol = self.config.kafka.properties.get("security.protocol");
-        let is_plain = protocol.is_none_or(|protocol| protocol.eq_ignore_ascii_case("plaintext"));
-        let secured = if is_plain { "" } else { " --command-config admin.properties" };
-        format!("kafka-{tool}.sh --bootstrap-server {servers}{secured} {rest}")
+        tool_line(&self.config.kafka, tool, rest)
     }
 
     /// The command that allows operations on a resource.
@@ -326,6 +343,29 @@ impl<'a> Cluster<'a> {
         let operations = operations.join(" ");
         self.tool("acls", &format!("--add --allow-principal User:{user} {operations} {resource}"))
     }
+}
+
+/// A command line of Kafka's own tools.
+pub(super) fn tool_line(kafka: &Kafka, tool: &str, rest: &str) -> String {
+    let servers = kafka.bootstrap_servers.join(",");
+    let protocol = kafka.properties.get("security.protocol");
+    let is_plain = protocol.is_none_or(|protocol| protocol.eq_ignore_ascii_case("plaintext"));
+    let secured = if is_plain { "" } else { " --command-config admin.properties" };
+    format!("kafka-{tool}.sh --bootstrap-server {servers}{secured} {rest}")
+}
+
+/// The command that lets a topic take the records that are sent to it.
+pub(super) fn enlargement(kafka: &Kafka, topic: &str, role: Role) -> String {
+    let (_, limit) = role.limits().unwrap_or((RECORD_LIMIT, USUAL_LIMIT));
+    let rest = format!(
+        "--alter --entity-type topics --entity-name {topic} --add-config max.message.bytes={limit}"
+    );
+    tool_line(kafka, "configs", &rest)
+}
+
+/// The command that makes the topics of a configuration, which the invocation names.
+pub(super) fn creation(invocation: &str) -> String {
+    format!("sigmund topics create{invocation}")
 }
 
 type Settings = Result<BTreeMap<String, String>, RDKafkaErrorCode>;
@@ -349,17 +389,21 @@ pub struct Created {
     pub brokers: usize,
 }
 
-/// Makes the topics that are missing. Those of sources are never made.
+/// Makes the topics that are missing, also `outlets`, which templates name for rules. Those of sources are never made.
 ///
 /// # Errors
 /// If the brokers cannot be asked at all.
-pub fn create(config: &Config, replication: Option<u8>) -> Result<Created, Error> {
+pub fn create(
+    config: &Config,
+    outlets: &BTreeSet<String>,
+    replication: Option<u8>,
+) -> Result<Created, Error> {
     let cluster = Cluster::connect(config)?;
     let metadata = cluster.metadata(None)?;
     let brokers = metadata.brokers().len();
     let replication = replication.unwrap_or(if brokers >= 3 { 3 } else { 1 });
     let specs: Vec<TopicSpec> =
-        needed(config).into_iter().filter(|spec| spec.role != Role::Source).collect();
+        needed_with(config, outlets).into_iter().filter(|spec| spec.role != Role::Source).collect();
     let new: Vec<NewTopic<'_>> = specs
         .iter()
         .map(|spec| {
@@ -389,9 +433,10 @@ pub fn create(config: &Config, replication: Option<u8>) -> Result<Created, Error
                     | RDKafkaErrorCode::ClusterAuthorizationFailed => {
                         Some(cluster.allow(&["Create"], &format!("--topic {name}")))
                     }
-                    RDKafkaErrorCode::InvalidReplicationFactor => {
-                        Some(format!("sigmund topics create --replication-factor {brokers}"))
-                    }
+                    RDKafkaErrorCode::InvalidReplicationFactor => Some(format!(
+                        "{} --replication-factor {brokers}",
+                        creation(&config.invocation)
+                    )),
                     _ => None,
                 },
                 subject: name,
@@ -401,13 +446,18 @@ pub fn create(config: &Config, replication: Option<u8>) -> Result<Created, Error
     Ok(created)
 }
 
-/// Compares the topics that are there with those that are needed. `longest` is the rule with the longest timespan, in nanoseconds.
+/// Compares the topics that are there with those that are needed, also `outlets`, which templates name for rules. `longest` is the rule with the longest
+/// timespan, in nanoseconds.
 ///
 /// # Errors
 /// If the brokers cannot be asked at all.
-pub fn check(config: &Config, longest: Option<(&str, i64)>) -> Result<Vec<Finding>, Error> {
+pub fn check(
+    config: &Config,
+    outlets: &BTreeSet<String>,
+    longest: Option<(&str, i64)>,
+) -> Result<Vec<Finding>, Error> {
     let cluster = Cluster::connect(config)?;
-    let specs = needed(config);
+    let specs = needed_with(config, outlets);
     let mut findings = Vec::new();
     let mut present: BTreeMap<&str, u32> = BTreeMap::new();
     let mut copies: BTreeMap<&str, usize> = BTreeMap::new();
@@ -509,7 +559,7 @@ fn missing(cluster: &Cluster<'_>, spec: &TopicSpec) -> Finding {
         // Whoever writes events knows how many partitions they need.
         cluster.tool("topics", &format!("--create --topic {}", spec.name))
     } else {
-        "sigmund topics create".to_owned()
+        creation(&cluster.config.invocation)
     };
     Finding {
         is_error: true,
@@ -528,7 +578,7 @@ fn other_partitions(cluster: &Cluster<'_>, spec: &TopicSpec, found: u32, wanted:
             "has {found} partitions, but `correlation.partitions` is {wanted}: groups would be looked for in other partitions than they are in; \
              write `correlation.partitions: {found}`, or, if nothing in it is needed any more, make it anew"
         ),
-        command: Some(format!("{delete} && sigmund topics create")),
+        command: Some(format!("{delete} && {}", creation(&cluster.config.invocation))),
     }
 }
 
@@ -597,13 +647,14 @@ fn wrong_settings(
             wrong.push((true, message, "retention.bytes=-1".to_owned()));
         }
     }
-    if spec.role == Role::State {
-        let wanted = i64::try_from(STATE_RECORD_LIMIT).unwrap_or(i64::MAX);
-        if let Some(found) = number("max.message.bytes").filter(|found| *found < wanted) {
+    if let Some((wanted, setting)) = spec.role.limits() {
+        let least = i64::try_from(wanted).unwrap_or(i64::MAX);
+        if let Some(found) = number("max.message.bytes").filter(|found| *found < least) {
+            let what = if spec.role == Role::State { "windows" } else { spec.role.noun() };
             let message = format!(
-                "`max.message.bytes` is {found}: windows of up to {wanted} bytes could not be written"
+                "`max.message.bytes` is {found}: {what} of up to {wanted} bytes could not be written, and would hold up all others"
             );
-            wrong.push((true, message, format!("max.message.bytes={wanted}")));
+            wrong.push((true, message, format!("max.message.bytes={setting}")));
         }
     }
     if copies >= 3 && number("min.insync.replicas") == Some(1) {
@@ -714,6 +765,20 @@ mod tests {
         assert_eq!(
             wrong(Role::State, &[("cleanup.policy", "compact"), ("max.message.bytes", "1048588")]),
             "max.message.bytes=8388608"
+        );
+        assert_eq!(
+            wrong(
+                Role::DeadLetters,
+                &[("cleanup.policy", "delete"), ("max.message.bytes", "900000")]
+            ),
+            "max.message.bytes=2097152"
+        );
+        assert_eq!(
+            wrong(
+                Role::Detections,
+                &[("cleanup.policy", "delete"), ("max.message.bytes", "900000")]
+            ),
+            "max.message.bytes=1048588"
         );
         assert_eq!(
             wrong(Role::Late, &[("cleanup.policy", "delete"), ("min.insync.replicas", "1")]),

@@ -2,8 +2,8 @@
 //!
 //! Every client of the library meets the same outage, each several times a second. People need one line of it, with what to do.
 
-use crate::config::Config;
-use crate::kafka::topics::{Role, needed};
+use crate::config::{Config, Kafka};
+use crate::kafka::topics::{self, Role, needed};
 use crate::words::visible;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +27,10 @@ pub enum Trouble {
     Missing(String),
     /// Something is not allowed.
     Forbidden(String),
+    /// A topic does not take a record of this size.
+    TooLarge(String),
+    /// What is asked about a topic is not answered.
+    Unanswered(String),
     /// What a stage does is taken back again and again.
     TakenBack(&'static str),
     /// What the library has a name for.
@@ -59,6 +63,12 @@ const GRACE: Duration = Duration::from_secs(2);
 const AGAIN: Duration = Duration::from_secs(60);
 /// What nobody met for so long is over.
 const FORGOTTEN: Duration = Duration::from_secs(90);
+/// A broker that has something to answer and is silent for so long does not answer. Somebody is asked every ten seconds.
+pub(super) const SILENCE: Duration = Duration::from_secs(15);
+/// What is said of brokers that are silent.
+const SILENT: &str = "it is connected, and silent";
+/// Work that is taken back for so long does not come to an end.
+const VAIN: Duration = Duration::from_secs(30);
 /// More are not told apart: reasons come from outside.
 const MAX_TROUBLES: usize = 200;
 
@@ -71,6 +81,11 @@ struct Ledger {
     servers: String,
     /// Topics that others make.
     sources: BTreeSet<String>,
+    /// The topics that are made by `sigmund topics create`; any other by Kafka's own tool.
+    own: BTreeMap<String, Role>,
+    kafka: Kafka,
+    /// What is written behind our own commands.
+    invocation: String,
     /// The brokers know us by what these properties say.
     mechanism: String,
 }
@@ -86,7 +101,8 @@ fn lasted(time: Duration) -> String {
 
 impl Ledger {
     fn new(config: &Config) -> Self {
-        let sources = needed(config).into_iter().filter(|topic| topic.role == Role::Source);
+        let (sources, own): (Vec<_>, Vec<_>) =
+            needed(config).into_iter().partition(|topic| topic.role == Role::Source);
         let properties = &config.kafka.properties;
         let mechanism =
             ["sasl.mechanism", "sasl.mechanisms"].iter().find_map(|n| properties.get(n));
@@ -94,8 +110,19 @@ impl Ledger {
             standing: BTreeMap::new(),
             returned: BTreeMap::new(),
             servers: config.kafka.bootstrap_servers.join(","),
-            sources: sources.map(|topic| topic.name).collect(),
+            sources: sources.into_iter().map(|topic| topic.name).collect(),
+            own: own.into_iter().map(|topic| (topic.name, topic.role)).collect(),
+            kafka: config.kafka.clone(),
+            invocation: config.invocation.clone(),
             mechanism: mechanism.unwrap_or_default().to_ascii_uppercase(),
+        }
+    }
+
+    /// The command that makes a topic.
+    fn creation(&self, topic: &str) -> String {
+        match self.own.contains_key(topic) {
+            true => topics::creation(&self.invocation),
+            false => topics::tool_line(&self.kafka, "topics", &format!("--create --topic {topic}")),
         }
     }
 
@@ -134,10 +161,23 @@ impl Ledger {
                 "topic `{topic}` is not there: nothing is read from it until it is; make it, or take it out of `sources`"
             ),
             Trouble::Missing(topic) => format!(
-                "topic `{topic}` is not there: work that needs it waits until it is; make it by `sigmund topics create`"
+                "topic `{topic}` is not there: work that needs it waits until it is; make it by `{}`",
+                self.creation(topic)
             ),
             Trouble::Forbidden(what) => format!(
-                "{what}; it is tried again, and `sigmund topics check` gives the command that allows it"
+                "{what}; it is tried again, and `sigmund topics check{}` gives the command that allows it",
+                self.invocation
+            ),
+            Trouble::TooLarge(topic) => {
+                let role = self.own.get(topic).copied().unwrap_or(Role::Detections);
+                format!(
+                    "a record is larger than topic `{topic}` takes: the work that it is part of waits until it does; raise its `max.message.bytes` by `{}`",
+                    topics::enlargement(&self.kafka, topic, role)
+                )
+            }
+            Trouble::Unanswered(topic) => format!(
+                "no broker answers what is asked about topic `{topic}`{}; it is asked until one does, and nothing is lost meanwhile",
+                because(reason)
             ),
             Trouble::TakenBack(stage) => {
                 format!("work of stage `{stage}` is taken back and done again{}", because(reason))
@@ -147,12 +187,23 @@ impl Ledger {
     }
 
     fn met(&mut self, trouble: Trouble, reason: &str, now: Instant) -> Option<Line> {
+        self.met_since(trouble, reason, now, now)
+    }
+
+    /// It was noticed later than it began.
+    fn met_since(
+        &mut self,
+        trouble: Trouble,
+        reason: &str,
+        began: Instant,
+        now: Instant,
+    ) -> Option<Line> {
         let is_full = self.standing.len() >= MAX_TROUBLES;
         if is_full && !self.standing.contains_key(&trouble) {
             return None;
         }
         let standing = self.standing.entry(trouble.clone()).or_insert_with(|| Standing {
-            began: now,
+            began,
             last: now,
             said: None,
             reason: String::new(),
@@ -163,7 +214,11 @@ impl Ledger {
         }
         let waits = matches!(
             trouble,
-            Trouble::Unreachable | Trouble::Broker(_) | Trouble::Refused | Trouble::Untrusted
+            Trouble::Unreachable
+                | Trouble::Broker(_)
+                | Trouble::Refused
+                | Trouble::Untrusted
+                | Trouble::Unanswered(_)
         );
         if waits || standing.said.is_some() {
             return None;
@@ -192,10 +247,13 @@ impl Ledger {
             Trouble::Unreachable => format!("the brokers `{servers}` answer after {lasted}"),
             Trouble::Broker(broker) => format!("broker `{broker}` answers after {lasted}"),
             Trouble::Missing(topic) => format!("topic `{topic}` is there again after {lasted}"),
+            Trouble::Unanswered(topic) => {
+                format!("what is asked about topic `{topic}` is answered after {lasted}")
+            }
             // Between two transactions: that is as it should be.
             Trouble::TakenBack(_) if time < Duration::from_secs(1) => return None,
             Trouble::TakenBack(stage) => format!("work of stage `{stage}` is done after {lasted}"),
-            Trouble::Forbidden(_) | Trouble::Other(_) => return None,
+            Trouble::Forbidden(_) | Trouble::TooLarge(_) | Trouble::Other(_) => return None,
         };
         Some(Line(Level::Info, text))
     }
@@ -210,6 +268,40 @@ impl Ledger {
         wide.iter().filter_map(|trouble| self.over(trouble, now)).collect()
     }
 
+    /// Why work stands still, if that is for longer than a moment.
+    fn reasons(&self, now: Instant) -> Vec<String> {
+        let lasts = |standing: &&Standing| now.duration_since(standing.began) >= GRACE;
+        let reason = |(trouble, standing): (&Trouble, &Standing)| {
+            let time = now.duration_since(standing.began);
+            Some(match trouble {
+                Trouble::Refused => "the brokers refuse us".to_owned(),
+                Trouble::Untrusted => "there is no connection with TLS".to_owned(),
+                Trouble::Unreachable => format!("no broker answers, for {}", lasted(time)),
+                Trouble::Missing(topic) => format!("topic `{topic}` is not there"),
+                Trouble::TooLarge(topic) => {
+                    format!("a record is larger than topic `{topic}` takes")
+                }
+                Trouble::Unanswered(topic) => {
+                    format!("no broker answers what is asked about topic `{topic}`")
+                }
+                Trouble::TakenBack(stage)
+                    if time >= VAIN && now.duration_since(standing.last) < VAIN =>
+                {
+                    format!("work of stage `{stage}` is taken back, for {}", lasted(time))
+                }
+                _ => return None,
+            })
+        };
+        self.standing.iter().filter(|(_, standing)| lasts(standing)).filter_map(reason).collect()
+    }
+
+    /// How long nobody answers or lets us in.
+    fn away(&self, now: Instant) -> Duration {
+        let wide = [Trouble::Refused, Trouble::Untrusted, Trouble::Unreachable];
+        let began = wide.iter().filter_map(|trouble| Some(self.standing.get(trouble)?.began)).min();
+        began.map_or(Duration::ZERO, |began| now.duration_since(began))
+    }
+
     /// What is to be said as time goes by.
     fn tick(&mut self, now: Instant) -> Vec<Line> {
         let mut lines = Vec::new();
@@ -219,7 +311,10 @@ impl Ledger {
             .filter(|(trouble, standing)| {
                 let stays = matches!(
                     trouble,
-                    Trouble::Missing(_) | Trouble::Unreachable | Trouble::TakenBack(_)
+                    Trouble::Missing(_)
+                        | Trouble::Unreachable
+                        | Trouble::Unanswered(_)
+                        | Trouble::TakenBack(_)
                 );
                 !stays && now.duration_since(standing.last) > FORGOTTEN
             })
@@ -238,7 +333,7 @@ impl Ledger {
             .filter(|(trouble, standing)| {
                 let is_known = match trouble {
                     Trouble::Unreachable | Trouble::TakenBack(_) => is_refused,
-                    Trouble::Broker(_) => is_unreachable,
+                    Trouble::Broker(_) | Trouble::Unanswered(_) => is_unreachable,
                     _ => false,
                 };
                 let is_due = match standing.said {
@@ -257,7 +352,10 @@ impl Ledger {
             let Some(standing) = self.standing.get_mut(&trouble) else { continue };
             let for_long = standing.said.replace(now).map(|_| now.duration_since(standing.began));
             let reason = match &trouble {
-                Trouble::Unreachable => why.clone().unwrap_or_default(),
+                Trouble::Unreachable => {
+                    let silent = Some(standing.reason.clone()).filter(|reason| reason == SILENT);
+                    why.clone().or(silent).unwrap_or_default()
+                }
                 _ => standing.reason.clone(),
             };
             let text = self.text(&trouble, &reason);
@@ -373,6 +471,26 @@ impl Troubles {
         say(lines);
     }
 
+    /// No broker has answered for so long, though they are connected and asked.
+    pub(super) fn silent(&self, time: Duration) {
+        let now = Instant::now();
+        let began = now.checked_sub(time).unwrap_or(now);
+        let line = self.ledger().met_since(Trouble::Unreachable, SILENT, began, now);
+        say(line);
+    }
+
+    /// Why work stands still, if that is for longer than a moment.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        self.ledger().reasons(Instant::now())
+    }
+
+    /// How long nobody answers or lets us in.
+    #[must_use]
+    pub fn away(&self) -> Duration {
+        self.ledger().away(Instant::now())
+    }
+
     /// Topics that are not there.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
@@ -382,6 +500,12 @@ impl Troubles {
             _ => None,
         });
         missing.collect()
+    }
+
+    /// The command that makes a topic.
+    #[must_use]
+    pub fn creation(&self, topic: &str) -> String {
+        self.ledger().creation(topic)
     }
 
     /// Topics that were not there and are there again, each with how often that was: what is in them is all new.
@@ -419,7 +543,7 @@ impl Troubles {
             || topic.is_some_and(|topic| ledger.is_standing(&Trouble::Missing(topic.to_owned())))
     }
 
-    /// Asks the brokers until they answer: for so long, and while they are away or the topic is, until all is to stop.
+    /// Asks the brokers until they answer: for so long, and while they are away, silent or without the topic, until all is to stop.
     ///
     /// # Errors
     ///
@@ -435,6 +559,7 @@ impl Troubles {
             let error = match call() {
                 Ok(answer) => {
                     self.reached();
+                    self.over(&Trouble::Unanswered(topic.to_owned()));
                     return Ok(answer);
                 }
                 Err(error) => error,
@@ -445,8 +570,13 @@ impl Troubles {
             if self.is_stopped() {
                 return Err(error);
             }
+            // Those who hang keep their connections, which are given up after a minute only.
+            let is_silent = error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
+            if is_silent {
+                self.met(Trouble::Unanswered(topic.to_owned()), "");
+            }
             let now = Instant::now();
-            if self.hinder(Some(topic)) {
+            if is_silent || self.hinder(Some(topic)) {
                 deadline = now + patience;
             } else if now > deadline {
                 return Err(error);
@@ -624,6 +754,10 @@ mod tests {
         };
         assert!(say("logs").contains("take it out of `sources`"));
         assert!(say("sigmund.state").contains("`sigmund topics create`"));
+        // It is of a template, and depends on the event.
+        assert!(say("soar.linux").contains(
+            "`kafka-topics.sh --bootstrap-server 127.0.0.1:9092 --create --topic soar.linux`"
+        ));
         assert_eq!(say("logs"), "");
         let over = ledger.over(&Trouble::Missing("logs".to_owned()), Instant::now());
         assert!(texts(over)[0].starts_with("topic `logs` is there again after"));
@@ -650,6 +784,46 @@ mod tests {
         let code = Some(RDKafkaErrorCode::BrokerTransportFailure);
         assert_eq!(trouble(code, alert), Some(Trouble::Untrusted));
         assert!(tls_help(plain(alert)).contains("`ssl.certificate.location`"));
+    }
+
+    #[test]
+    fn what_stands_still_has_its_reasons() {
+        let (mut ledger, begin) = (ledger(), Instant::now());
+        let at = |s| begin + Duration::from_secs(s);
+        ledger.met(Trouble::TakenBack("detect"), "x", at(0));
+        ledger.met(Trouble::Missing("soar".to_owned()), "", at(0));
+        ledger.met(Trouble::Broker("a:1".to_owned()), "", at(0));
+        assert_eq!(ledger.reasons(at(1)), Vec::<String>::new());
+        assert_eq!(ledger.reasons(at(3)), ["topic `soar` is not there"]);
+        ledger.met(Trouble::TakenBack("detect"), "x", at(40));
+        let reasons = ledger.reasons(at(45));
+        assert_eq!(reasons[1..], ["work of stage `detect` is taken back, for 45 s"]);
+        // It did not go on.
+        assert_eq!(ledger.reasons(at(80)).len(), 1);
+        assert_eq!(ledger.away(at(80)), Duration::ZERO);
+        let told = texts(ledger.met(Trouble::TooLarge("sigmund.state".to_owned()), "", at(80)));
+        assert!(
+            told[0].contains("--entity-name sigmund.state --add-config max.message.bytes=8388608`"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn brokers_that_hang_are_an_outage_since_they_were_heard() {
+        let (mut ledger, begin) = (ledger(), Instant::now());
+        let at = |s| begin + Duration::from_secs(s);
+        assert_eq!(ledger.met_since(Trouble::Unreachable, SILENT, at(0), at(15)), None);
+        let lines = texts(ledger.tick(at(15)));
+        assert!(
+            lines[0].contains("answers: it is connected, and silent; it is tried"),
+            "{lines:?}"
+        );
+        assert_eq!(ledger.reasons(at(16)), ["no broker answers, for 16 s"]);
+        assert_eq!(ledger.away(at(16)), Duration::from_secs(16));
+        // When the library has given up the connections.
+        ledger.met(Trouble::Unreachable, "1/1 brokers are down", at(70));
+        let lines = texts(ledger.reached(at(95)));
+        assert!(lines[0].ends_with("answer after 95 s"), "{lines:?}");
     }
 
     #[test]
