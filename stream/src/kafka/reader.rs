@@ -14,6 +14,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// When nothing came for so long, it is asked whether a broker answers.
+const SILENCE: Duration = Duration::from_secs(5);
+
 /// Tells that a thread lives.
 pub type Beat = Box<dyn Fn() + Send + Sync>;
 
@@ -253,11 +256,12 @@ impl Reader {
         each: &mut dyn FnMut(&BorrowedMessage<'_>) -> anyhow::Result<()>,
     ) -> anyhow::Result<i64> {
         let mut silent = Awake::since(Instant::now());
+        let mut looked = Instant::now();
         let mut next = from;
         loop {
             match self.committed.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
-                    silent = Awake::since(Instant::now());
+                    (silent, looked) = (Awake::since(Instant::now()), Instant::now());
                     if message.offset() < end {
                         each(&message)?;
                     }
@@ -278,6 +282,15 @@ impl Reader {
                 // What stands is over when they answer.
                 self.look(&self.committed, partition)?;
                 silent = Awake::since(Instant::now());
+            }
+            if looked.elapsed() > SILENCE {
+                // One that hangs is waited for like one that is away; one that answers must give what it has.
+                let asked = Instant::now();
+                self.look(&self.committed, partition)?;
+                looked = Instant::now();
+                if asked.elapsed() >= SILENCE.min(self.timeout) {
+                    silent = Awake::since(looked);
+                }
             }
             if silent.look(Instant::now()) > self.patience() {
                 bail!("the brokers do not say what is in `{partition}`");
