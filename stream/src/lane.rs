@@ -150,8 +150,9 @@ pub struct Lane<S> {
     /// There is more to be sent, and when records were last asked for.
     more: bool,
     gathered: Instant,
-    /// Producers that were given up since the last commit.
+    /// Producers that were given up since the last commit, and how often work was taken back since.
     broken: usize,
+    taken_back: u32,
     /// When it was last looked for topics that are missing.
     looked: Instant,
     /// When it was last looked for partitions that nobody has, and those that nobody had then.
@@ -167,6 +168,10 @@ const MAX_BROKEN: usize = 6;
 /// A group that takes us for another one so often within this time means it.
 const MAX_FENCED: usize = 3;
 const FENCED_WITHIN: Duration = Duration::from_secs(300);
+
+/// Work that is taken back more than once in a row is begun after a pause: of this length, then twice as long each time, up to the longest.
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Topics that are missing are looked for so often.
 const LOOK: Duration = Duration::from_secs(2);
@@ -221,6 +226,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
             more: false,
             gathered: heard,
             broken: 0,
+            taken_back: 0,
             looked,
             shared: looked,
             orphans: BTreeSet::new(),
@@ -404,7 +410,13 @@ impl<S: Stage + Send + 'static> Lane<S> {
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
             let missing = self.troubles().missing();
-            self.member.missing(missing.iter().map(String::as_str));
+            let missing = self.member.missing(missing.iter().map(String::as_str));
+            if missing.iter().any(|topic| self.topics.iter().any(|ours| ours == topic)) {
+                self.metrics.error("missing_topic");
+            }
+            if self.troubles().hinder(None) {
+                self.metrics.error("unreachable");
+            }
         }
         if self.shared.elapsed() >= SHARED && !self.troubles().hinder(None) {
             self.shared = Instant::now();
@@ -550,6 +562,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
             .extend(self.offsets.iter().map(|(partition, (_, next))| (partition.clone(), *next)));
         if offsets.is_empty() && batch.outgoing.is_empty() && batch.state.is_empty() {
             self.stage.committed(&self.member);
+            // Others do again what was taken back.
+            self.done_after_all(&BTreeSet::new());
             return Ok(());
         }
         let all = || batch.outgoing.iter().chain(&batch.state);
@@ -579,6 +593,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
                 self.stage.committed(&self.member);
                 self.troubles().over(&Trouble::TakenBack(self.metrics.stage()));
                 self.broken = 0;
+                self.done_after_all(&topics);
                 return Ok(());
             }
             Err(failure) => failure,
@@ -589,11 +604,40 @@ impl<S: Stage + Send + 'static> Lane<S> {
         self.take_back(failure)
     }
 
+    /// Nothing is to be done again any more, also of what was sent to these topics.
+    fn done_after_all(&mut self, topics: &BTreeSet<&str>) {
+        if std::mem::take(&mut self.taken_back) == 0 {
+            return;
+        }
+        self.troubles().over(&Trouble::TakenBack(self.metrics.stage()));
+        for topic in topics {
+            self.troubles().over(&Trouble::TooLarge((*topic).to_owned()));
+        }
+    }
+
+    /// Waits, unless all is to stop.
+    fn rest(&self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end && !self.stop.load(Ordering::Relaxed) {
+            self.metrics.beat();
+            std::thread::sleep(Duration::from_millis(50).min(time));
+        }
+    }
+
     /// Work that was not made visible is done again from where it began.
     fn take_back(&mut self, failure: Failure) -> anyhow::Result<()> {
         let stage = self.metrics.stage();
+        self.metrics.error(match failure {
+            Failure::Undelivered(_) => "undelivered",
+            _ => "taken_back",
+        });
+        // Once may be by chance.
+        if self.taken_back > 0 {
+            self.rest((PAUSE * 2u32.pow((self.taken_back - 1).min(8))).min(LONGEST_PAUSE));
+        }
+        self.taken_back += 1;
         let failure = match failure {
-            Failure::Aborted(why) => {
+            Failure::Aborted(why) | Failure::Undelivered(why) => {
                 self.troubles().met(Trouble::TakenBack(stage), &why);
                 self.outbox.abort().err()
             }
@@ -604,7 +648,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
             begins.into_iter().map(|(partition, (first, _))| (partition, first)).collect();
         match failure {
             None => {}
-            Some(Failure::Aborted(why) | Failure::Broken(why)) => {
+            Some(Failure::Aborted(why) | Failure::Undelivered(why) | Failure::Broken(why)) => {
                 self.troubles().met(Trouble::TakenBack(stage), &why);
                 self.renew(&why)?;
                 // Whether the last transaction was committed after all is known now.
@@ -678,10 +722,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
 
     /// What would be sent to a topic that is not there is done again later.
     fn wait_for_topics(&mut self) -> anyhow::Result<()> {
-        let end = Instant::now() + Duration::from_secs(1);
-        while Instant::now() < end && !self.stop.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        self.metrics.error("missing_topic");
+        self.rest(Duration::from_secs(1));
         let begins = std::mem::take(&mut self.offsets);
         self.begin_again(begins.into_iter().map(|(at, (first, _))| (at, first)).collect())
     }

@@ -5,7 +5,7 @@ use super::awake::Awake;
 use super::calls::Calls;
 use super::client::Clients;
 use super::member::Member;
-use super::troubles::Troubles;
+use super::troubles::{Trouble, Troubles};
 use crate::config::Delivery;
 use anyhow::{Context as _, bail};
 use rdkafka::config::RDKafkaLogLevel;
@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 pub enum Failure {
     /// All of it was taken back; it is to be done again from where it began.
     Aborted(String),
+    /// The same, because brokers did not take a record.
+    Undelivered(String),
     /// The producer is of no use any more, and whether the work was made visible is not known: another producer has to find out.
     Broken(String),
     /// The process must end: another one goes on with its work.
@@ -33,7 +35,9 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Aborted(why) | Self::Broken(why) | Self::Fatal(why) => f.write_str(why),
+            Self::Aborted(why) | Self::Undelivered(why) | Self::Broken(why) | Self::Fatal(why) => {
+                f.write_str(why)
+            }
         }
     }
 }
@@ -140,6 +144,9 @@ impl ProducerContext for Context {
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, message)) = result {
             use rdkafka::Message as _;
+            if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) {
+                self.1.met(Trouble::TooLarge(message.topic().to_owned()), "");
+            }
             let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             first.get_or_insert_with(|| {
                 format!("a record for topic `{}` was not delivered: {error}", message.topic())
@@ -307,7 +314,7 @@ impl Outbox {
                 }
                 Err((error, _)) => {
                     let topic = &outgoing.topic;
-                    return Err(Failure::Aborted(format!("cannot send to `{topic}`: {error}")));
+                    return Err(Failure::Undelivered(format!("cannot send to `{topic}`: {error}")));
                 }
             }
         }
@@ -434,11 +441,12 @@ impl Outbox {
                 });
             }
             if Instant::now() > deadline {
-                return Err(Failure::Aborted("the brokers do not take records in time".to_owned()));
+                let why = "the brokers do not take records in time".to_owned();
+                return Err(Failure::Undelivered(why));
             }
         }
         match self.context.take() {
-            Some(problem) => Err(Failure::Aborted(problem)),
+            Some(problem) => Err(Failure::Undelivered(problem)),
             None => Ok(()),
         }
     }
