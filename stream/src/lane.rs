@@ -337,7 +337,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
                     end(run.take(), &mut self.offsets);
                     let changes = self.member.changes();
                     for change in &changes {
-                        let (Change::Assigned(partitions) | Change::Revoked(partitions)) = change;
+                        let partitions = change.partitions();
                         partitions.iter().for_each(|partition| {
                             self.held.remove(partition);
                         });
@@ -767,8 +767,11 @@ fn apply<S: Stage>(
                 stage.assigned(member, partitions)?;
                 metrics.assigned(partitions);
             }
-            Change::Revoked(partitions) => {
+            Change::Revoked(partitions) | Change::Lost(partitions) => {
                 tracing::info!(stage = metrics.stage(), partitions = %listed(partitions), "revoked");
+                if matches!(change, Change::Lost(_)) {
+                    metrics.lost(partitions);
+                }
                 partitions.iter().for_each(|partition| {
                     offsets.remove(partition);
                 });

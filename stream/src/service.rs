@@ -134,6 +134,7 @@ impl Service {
         let (metrics, identity) = (self.metrics.clone(), self.identity.clone());
         let _server = Server::start(&self.config.http, metrics, identity, stop)?;
         self.clients = self.clients.until(stop);
+        self.metrics.watch(self.clients.troubles());
         let _telling = self.clients.troubles().tell().context("cannot start a thread")?;
         self.reach()?;
         if stop.load(Ordering::Relaxed) {

@@ -150,6 +150,60 @@ fn an_outage_ends_no_process() {
     case.application.remove();
 }
 
+/// A broker that hangs keeps its connections, and the library gives them up after a minute only.
+#[test]
+fn a_broker_that_hangs_is_told_like_one_that_is_away() {
+    let Some(broker) = Broker::start() else { return };
+    let case = Case::new(&broker, "hangs", "");
+    let mut process = Running::start(&case.config);
+    process.wait_until_assigned();
+    case.produce(&broker, 0..100);
+    case.expect(&broker, 0..100, &mut process);
+    broker.pause(1);
+    let begun = Instant::now();
+    process.wait_for(&["ERROR", "no broker of", "it is connected, and silent"]);
+    let told = begun.elapsed();
+    assert!(told < Duration::from_secs(40), "told after {told:?}");
+    broker.resume(1);
+    process.wait_for(&["INFO", "answer after"]);
+    case.produce(&broker, 100..200);
+    case.expect(&broker, 0..200, &mut process);
+    process.stop();
+    case.application.remove();
+}
+
+#[test]
+fn records_that_are_larger_than_their_topic_takes_are_told() {
+    let Some(broker) = honest_broker() else { return };
+    let case = Case::new(broker, "large", "");
+    let detections = case.topic("detections");
+    let limit = |bytes: &str| {
+        let setting = format!("max.message.bytes={bytes}");
+        let topic = ["--alter", "--entity-type", "topics", "--entity-name", &detections];
+        broker.tool("configs", &[&topic[..], &["--add-config", &setting]].concat());
+    };
+    let mut process = Running::start(&case.config);
+    process.wait_until_assigned();
+    limit("20000");
+    let pad = "x".repeat(50_000);
+    let event = format!(
+        "{{\"@timestamp\":\"2025-06-01T10:00:00Z\",\"kind\":\"fail\",\"user\":\"u0\",\"number\":0,\"pad\":\"{pad}\"}}"
+    );
+    broker.produce(&case.topic("raw"), [Record::new(event)]);
+    process.wait_for(&[
+        "ERROR",
+        &format!("a record is larger than topic `{detections}` takes"),
+        &format!("--entity-name {detections} --add-config max.message.bytes=1048588`"),
+    ]);
+    limit("1048588");
+    assert_eq!(broker.await_committed(&detections, 1, PATIENCE).len(), 1);
+    process.wait_for(&["INFO", "work of stage `detect` is done after"]);
+    let log = process.log();
+    assert_eq!(lines(&log, "a record is larger than"), 1, "{log}");
+    process.stop();
+    case.application.remove();
+}
+
 #[test]
 fn topics_that_are_deleted_are_waited_for() {
     let Some(broker) = honest_broker() else { return };

@@ -7,13 +7,14 @@ use super::TopicPartition;
 use super::client::Clients;
 use super::orphans;
 use super::outbox::Failure;
-use super::troubles::{Trouble, Troubles};
+use super::troubles::{SILENCE, Trouble, Troubles};
 use anyhow::Context as _;
 use rdkafka::consumer::{
     BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, Rebalance,
 };
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
+use rdkafka::statistics::Broker;
 use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,8 +26,22 @@ use std::time::{Duration, Instant};
 pub enum Change {
     /// These are ours now.
     Assigned(Vec<TopicPartition>),
-    /// These are ours no more, be it that the group says so or that it lost us.
+    /// These are ours no more.
     Revoked(Vec<TopicPartition>),
+    /// The same, and nobody says whether another one has them: the group lost us, or we lost it.
+    Lost(Vec<TopicPartition>),
+}
+
+impl Change {
+    /// What it is about.
+    #[must_use]
+    pub fn partitions(&self) -> &[TopicPartition] {
+        match self {
+            Self::Assigned(partitions) | Self::Revoked(partitions) | Self::Lost(partitions) => {
+                partitions
+            }
+        }
+    }
 }
 
 /// How far the log of a partition goes, by the statistics of the client.
@@ -46,6 +61,47 @@ struct Seen {
     reaches: Vec<Reach>,
 }
 
+/// What the statistics say of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Pulse {
+    /// The broker said something not long ago.
+    Heard(String),
+    /// It has something to answer, and said nothing for so long. The connection stays for a minute when a broker hangs.
+    Silent(Duration),
+    /// There is none, or nothing is asked.
+    Nothing,
+}
+
+impl Pulse {
+    fn of(broker: Broker) -> Self {
+        let silent = u64::try_from(broker.rxidle).ok().map(Duration::from_micros);
+        match silent {
+            Some(time) if broker.state == "UP" && time < SILENCE => Self::Heard(broker.nodename),
+            Some(time) if broker.state == "UP" && broker.waitresp_cnt > 0 => Self::Silent(time),
+            _ => Self::Nothing,
+        }
+    }
+
+    fn heard(&self) -> Option<&String> {
+        match self {
+            Self::Heard(broker) => Some(broker),
+            _ => None,
+        }
+    }
+}
+
+/// How long all brokers are silent.
+fn silence(pulses: &[Pulse]) -> Option<Duration> {
+    if pulses.iter().any(|pulse| pulse.heard().is_some()) {
+        return None;
+    }
+    let silent = pulses.iter().filter_map(|pulse| match pulse {
+        Pulse::Silent(time) => Some(*time),
+        _ => None,
+    });
+    silent.min()
+}
+
 /// Collects what callbacks tell, and whether the assignment changed: callbacks run on the thread that polls.
 #[derive(Clone, Debug)]
 struct Context(Arc<Mutex<Seen>>, Arc<AtomicBool>, Troubles);
@@ -60,8 +116,11 @@ impl Context {
 impl ClientContext for Context {
     #[expect(clippy::iter_over_hash_type, reason = "the order does not matter")]
     fn stats(&self, statistics: Statistics) {
-        let up = statistics.brokers.into_values().filter(|broker| broker.state == "UP");
-        self.2.up(&up.map(|broker| broker.nodename).collect());
+        let pulses: Vec<Pulse> = statistics.brokers.into_values().map(Pulse::of).collect();
+        self.2.up(&pulses.iter().filter_map(Pulse::heard).cloned().collect());
+        if let Some(time) = silence(&pulses) {
+            self.2.silent(time);
+        }
         let mut reaches = Vec::new();
         for (topic, about) in statistics.topics {
             let topic: Arc<str> = topic.into();
@@ -82,9 +141,12 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         let change = match rebalance {
             Rebalance::Assign(partitions) => Change::Assigned(partitions_of(partitions)),
+            Rebalance::Revoke(partitions) if consumer.assignment_lost() => {
+                Change::Lost(partitions_of(partitions))
+            }
             Rebalance::Revoke(partitions) => Change::Revoked(partitions_of(partitions)),
             Rebalance::Error(error) => {
                 self.2.hear(error, &format!("partitions are not shared out: {error}"));
@@ -375,5 +437,37 @@ impl Member {
         self.consumer
             .commit(offsets, rdkafka::consumer::CommitMode::Sync)
             .map_err(|error| Failure::Aborted(format!("cannot commit offsets: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pulse(state: &str, idle: i64, asked: i64) -> Pulse {
+        let (state, nodename) = (state.to_owned(), "a:1".to_owned());
+        Pulse::of(Broker {
+            state,
+            nodename,
+            rxidle: idle,
+            waitresp_cnt: asked,
+            ..Broker::default()
+        })
+    }
+
+    #[test]
+    fn who_is_connected_and_says_nothing_is_not_heard() {
+        let second = 1_000_000;
+        let heard = pulse("UP", second, 3);
+        assert_eq!(heard.heard().map(String::as_str), Some("a:1"));
+        let hangs = pulse("UP", 20 * second, 1);
+        assert_eq!(hangs, Pulse::Silent(Duration::from_secs(20)));
+        for nothing in [pulse("UP", 20 * second, 0), pulse("UP", -1, 0), pulse("INIT", second, 1)] {
+            assert_eq!(nothing, Pulse::Nothing);
+        }
+        let all = |pulses: &[&Pulse]| silence(&pulses.iter().copied().cloned().collect::<Vec<_>>());
+        assert_eq!(all(&[&hangs, &pulse("UP", 30 * second, 0)]), Some(Duration::from_secs(20)));
+        assert_eq!(all(&[&hangs, &heard]), None);
+        assert_eq!(all(&[&Pulse::Nothing]), None);
     }
 }

@@ -106,6 +106,7 @@ pub(super) struct Catalog {
     pub(super) restores: Histogram,
     pub(super) partitions: Family<LaneLabels, Gauge>,
     pub(super) heartbeat_age: Family<LaneLabels, Seconds>,
+    pub(super) brokers_away: Seconds,
     pub(super) groups: Gauge,
     pub(super) state_hits: Gauge,
     pub(super) state_bytes: Gauge,
@@ -274,7 +275,7 @@ impl Catalog {
             errors: r.add(
                 ("errors", None),
                 &["stage", "kind"],
-                "What went wrong and was overcome",
+                "What went wrong: what stands still is counted again and again",
                 Family::default(),
             ),
             lag: r.add(
@@ -329,6 +330,12 @@ impl Catalog {
                 &["stage", "lane"],
                 "How long ago a lane last went around its loop",
                 Family::default(),
+            ),
+            brokers_away: r.add(
+                ("brokers_away", seconds()),
+                &[],
+                "How long no broker answers or lets us in; 0 while one does",
+                Seconds::default(),
             ),
             groups: r.plain("state_groups", "Groups in windows"),
             state_hits: r.plain("state_hits", "Hits in windows"),
@@ -414,7 +421,11 @@ name, or title); values of labels come from the code, the configuration and the 
 
 Worth an alarm: `sigmund_consumer_lag_records` that grows; `sigmund_watermark_lag_seconds` far beyond `correlation.max_lateness` while events
 come; any increase of `sigmund_lost_hits_total`, `sigmund_errors_total` or `sigmund_rule_reloads_total{result=\"failure\"}`; a rate of
-`sigmund_dead_letters_total` that is not usual; `sigmund_lane_heartbeat_age_seconds` above 30.
+`sigmund_dead_letters_total` that is not usual; `sigmund_lane_heartbeat_age_seconds` or `sigmund_brokers_away_seconds` above 30.
+
+Kinds of `sigmund_errors_total` that tell of work that stands still: `unreachable` (no broker answers) and `missing_topic`, which count every few seconds for as long as that
+is so; `undelivered` (brokers did not take a record, as when it is larger than its topic takes) and `taken_back` (any other transaction that was done again), which count
+each time. One or two of the last two are usual when processes or brokers come and go.
 ",
     );
     text

@@ -97,6 +97,8 @@ pub(super) struct Transaction {
 pub(super) struct Seen {
     pub(super) phase: Phase,
     pub(super) partitions: BTreeMap<TopicPartition, Partition>,
+    /// Records that were not done of partitions that were lost, until the group says what is ours.
+    pub(super) lost: BTreeMap<TopicPartition, i64>,
     /// The group has said what is ours, be it nothing.
     pub(super) was_assigned: bool,
     pub(super) last: Option<Transaction>,

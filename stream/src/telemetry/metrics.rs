@@ -11,15 +11,15 @@ use super::lane::{Lane, Lost, Phase, Transaction, Windows};
 use super::live::{Live, Shown};
 use super::tally::{Tally, Times};
 use crate::encode::{Buffer, Format, Hit, level_name};
-use crate::kafka::TopicPartition;
 use crate::kafka::member::Reach;
+use crate::kafka::{TopicPartition, Troubles};
 use crate::rules::Rules;
 use crate::snapshot::Snapshot;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// All metrics of a process.
@@ -37,6 +37,8 @@ pub(super) struct All {
     live_lost: Counter,
     /// A broker has answered.
     pub(super) reached: AtomicBool,
+    /// What goes wrong with brokers.
+    troubles: OnceLock<Troubles>,
     /// Of stage 1, and detections of both.
     pub(super) totals: Totals,
 }
@@ -122,6 +124,7 @@ impl Metrics {
             rules: Mutex::default(),
             live: Live::default(),
             reached: AtomicBool::new(false),
+            troubles: OnceLock::new(),
             totals: Totals::default(),
         }))
     }
@@ -153,6 +156,17 @@ impl Metrics {
     /// A broker has answered.
     pub fn reached(&self) {
         self.0.reached.store(true, Ordering::Relaxed);
+    }
+
+    /// Says from now on what goes wrong with brokers.
+    pub fn watch(&self, troubles: &Troubles) {
+        // A process has one ledger of them.
+        let _ = self.0.troubles.set(troubles.clone());
+    }
+
+    /// Why work stands still though lanes are ready for it.
+    pub(super) fn hindrances(&self) -> Vec<String> {
+        self.0.troubles.get().map(Troubles::reasons).unwrap_or_default()
     }
 
     /// These rules are in force from now on; `problems` are of those that are not.
@@ -250,6 +264,11 @@ impl Metrics {
             let labels = LaneLabels { stage, lane: lane.number as u64 };
             catalog.heartbeat_age.get_or_create(&labels).set(lane.silent().as_secs_f64());
             catalog.partitions.get_or_create(&labels).set(seen.partitions.len() as i64);
+            for (place, lag) in &seen.lost {
+                let topic = place.topic.to_string();
+                let labels = PartitionLabels { stage, topic, partition: place.partition };
+                catalog.lag.get_or_create(&labels).set(*lag);
+            }
             for (place, partition) in &seen.partitions {
                 let topic = place.topic.to_string();
                 let labels = PartitionLabels { stage, topic, partition: place.partition };
@@ -277,6 +296,8 @@ impl Metrics {
         catalog.waiting_bytes.set(sum.waiting_bytes as i64);
         catalog.early_bytes.set(sum.early_bytes as i64);
         catalog.live_readers.set(self.0.live.readers() as i64);
+        let away = self.0.troubles.get().map(Troubles::away).unwrap_or_default();
+        catalog.brokers_away.set(away.as_secs_f64());
     }
 }
 
@@ -337,12 +358,16 @@ impl StageMetrics {
         let mut seen = self.lane.seen();
         seen.phase = Phase::Ended;
         seen.partitions.clear();
+        seen.lost.clear();
     }
 
     /// These partitions are ours now, and what is needed for them is being got.
     pub fn assigning(&self) {
         self.lane.beat();
-        self.lane.seen().phase = Phase::Restoring;
+        let mut seen = self.lane.seen();
+        seen.phase = Phase::Restoring;
+        seen.lost.clear();
+        drop(seen);
         self.rebalances.inc();
     }
 
@@ -354,6 +379,16 @@ impl StageMetrics {
         seen.was_assigned = true;
         for partition in partitions {
             seen.partitions.entry(partition.clone()).or_default();
+        }
+    }
+
+    /// These partitions are about to be ours no more, and may be nobody's: what is to be done of them must not look as if it were done.
+    pub fn lost(&self, partitions: &[TopicPartition]) {
+        let mut seen = self.lane.seen();
+        for partition in partitions {
+            if let Some(lag) = seen.partitions.get(partition).and_then(|one| one.lag()) {
+                seen.lost.insert(partition.clone(), lag);
+            }
         }
     }
 
@@ -625,7 +660,11 @@ mod tests {
         ] {
             assert!(text.lines().any(|one| one == line), "`{line}` is not in\n{text}");
         }
+        // Nobody may have it: what is to be done is still to be done.
+        two.lost(&[place("s", 1)]);
         two.revoked(&[place("s", 1)]);
+        assert!(metrics.text().contains("topic=\"s\",partition=\"1\"} 6\n"));
+        two.assigning();
         let text = metrics.text();
         assert!(text.contains("sigmund_state_groups 3\n"), "{text}");
         assert!(!text.contains("partition=\"1\""), "{text}");

@@ -106,6 +106,8 @@ pub(super) fn unreadiness(metrics: &Metrics, stops: bool) -> Vec<String> {
         reasons.push("no lane has begun yet".to_owned());
     }
     reasons.extend(lanes.iter().filter_map(|lane| lane.unready()));
+    drop(lanes);
+    reasons.extend(metrics.hindrances());
     reasons
 }
 
@@ -120,9 +122,11 @@ pub(super) fn status(
     let clock = now();
     let unready = unreadiness(metrics, stops);
     let sick = sickness(metrics);
+    let is_hindered = !metrics.hindrances().is_empty();
     let state = match (stops, sick.is_empty(), unready.is_empty()) {
         (true, ..) => "stopping",
         (_, false, _) => "hanging",
+        _ if is_hindered => "waiting",
         (_, _, false) => "starting",
         _ => "running",
     };
