@@ -562,8 +562,6 @@ impl<S: Stage + Send + 'static> Lane<S> {
             .extend(self.offsets.iter().map(|(partition, (_, next))| (partition.clone(), *next)));
         if offsets.is_empty() && batch.outgoing.is_empty() && batch.state.is_empty() {
             self.stage.committed(&self.member);
-            // Others do again what was taken back.
-            self.done_after_all(&BTreeSet::new());
             return Ok(());
         }
         let all = || batch.outgoing.iter().chain(&batch.state);

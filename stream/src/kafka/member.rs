@@ -59,6 +59,8 @@ pub struct Reach {
 struct Seen {
     changes: Vec<Change>,
     reaches: Vec<Reach>,
+    /// By the last statistics no broker was heard.
+    is_silent: bool,
 }
 
 /// What the statistics say of a connection.
@@ -118,7 +120,10 @@ impl ClientContext for Context {
     fn stats(&self, statistics: Statistics) {
         let pulses: Vec<Pulse> = statistics.brokers.into_values().map(Pulse::of).collect();
         self.2.up(&pulses.iter().filter_map(Pulse::heard).cloned().collect());
-        if let Some(time) = silence(&pulses) {
+        // Of a process that stood still itself everybody seems to be silent, once.
+        let silent = silence(&pulses);
+        let was_silent = self.with(|seen| std::mem::replace(&mut seen.is_silent, silent.is_some()));
+        if let Some(time) = silent.filter(|_| was_silent) {
             self.2.silent(time);
         }
         let mut reaches = Vec::new();

@@ -169,6 +169,11 @@ impl Metrics {
         self.0.troubles.get().map(Troubles::reasons).unwrap_or_default()
     }
 
+    /// How long no broker answers or lets us in.
+    pub(super) fn away(&self) -> Duration {
+        self.0.troubles.get().map(Troubles::away).unwrap_or_default()
+    }
+
     /// These rules are in force from now on; `problems` are of those that are not.
     pub fn in_force(&self, snapshot: &Snapshot, problems: &[String]) {
         let rules = &snapshot.rules;
@@ -296,8 +301,7 @@ impl Metrics {
         catalog.waiting_bytes.set(sum.waiting_bytes as i64);
         catalog.early_bytes.set(sum.early_bytes as i64);
         catalog.live_readers.set(self.0.live.readers() as i64);
-        let away = self.0.troubles.get().map(Troubles::away).unwrap_or_default();
-        catalog.brokers_away.set(away.as_secs_f64());
+        catalog.brokers_away.set(self.away().as_secs_f64());
     }
 }
 

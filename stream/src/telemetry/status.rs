@@ -88,6 +88,10 @@ fn since(nanos: i64, clock: i64) -> f64 {
 
 /// What is wrong with the health: a process with something here should be ended.
 pub(super) fn sickness(metrics: &Metrics) -> Vec<String> {
+    // Who waits for brokers would do so after a restart too.
+    if !metrics.away().is_zero() {
+        return Vec::new();
+    }
     let lanes = metrics.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
     lanes.iter().filter_map(|lane| lane.hangs()).collect()
 }
