@@ -110,11 +110,26 @@ fn added_condition(items: &[Item], template: bool, negated: bool, logsource: &Lo
     if !negated {
         return Search::All(items);
     }
-    let negate = |mut item: Item| {
-        item.negated = !item.negated;
-        Search::All(vec![item])
-    };
-    Search::Any(items.into_iter().map(negate).collect())
+    Search::Any(items.into_iter().map(|item| Search::All(vec![opposite(item)])).collect())
+}
+
+/// The item negated by its modifier, which decides when modifiers are applied. `exists` stands alone,
+/// so that its value changes.
+fn opposite(mut item: Item) -> Item {
+    if item.modifiers.contains(&Modifier::Exists) {
+        for value in &mut item.values {
+            if let Scalar::Bool(exists) = value {
+                *exists = !*exists;
+            }
+        }
+        return item;
+    }
+    match item.modifiers.iter().position(|modifier| *modifier == Modifier::Neq) {
+        Some(at) => drop(item.modifiers.remove(at)),
+        None => item.modifiers.push(Modifier::Neq),
+    }
+    item.negated = item.modifiers.contains(&Modifier::Neq);
+    item
 }
 
 /// Every field of the rule must be known to a mapping.

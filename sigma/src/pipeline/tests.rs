@@ -173,6 +173,28 @@ fn prefixes_and_suffixes() {
 }
 
 #[test]
+fn a_negated_condition_is_negated_in_the_loaded_rule() {
+    let pipeline = one("type: add_condition, negated: true, \
+                        conditions: {host: lab, user|neq: x, pid|exists: true}");
+    let loader = crate::Loader { pipelines: vec![pipeline], ..crate::Loader::default() };
+    let text = "title: x\nlogsource: {product: x}\ndetection: {s: {a: 1}, condition: s}\n";
+    let collection =
+        loader.load(&[crate::Source { name: "r.yml".into(), text: text.into() }]);
+    assert_eq!(collection.diagnostics, []);
+    let Search::Any(parts) = &collection.rules[0].added[0] else { panic!("an OR") };
+    let shown: Vec<String> = parts
+        .iter()
+        .map(|part| {
+            let Search::All(items) = part else { panic!("items") };
+            format!("{:?} {} {:?}", items[0].field, items[0].negated, items[0].matchers)
+        })
+        .collect();
+    assert!(shown[0].starts_with("Some(\"host\") true"), "{shown:?}");
+    assert!(shown[1].starts_with("Some(\"user\") false"), "{shown:?}");
+    assert!(shown[2].ends_with("false [Exists(false)]"), "{shown:?}");
+}
+
+#[test]
 fn conditions_are_added_and_log_sources_changed() {
     let pipeline = pipeline(
         "transformations:
@@ -195,7 +217,7 @@ fn conditions_are_added_and_log_sources_changed() {
     );
     let result = apply(&pipeline, rule(vec![vec![item("Image", &["x"])]]));
     let added: Vec<String> = result.added.iter().map(show).collect();
-    assert_eq!(added, ["EventID=#1 & Channel|contains=windows,s", "(!a=x) / (!b=y)"]);
+    assert_eq!(added, ["EventID=#1 & Channel|contains=windows,s", "(!a|neq=x) / (!b|neq=y)"]);
     assert_eq!(result.logsource, LogSource::new(Some("windows"), None, Some("sysmon")));
 }
 
