@@ -17,6 +17,7 @@ mod correlations;
 mod document;
 mod explanations;
 mod flatten;
+mod keys;
 mod legacy;
 mod logsource;
 mod metadata;
@@ -64,6 +65,7 @@ pub fn check(sources: &[Source], collection: &Collection, options: &Options) -> 
             values::check(&document, &mut found);
             conditions::check(&document, &mut found);
             collection::check(&document, &loaded, taxonomy, &mut across, &mut found);
+            keys::keep_unique(&source.text, document.root, &mut found);
         }
         let suppressions = suppression::read(&source.text, &stream, &mut found);
         found.retain(|finding| {

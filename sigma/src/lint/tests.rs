@@ -317,6 +317,14 @@ fn safe_fixes_keep_the_meaning() {
         is("Image|contains|all: [\"a\\\\\\\\\", 'b']")
     );
     assert_eq!(fix("Image: x*"), is("Image|startswith: 'x'"));
+    // A key that is there already, or that another fix makes, would be there twice.
+    for items in ["Image: '*x*'\nImage|contains: y", "User|all: x\nUser: y"] {
+        assert_eq!(fix(items), is(items));
+    }
+    assert_eq!(
+        fix("Image: '*x*'\nImage|contains|all: y"),
+        is("Image|contains: 'x'\nImage|contains|all: y")
+    );
     let text = is("Image: x");
     assert_eq!(fixed(&text.replace('\n', "\r\n")), text);
     assert_eq!(fixed(&format!("\u{feff}{text}")), text);
