@@ -1,8 +1,10 @@
 //! Rules as they were understood, for people: modifiers applied, patterns with their wildcards.
 
+use sigmund_sigma::Matcher;
 use sigmund_sigma::condition::Condition;
+use sigmund_sigma::rule::Selection;
 use sigmund_sigma::value::{Anchor, Comparison, DatePart, Pattern, Token};
-use sigmund_sigma::{Matcher, Rule};
+use sigmund_stream::words::visible;
 
 /// What a value must be.
 pub(crate) fn matcher(matcher: &Matcher) -> String {
@@ -84,12 +86,13 @@ fn pattern(pattern: &Pattern) -> String {
 }
 
 /// A condition with the names of its selections.
-pub(crate) fn condition(condition: &Condition, rule: &Rule) -> String {
+pub(crate) fn condition(condition: &Condition, of: &[Selection]) -> String {
     let name = |index: usize| {
-        rule.selections.get(index).map_or("?", |selection| &*selection.name).to_owned()
+        let name = of.get(index).map_or("?", |selection| &*selection.name);
+        visible(name, false).into_owned()
     };
     let inner = |part: &Condition| {
-        let text = self::condition(part, rule);
+        let text = self::condition(part, of);
         match part {
             Condition::And(_) | Condition::Or(_) => format!("({text})"),
             _ => text,

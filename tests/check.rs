@@ -89,6 +89,7 @@ fn other_documents_and_files_still_load() {
     ./c.yml:1:8: error[yaml-syntax]: the `[` opened here is never closed (help: close it with `]`; a text that starts with `[` is quoted: '[')
     --- stderr
     not a rule: `./other.yml`
+    1 YAML file without a rule left out; `-v` names what is left out
     2 rules, 0 correlations and 0 filters in 3 files: 3 errors, 0 warnings, 2 notes
     "#);
 }
@@ -207,4 +208,65 @@ fn codes_are_explained_at_length() {
     let ran = run(&["explain", "unknown-modifierr"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("`unknown-modifier`"), "{}", ran.stderr);
+}
+
+#[cfg(unix)]
+#[test]
+fn files_that_are_not_utf8_are_not_fixed() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let rule = b"title: Caf\xe9\nlogsource:\n    category: Test\ndetection:\n    a:\n        b: '*x'\n    condition: a\n";
+    let folder = Folder::new().file("r/latin.yml", rule);
+    let odd = folder.path("r").join(std::ffi::OsStr::from_bytes(b"d\xff.yml"));
+    std::fs::write(&odd, "title: X\nlogsource:\n    category: Test\ndetection:\n    a:\n        b: '*x'\n    condition: a\n")
+        .expect("a file");
+    let ran = folder.run(&["check", "r", "--fix"]);
+    assert_eq!(std::fs::read(folder.path("r/latin.yml")).expect("a file"), rule);
+    assert_eq!(std::fs::read_dir(folder.path("r")).expect("a folder").count(), 2);
+    assert!(std::fs::read_to_string(&odd).expect("a file").contains("'*x'"));
+    assert!(
+        ran.stderr.starts_with(
+            "warning: `r/d\u{fffd}.yml` is not fixed: text or name of the file are not UTF-8\n\
+             warning: `r/latin.yml` is not fixed: text or name of the file are not UTF-8\n"
+        ),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// Law 8: whoever writes a rule must not steer the terminal of who checks it.
+#[test]
+fn findings_do_not_steer_terminals() {
+    let steering = "\u{1b}]0;x\u{7}\u{8}\u{9b}2J\u{202e}";
+    let escape = |c: char| match c.is_ascii_graphic() {
+        true => c.to_string(),
+        false => format!("\\u{:04x}", u32::from(c)),
+    };
+    let escaped: String = steering.chars().map(escape).collect();
+    let rule = format!(
+        "title: x\nlogsource: {{category: t}}\ndetection:\n    \"s{escaped}\":\n        \"a|{escaped}\": 1\n        \
+         \"f|contains\": \"*{escaped}*\"\n    condition: \"{escaped}\"\n"
+    );
+    let sound = format!(
+        "title: y\nname: good\nlogsource: {{category: t}}\ndetection:\n    \"s{escaped}\":\n        a: 1\n    \
+         condition: 1 of s*\n---\ntitle: z\ncorrelation:\n    type: event_count\n    rules: [good]\n    \
+         group-by: [\"a\", \"g{escaped}\"]\n    timespan: 5m\n    condition: {{gte: 1}}\n"
+    );
+    let event = format!("{{\"a\":1,\"g{escaped}\":2,\"@timestamp\":\"2026-01-01T00:00:00Z\"}}\n");
+    let name = format!("r/{steering}.yml").replace(";", "");
+    let folder = Folder::new().file(&name, rule).file("y.yml", sound).file("e.json", event);
+    let event = ["--event", "e.json", "-r", "y.yml", "--logsource", "category=t"];
+    for args in [
+        &["check", "r", "-f", "full"][..],
+        &["check", "r", "-f", "concise"],
+        &["check", "r", "-f", "github"],
+        &["rules", "show", "good", "-r", "y.yml"],
+        &[&["explain", "z"][..], &event].concat(),
+    ] {
+        let ran = folder.run(args);
+        assert!(!ran.stdout.is_empty(), "{args:?}: {}", ran.stderr);
+        for text in [&ran.stdout, &ran.stderr] {
+            let steers = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!text.contains(steers), "{args:?}: {text:?}");
+        }
+    }
 }

@@ -11,8 +11,10 @@ use crate::printer::Printer;
 use crate::{correlation_text, rule_fields, rule_text};
 use serde_json::json;
 use sigmund_engine::Routing;
+use sigmund_sigma::condition::Condition;
+use sigmund_sigma::filter::AppliedFilter;
 use sigmund_sigma::rule::Metadata;
-use sigmund_sigma::{Correlation, Item, Rule, Search};
+use sigmund_sigma::{Correlation, Item, Rule, Search, Selection};
 use sigmund_stream::encode::{RuleCard, Subject, is_called, level_name, status_name};
 use sigmund_stream::rules::Rules;
 use sigmund_stream::words::{plural, visible};
@@ -319,12 +321,31 @@ fn write_card(out: &mut dyn Write, rules: &Rules, card: &RuleCard) -> io::Result
 }
 
 fn write_detection(out: &mut dyn Write, rule: &Rule) -> io::Result<()> {
-    for selection in &rule.selections {
+    write_selections(out, &rule.selections, &rule.conditions)?;
+    // What must hold besides.
+    for search in &rule.added {
+        writeln!(out, "  \u{1b}[1mand, by a pipeline\u{1b}[0m")?;
+        write_search(out, search, 4)?;
+    }
+    for AppliedFilter(filter) in &rule.filters {
+        let title = visible(&filter.metadata.title, false);
+        writeln!(out, "  \u{1b}[1mand, by the filter {title}\u{1b}[0m")?;
+        write_selections(out, &filter.selections, std::slice::from_ref(&filter.condition))?;
+    }
+    Ok(())
+}
+
+fn write_selections(
+    out: &mut dyn Write,
+    selections: &[Selection],
+    conditions: &[Condition],
+) -> io::Result<()> {
+    for selection in selections {
         writeln!(out, "  \u{1b}[1m{}\u{1b}[0m", visible(&selection.name, false))?;
         write_search(out, &selection.search, 4)?;
     }
-    for condition in &rule.conditions {
-        writeln!(out, "  condition    {}", rule_text::condition(condition, rule))?;
+    for condition in conditions {
+        writeln!(out, "  condition    {}", rule_text::condition(condition, selections))?;
     }
     Ok(())
 }

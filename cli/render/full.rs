@@ -3,6 +3,8 @@
 use super::Finding;
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use sigmund_sigma::{Severity, Span};
+use sigmund_stream::words::visible;
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::ops::Range;
 
@@ -29,33 +31,32 @@ fn groups<'a>(finding: &Finding<'a>) -> Vec<Group<'a>> {
     for label in &diagnostic.labels {
         if excerpt.holds(label.span) {
             let span = excerpt.within(label.span);
-            annotations.push(AnnotationKind::Context.span(span).label(label.message.as_str()));
+            annotations
+                .push(AnnotationKind::Context.span(span).label(visible(&label.message, false)));
         }
     }
-    let snippet = excerpt.snippet(&diagnostic.source).annotations(annotations);
-    let mut main =
-        level.primary_title(diagnostic.message.as_str()).id(diagnostic.code).element(snippet);
+    let snippet = excerpt.snippet(visible(&diagnostic.source, false)).annotations(annotations);
+    let mut main = level
+        .primary_title(visible(&diagnostic.message, true))
+        .id(diagnostic.code)
+        .element(snippet);
     for note in &diagnostic.notes {
-        main = main.element(Level::NOTE.message(note.as_str()));
+        main = main.element(Level::NOTE.message(visible(note, true)));
     }
     if let Some(help) = &diagnostic.help {
-        main = main.element(Level::HELP.message(help.as_str()));
+        main = main.element(Level::HELP.message(visible(help, true)));
     }
     let mut groups = vec![main];
     if let Some(fix) = &diagnostic.fix {
-        let mut patches = excerpt.snippet(&diagnostic.source);
+        let mut patches = excerpt.snippet(visible(&diagnostic.source, false));
         let mut any = false;
         for edit in fix.edits.iter().filter(|edit| excerpt.holds(edit.span)) {
             any = true;
             patches =
-                patches.patch(Patch::new(excerpt.within(edit.span), edit.replacement.as_str()));
+                patches.patch(Patch::new(excerpt.within(edit.span), harmless(&edit.replacement)));
         }
         if any {
-            groups.push(
-                Level::HELP
-                    .secondary_title(sigmund_stream::words::visible(&fix.message, false))
-                    .element(patches),
-            );
+            groups.push(Level::HELP.secondary_title(visible(&fix.message, false)).element(patches));
         }
     }
     groups
@@ -94,8 +95,8 @@ impl<'a> Excerpt<'a> {
         Self { text: &text[start..end], start, line }
     }
 
-    fn snippet<T: Clone>(&self, path: &'a str) -> Snippet<'a, T> {
-        Snippet::source(self.text).line_start(self.line).path(path)
+    fn snippet<T: Clone>(&self, path: Cow<'a, str>) -> Snippet<'a, T> {
+        Snippet::source(harmless(self.text)).line_start(self.line).path(path)
     }
 
     fn holds(&self, span: Span) -> bool {
@@ -107,6 +108,12 @@ impl<'a> Excerpt<'a> {
         let start = place(span.start);
         start..place(span.end).max(start)
     }
+}
+
+/// The text without the control characters that the renderer lets through; places stay the same.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| matches!(c, '\u{80}'..='\u{9f}');
+    if text.contains(steers) { text.replace(steers, "¿").into() } else { text.into() }
 }
 
 /// The last character border that is not after `at`.

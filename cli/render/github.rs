@@ -2,6 +2,7 @@
 
 use super::Finding;
 use sigmund_sigma::Severity;
+use sigmund_stream::words::visible;
 use std::io::{self, Write};
 
 pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result<()> {
@@ -24,7 +25,8 @@ pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result
     Ok(())
 }
 
-/// One workflow command. Data and properties are escaped as GitHub's toolkit does it.
+/// One workflow command. Data and properties are escaped as GitHub's toolkit does it, and control
+/// characters as everywhere: logs of a workflow are read in terminals too.
 pub(crate) fn command(
     out: &mut dyn Write,
     kind: &str,
@@ -33,7 +35,7 @@ pub(crate) fn command(
     title: &str,
     text: &str,
 ) -> io::Result<()> {
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let data = |text: &str| visible(text, true).replace('%', "%25").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     write!(out, "::{kind} title={},file={}", property(title), property(file))?;
     for (key, number) in place {

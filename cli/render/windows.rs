@@ -42,7 +42,7 @@ fn group(rule: &Correlation, trace: &Trace) -> String {
         .group_by
         .iter()
         .zip(&trace.group)
-        .map(|(name, value)| format!("{name}={}", visible(value, false)))
+        .map(|(name, value)| format!("{}={}", visible(name, false), visible(value, false)))
         .collect();
     if parts.is_empty() { "all events".to_owned() } else { parts.join(" ") }
 }

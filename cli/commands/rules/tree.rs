@@ -169,7 +169,8 @@ fn headline(metadata: &Metadata) -> String {
 }
 
 fn conditions(rule: &Rule) -> String {
-    let texts = rule.conditions.iter().map(|condition| rule_text::condition(condition, rule));
+    let text = |condition| rule_text::condition(condition, &rule.selections);
+    let texts = rule.conditions.iter().map(text);
     texts.collect::<Vec<_>>().join(" or ")
 }
 
