@@ -1,14 +1,17 @@
 //! Logs: files, directories, globs and stdin, in a stable order.
 
+use crate::plan::report_again;
 use crate::printer::Printer;
+use anyhow::bail;
 use globset::{Glob, GlobBuilder};
+use sigmund_stream::file_identity::{FileIdentity, Reached};
 use sigmund_stream::rule_files::partitioned_entries;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How deep directories are followed; deeper is a loop of links.
+/// How deep directories are followed.
 const MAX_DEPTH: usize = 64;
 
 /// One log to read.
@@ -80,6 +83,11 @@ pub(crate) struct Inputs {
     pub(crate) unreadable: Vec<(PathBuf, String)>,
     /// Hidden files and folders that were left out of directories.
     pub(crate) hidden: usize,
+    /// Paths that lead to what is read already.
+    pub(crate) again: Vec<PathBuf>,
+    /// Files in folders that are written to.
+    pub(crate) written: Vec<PathBuf>,
+    reached: Reached,
 }
 
 impl Inputs {
@@ -93,32 +101,46 @@ impl Inputs {
             printer
                 .say(&format!("hidden files and folders left out: {count}; name those to be read"));
         }
+        for path in &self.written {
+            printer.say(&format!("`{}` is left out: it is written to", path.display()));
+        }
+        report_again(&self.again, printer);
         if self.logs.is_empty() && self.unreadable.is_empty() {
             printer.error("there are no logs in what was named");
         }
         self.unreadable.is_empty() && !self.logs.is_empty()
     }
 
-    /// Finds the logs. One that is named twice is read twice only if it was named so.
+    /// Finds the logs. One to which several paths lead is read once: events that come twice would count twice.
     pub(crate) fn find(paths: &[PathBuf]) -> Self {
         let mut inputs = Self::default();
         for path in paths {
             if path.as_os_str() == "-" {
-                inputs.logs.push(Input::Stdin);
+                if !inputs.logs.contains(&Input::Stdin) {
+                    inputs.logs.push(Input::Stdin);
+                }
                 continue;
             }
             match std::fs::metadata(path) {
-                Ok(metadata) if metadata.is_dir() => inputs.directory(path, 0, &|_| true),
-                Ok(metadata) => inputs.logs.push(Input::File(path.clone(), metadata.len())),
+                Ok(metadata) if metadata.is_dir() => {
+                    if inputs.reached.is_new(path, &metadata) {
+                        inputs.directory(path, &mut Vec::new(), None);
+                    } else {
+                        inputs.again.push(path.clone());
+                    }
+                }
+                Ok(metadata) => inputs.file(path.clone(), &metadata),
                 Err(error) => match glob(path) {
                     Some((base, glob)) => {
-                        let before = inputs.logs.len();
+                        let before = inputs.logs.len() + inputs.again.len();
                         let matcher = glob.compile_matcher();
-                        inputs.directory(&base, 0, &|path| {
+                        let wanted = |path: &Path| {
                             matcher.is_match(path.strip_prefix("./").unwrap_or(path))
                                 || matcher.is_match(path)
-                        });
-                        if inputs.logs.len() == before {
+                        };
+                        let mut trail = FileIdentity::at(&base).into_iter().collect();
+                        inputs.directory(&base, &mut trail, Some(&wanted));
+                        if inputs.logs.len() + inputs.again.len() == before {
                             let reason = "no file matches".to_owned();
                             inputs.unreadable.push((path.clone(), reason));
                         }
@@ -130,7 +152,51 @@ impl Inputs {
         inputs
     }
 
-    fn directory(&mut self, directory: &Path, depth: usize, wanted: &dyn Fn(&Path) -> bool) {
+    /// Leaves what is written to out of folders.
+    ///
+    /// # Errors
+    /// If one of the paths that were named is written to: it would be empty before it is read.
+    pub(crate) fn leave_out(
+        &mut self,
+        named: &[PathBuf],
+        written: &[FileIdentity],
+    ) -> anyhow::Result<()> {
+        if written.is_empty() {
+            return Ok(());
+        }
+        let is_written = |path: &Path| {
+            FileIdentity::at(path).is_some_and(|identity| written.contains(&identity))
+        };
+        if let Some(path) = named.iter().find(|path| is_written(path)) {
+            bail!("`{}` is read and cannot be written to; name another output", path.display());
+        }
+        let logs = std::mem::take(&mut self.logs);
+        for log in logs {
+            match log {
+                Input::File(path, _) if is_written(&path) => self.written.push(path),
+                log => self.logs.push(log),
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, path: PathBuf, metadata: &Metadata) {
+        if self.reached.is_new(&path, metadata) {
+            self.logs.push(Input::File(path, metadata.len()));
+        } else {
+            self.again.push(path);
+        }
+    }
+
+    /// The files of a directory, all or those that are wanted. Where some are wanted only, the same
+    /// directory may be reached again by a path that fits better, so that just the directories above,
+    /// `trail`, are not entered again.
+    fn directory(
+        &mut self,
+        directory: &Path,
+        trail: &mut Vec<FileIdentity>,
+        wanted: Option<&dyn Fn(&Path) -> bool>,
+    ) {
         let (entries, hidden) = match partitioned_entries(directory) {
             Ok(entries) => entries,
             Err(error) => return self.unreadable.push((directory.to_owned(), error.to_string())),
@@ -139,17 +205,27 @@ impl Inputs {
         for path in entries {
             match std::fs::metadata(&path) {
                 Ok(metadata) if metadata.is_dir() => {
-                    if depth < MAX_DEPTH {
-                        self.directory(&path, depth + 1, wanted);
+                    let identity = FileIdentity::of(&path, &metadata);
+                    let is_new = match wanted {
+                        None => self.reached.is_new(&path, &metadata),
+                        Some(_) => identity.as_ref().is_none_or(|known| !trail.contains(known)),
+                    };
+                    if !is_new {
+                        self.again.push(path);
+                    } else if trail.len() < MAX_DEPTH {
+                        let depth = trail.len();
+                        trail.extend(identity);
+                        self.directory(&path, trail, wanted);
+                        trail.truncate(depth);
                     } else {
                         let reason = "directories are nested too deep".to_owned();
                         self.unreadable.push((path, reason));
                     }
                 }
-                Ok(metadata) if wanted(&path) => {
+                Ok(metadata) if wanted.is_none_or(|wanted| wanted(&path)) => {
                     // A pipe or socket in a directory would block the hunt.
                     if metadata.is_file() {
-                        self.logs.push(Input::File(path, metadata.len()));
+                        self.file(path, &metadata);
                     } else {
                         self.unreadable.push((path, "not a regular file".to_owned()));
                     }
@@ -203,5 +279,28 @@ mod tests {
         assert_eq!(names(&[root.join("*.none")]), ["no file matches"]);
         assert_eq!(names(&[root.join("missing")]).len(), 1);
         assert_eq!(Inputs::find(&["-".into()]).logs, [Input::Stdin]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_several_paths_lead_to_is_read_once() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let root = folder.path();
+        std::fs::create_dir(root.join("sub")).expect("a folder");
+        std::fs::write(root.join("sub/a.log"), "x").expect("a file");
+        for link in ["sub/self", "sub/loop"] {
+            std::os::unix::fs::symlink(root, root.join(link)).expect("a link");
+        }
+        std::fs::hard_link(root.join("sub/a.log"), root.join("b.log")).expect("a link");
+        let counts = |paths: &[PathBuf]| {
+            let found = Inputs::find(paths);
+            assert_eq!(found.unreadable, []);
+            (found.logs.len(), found.again.len())
+        };
+        let file = root.join("b.log");
+        assert_eq!(counts(&[root.to_owned()]), (1, 3));
+        assert_eq!(counts(&[root.to_owned(), root.join("sub/..")]), (1, 4));
+        assert_eq!(counts(&[file.clone(), root.join("sub/../b.log"), root.join("*.log")]), (1, 4));
+        assert_eq!(counts(&[root.join("**/*.log")]), (1, 3));
     }
 }

@@ -16,6 +16,7 @@ use sigmund_stream::metadata_filter::MetadataFilter;
 use sigmund_stream::reading::{self, Reading, added, input_format, time_zone};
 use sigmund_stream::rule_files::RuleFiles;
 use sigmund_stream::rules::Rules;
+use sigmund_stream::words::plural;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,6 +56,15 @@ fn read_table<T>(
         bail!("{what} `{}` has errors\n{}", path.display(), shown.trim_end());
     }
     Ok(table.content)
+}
+
+/// Refuses to read logs and rules from stdin: the second to read would find nothing.
+pub(crate) fn one_reads_stdin(logs: &[PathBuf], rules: &RuleOptions) -> anyhow::Result<()> {
+    let reads = |paths: &[PathBuf]| paths.iter().any(|path| path.as_os_str() == "-");
+    if reads(logs) && reads(&rules.rules) {
+        bail!("logs and rules cannot both come from stdin; name a file for one of them");
+    }
+    Ok(())
 }
 
 /// How logs are read.
@@ -124,16 +134,34 @@ pub(crate) fn lint_options(args: &args::Check) -> anyhow::Result<lint::Options> 
     Ok(lint::Options { taxonomy, ignored: args.ignore.clone() })
 }
 
-/// Names what could not be read, and with `-v` what was left out.
+/// Names what could not be read, counts what was left out, and names that with `-v`.
 pub(crate) fn report_unread(files: &RuleFiles, printer: &Printer) {
     for (path, reason) in &files.unreadable {
         printer.error(&format!("cannot read `{}`: {reason}", path.display()));
     }
-    for path in &files.others {
+    for path in files.others.iter().chain(&files.unknown) {
         printer.detail(&format!("not a rule: `{}`", path.display()));
     }
+    if !files.unknown.is_empty() {
+        let count = plural(files.unknown.len() as u64, "YAML file");
+        printer.say(&format!("{count} without a rule left out; `-v` names what is left out"));
+    }
+    report_again(&files.again, printer);
     if files.texts.is_empty() && files.unreadable.is_empty() {
         printer.error("no rules found");
+    }
+}
+
+/// Says that paths lead to what is read already.
+pub(crate) fn report_again(paths: &[PathBuf], printer: &Printer) {
+    for path in paths {
+        printer.detail(&format!("read already: `{}`", path.display()));
+    }
+    if !paths.is_empty() {
+        let count = plural(paths.len() as u64, "path");
+        printer.say(&format!(
+            "{count} to what is read already left out (links or other spellings); `-v` names what is left out"
+        ));
     }
 }
 
@@ -179,10 +207,8 @@ impl Loaded {
             .collect();
         let shown = if printer.is_verbose() { failed.len() } else { failed.len().min(MAX_SHOWN) };
         let findings = texts.findings(failed.iter().take(shown).copied());
-        if !printer.is_quiet() {
-            let mut err = printer.stderr();
-            render::write(&mut err, args::FindingFormat::Concise, &findings, false)?;
-        }
+        let mut err = printer.stderr();
+        render::write(&mut err, args::FindingFormat::Concise, &findings, false)?;
         if failed.len() > shown {
             let more = failed.len() - shown;
             printer.warn(&format!("{more} more findings; `sigmund check` shows them all"));

@@ -36,11 +36,6 @@ impl Printer {
         self.verbose
     }
 
-    /// Whether `-q` was given.
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.quiet
-    }
-
     /// Whether stdout is read by a person.
     pub(crate) fn stdout_is_terminal(&self) -> bool {
         std::io::stdout().is_terminal()

@@ -16,7 +16,7 @@ pub(crate) fn starter_pack() -> RuleFiles {
         .iter()
         .map(|(name, text)| Source { name: Arc::from(*name), text: Arc::from(*text) })
         .collect();
-    RuleFiles { texts, ..RuleFiles::default() }
+    RuleFiles::of(texts)
 }
 
 /// Reads the paths, in their order; `-` is stdin.

@@ -346,6 +346,90 @@ fn stdin_is_a_log() {
 }
 
 #[test]
+fn what_is_read_is_not_written() {
+    let folder = folder();
+    std::fs::hard_link(folder.path("logs/a.json"), folder.path("same.json")).expect("a link");
+    let refused = |args: &[&str]| {
+        let ran = hunt(&folder, &[args, &["-r", "rules"]].concat());
+        assert_eq!((ran.code, &*ran.stdout), (Some(2), ""), "{args:?}");
+        assert_eq!(std::fs::read_to_string(folder.path("logs/a.json")).expect("a log"), LOG);
+        ran.stderr
+    };
+    let message = "error: `logs/a.json` is read and cannot be written to; name another output\n";
+    assert_eq!(refused(&["logs/a.json", "-o", "logs/a.json"]), message);
+    assert_eq!(refused(&["logs/a.json", "-o", "same.json"]), message);
+    assert_eq!(
+        refused(&["logs/a.json", "--max-lateness", "1s", "--late", "logs/../same.json"]),
+        message
+    );
+    let rule = "error: `rules/whoami.yml` is read and cannot be written to; name another output\n";
+    assert_eq!(refused(&["logs/a.json", "-o", "rules/whoami.yml"]), rule);
+    refused(&["logs", "-o", "out.json", "--max-lateness", "1s", "--late", "out.json"]);
+    // In a folder it is left out, also when it was there before.
+    for _ in 0..2 {
+        let ran = hunt(&folder, &["logs", "-r", "rules", "-o", "logs/out.json"]);
+        assert!(ran.stderr.contains("2 logs · 5 records"), "{}", ran.stderr);
+    }
+    let ran = hunt(&folder, &["logs", "-r", "rules", "-o", "logs/out.json"]);
+    assert!(ran.stderr.starts_with("`logs/out.json` is left out: it is written to\n"));
+}
+
+#[test]
+fn logs_with_several_paths_are_read_once() {
+    let folder = folder();
+    let ran = hunt(&folder, &["logs", "logs/*.json", "logs/../logs/a.json", "-r", "rules"]);
+    assert_eq!(ran.stdout.lines().count(), 3);
+    let note = "2 paths to what is read already left out (links or other spellings); `-v` names \
+                what is left out\n2 logs · ";
+    assert!(ran.stderr.starts_with(note), "{}", ran.stderr);
+    let ran = hunt(&folder, &["logs", "logs/*.json", "-r", "rules", "-v"]);
+    assert!(ran.stderr.contains("read already: `logs/a.json`\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let folder = folder();
+    let ran = hunt(&folder, &["logs", "--from", "2026-03-18", "--to", "2026-03-17"]);
+    assert_eq!(ran.stderr, "error: `--from` is later than `--to`: no event can be between them\n");
+    let refusal =
+        "error: logs and rules cannot both come from stdin; name a file for one of them\n";
+    for args in [
+        &["hunt", "-", "-r", "-"][..],
+        &["parse", "-", "-r", "-"],
+        &["explain", "x", "-r", "-", "--event", "-"],
+    ] {
+        let ran = folder.run(args);
+        assert_eq!((ran.code, &*ran.stderr), (Some(2), refusal));
+    }
+}
+
+#[test]
+fn rules_of_a_folder_are_found_or_missed_aloud() {
+    let folder = folder()
+        .file("rules/tested.yml", format!("tests:\n- x\n{RULE}").replace("1111", "3333"))
+        .file("rules/flow.yml", "{title: Flow, logsource: {product: test}, detection: {s: {CommandLine: calc}, condition: s}}")
+        .file("rules/compose.yml", "services:\n    web:\n        image: x\n")
+        .file("rules/mapping.yml", "name: x\ntransformations: []\n");
+    let ran = hunt(&folder, &["logs", "-r", "rules"]);
+    assert_eq!(ran.stdout.lines().count(), 6);
+    let note = "1 YAML file without a rule left out; `-v` names what is left out\n2 logs · ";
+    assert!(ran.stderr.starts_with(note), "{}", ran.stderr);
+    let ran = hunt(&folder, &["logs", "-r", "rules", "-v"]);
+    for name in ["mapping", "compose"] {
+        assert!(ran.stderr.contains(&format!("not a rule: `rules/{name}.yml`\n")));
+    }
+}
+
+#[test]
+fn errors_in_rules_are_shown_when_quiet_too() {
+    let folder = folder().file("rules/broken.yml", RULE.replace("contains", "containz"));
+    let ran = hunt(&folder, &["logs", "-r", "rules", "-q"]);
+    assert_eq!(ran.code, Some(2));
+    let error = "rules/broken.yml:9:21: error[unknown-modifier]";
+    assert!(ran.stderr.starts_with(error), "{}", ran.stderr);
+}
+
+#[test]
 fn archives_name_their_members() {
     use std::io::Write as _;
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
@@ -407,9 +491,7 @@ fn any_number_of_threads_gives_the_same() {
     }
     assert!(log.len() > 5 << 20);
     let folder = folder().file("large.json", log);
-    let ran = |threads: &str| {
-        hunt(&folder, &["logs", "large.json", "logs", "-r", "rules", "-j", threads])
-    };
+    let ran = |threads: &str| hunt(&folder, &["logs", "large.json", "-r", "rules", "-j", threads]);
     let one = ran("1");
     assert!(one.stdout.lines().count() > 60);
     for threads in ["2", "3", "8"] {

@@ -7,9 +7,11 @@ use crate::printer::Printer;
 use crate::render::{self, Texts};
 use crate::sources;
 use sigmund_sigma::diagnostic::Edit;
-use sigmund_sigma::{Diagnostic, Severity, Source};
+use sigmund_sigma::{Diagnostic, Severity};
+use sigmund_stream::rule_files::RuleFiles;
 use sigmund_stream::rules::check;
 use sigmund_stream::words::plural;
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
@@ -26,7 +28,7 @@ pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
     if args.fix {
         // What one fix has moved, or made room for, is found in the next round.
         for _ in 0..FIX_ROUNDS {
-            let applied = apply_fixes(&mut files.texts, &checked.diagnostics)?;
+            let applied = apply_fixes(&mut files, &checked.diagnostics)?;
             if applied == 0 {
                 break;
             }
@@ -51,6 +53,14 @@ pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
     out.flush()?;
 
     plan::report_unread(&files, printer);
+    let can_be_written = |finding: &&Diagnostic| !files.altered.contains(&finding.source);
+    let fixable = || checked.diagnostics.iter().filter(|finding| is_fixable(finding));
+    if args.fix {
+        let kept = fixable().filter(|finding| !can_be_written(finding));
+        for name in kept.map(|finding| &finding.source).collect::<BTreeSet<_>>() {
+            printer.warn(&format!("`{name}` is not fixed: text or name of the file are not UTF-8"));
+        }
+    }
     let count = |severity| {
         checked.diagnostics.iter().filter(|finding| finding.severity == severity).count() as u64
     };
@@ -67,7 +77,7 @@ pub(super) fn run(args: &Check, printer: &Printer) -> anyhow::Result<Status> {
     if fixed > 0 {
         summary.push_str(&format!("; {fixed} fixed"));
     }
-    let fixable = checked.diagnostics.iter().filter(|finding| is_fixable(finding)).count();
+    let fixable = fixable().filter(can_be_written).count();
     if fixable > 0 {
         summary.push_str(&format!("; {fixable} can be fixed with `--fix`"));
     }
@@ -92,9 +102,11 @@ fn is_fixable(finding: &Diagnostic) -> bool {
 }
 
 /// Applies the safe fixes to the texts and writes the changed files. Of overlapping fixes the first counts; the next round finds the others.
-fn apply_fixes(texts: &mut [Source], diagnostics: &[Diagnostic]) -> anyhow::Result<usize> {
+/// A file whose bytes or name are not those of its text stays as it is.
+fn apply_fixes(files: &mut RuleFiles, diagnostics: &[Diagnostic]) -> anyhow::Result<usize> {
     let mut fixed = 0;
-    for source in texts {
+    let altered = &files.altered;
+    for source in files.texts.iter_mut().filter(|source| !altered.contains(&source.name)) {
         let fixes = diagnostics
             .iter()
             .filter(|finding| finding.source == source.name && is_fixable(finding))

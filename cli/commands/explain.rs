@@ -70,6 +70,7 @@ fn is_rule_path(subject: &str) -> bool {
 }
 
 fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Result<Status> {
+    plan::one_reads_stdin(&[log.to_owned()], &args.rules)?;
     let reading = plan::reading(&args.log_options)?;
     if let Some(status) = explain_correlations(args, log, &reading, printer)? {
         return Ok(status);

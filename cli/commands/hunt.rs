@@ -14,11 +14,14 @@ use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sigmund_sigma::rule::Level;
 use sigmund_stream::encode::{Buffer, Mark};
+use sigmund_stream::file_identity::FileIdentity;
+use sigmund_stream::rule_files::RuleFiles;
 use sigmund_stream::rules::Rules;
 use sigmund_stream::words::{grouped, plural};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,10 +29,18 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     let start = Instant::now();
     let limit = |text: &Option<String>| text.as_deref().map(plan::instant).transpose();
     let window = (limit(&args.from)?, limit(&args.to)?);
+    if let (Some(from), Some(to)) = window
+        && from > to
+    {
+        bail!("`--from` is later than `--to`: no event can be between them");
+    }
+    plan::one_reads_stdin(&args.logs, &args.rules)?;
+    let reads_stdin = args.logs.iter().any(|path| path.as_os_str() == "-");
     let reading = plan::reading(&args.log_options)?;
     let loaded = Loaded::new(&args.rules, &args.filter, &reading.routing)?;
     loaded.report(printer)?;
     let Loaded { mut rules, mut files } = loaded;
+    let written = outputs(args, &files)?;
     // Nobody reads the texts any more: what is compiled now may have their place.
     files.texts = Vec::new();
     rules.set.warm();
@@ -40,10 +51,11 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
             all => bail!("no rule is left to hunt with: the options leave out all {all}"),
         }
     }
-    if args.logs.iter().any(|path| path.as_os_str() == "-") && io::stdin().is_terminal() {
+    if reads_stdin && io::stdin().is_terminal() {
         printer.say("reading logs from the terminal; end with Ctrl-D");
     }
-    let inputs = Inputs::find(&args.logs);
+    let mut inputs = Inputs::find(&args.logs);
+    inputs.leave_out(&args.logs, &written)?;
     let found = inputs.report(printer);
 
     let to_terminal = args.output.is_none() && printer.stdout_is_terminal();
@@ -84,7 +96,6 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         )),
         None => None,
     };
-    let reads_stdin = args.logs.iter().any(|path| path.as_os_str() == "-");
     let mut output = Output {
         out: BufWriter::with_capacity(64 << 10, out),
         encoder: encoder_of_output,
@@ -141,6 +152,47 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     } else {
         Status::Success
     })
+}
+
+/// What is written to, as far as it is there already.
+fn outputs(args: &Args, rules: &RuleFiles) -> anyhow::Result<Vec<FileIdentity>> {
+    let is_rule = |written: &FileIdentity| {
+        let paths = rules.texts.iter().map(|text| Path::new(&*text.name));
+        paths
+            .chain(args.rules.pipelines.iter().map(PathBuf::as_path))
+            .any(|path| FileIdentity::at(path).as_ref() == Some(written))
+    };
+    let mut written = Vec::new();
+    for path in args.output.iter().chain(&args.late) {
+        let Some(identity) = FileIdentity::at(path) else { continue };
+        if is_rule(&identity) {
+            bail!("`{}` is read and cannot be written to; name another output", path.display());
+        }
+        if written.contains(&identity) {
+            bail!("`--output` and `--late` are the same file; name another one for late hits");
+        }
+        written.push(identity);
+    }
+    if args.late.is_some() && args.late == args.output {
+        bail!("`--output` and `--late` are the same file; name another one for late hits");
+    }
+    if args.output.is_none() {
+        written.extend(standard_output());
+    }
+    Ok(written)
+}
+
+/// The file that stdout is directed to.
+#[cfg(unix)]
+fn standard_output() -> Option<FileIdentity> {
+    use std::os::fd::AsFd as _;
+    let file = File::from(io::stdout().as_fd().try_clone_to_owned().ok()?);
+    FileIdentity::of(Path::new("-"), &file.metadata().ok()?)
+}
+
+#[cfg(not(unix))]
+fn standard_output() -> Option<FileIdentity> {
+    None
 }
 
 /// Where detections go.

@@ -20,6 +20,7 @@ use std::sync::Arc;
 const MAX_FIELDS: usize = 1000;
 
 pub(super) fn run(args: &Parse, printer: &Printer) -> anyhow::Result<Status> {
+    plan::one_reads_stdin(&args.logs, &args.rules)?;
     let reading = plan::reading(&args.log_options)?;
     let loaded = Loaded::new(&args.rules, &RuleFilter::default(), &reading.routing)?;
     let rules = loaded.rules;

@@ -11,6 +11,7 @@ pub mod encode;
 pub mod evidence;
 pub mod field_mapping;
 pub mod file_date;
+pub mod file_identity;
 pub mod kafka;
 pub mod lane;
 pub mod loading;

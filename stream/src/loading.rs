@@ -375,7 +375,7 @@ impl Loading {
     #[must_use]
     pub fn load(&self, topic: Option<(&str, &RuleRecords)>) -> Loaded {
         let mut files = if self.paths.is_empty() {
-            RuleFiles { texts: self.built_in.clone(), ..RuleFiles::default() }
+            RuleFiles::of(self.built_in.clone())
         } else {
             RuleFiles::read(self.paths.iter().map(std::path::PathBuf::as_path))
         };
@@ -393,6 +393,10 @@ impl Loading {
         let mut warnings = overrule(&mut collection, &records);
         let whole: BTreeSet<Arc<str>> = sources(&collection).collect();
         warnings.extend(self.wanted.unknown(&collection));
+        let left_out = |path: &std::path::PathBuf| {
+            format!("`{}` is left out: it holds no rule", path.display())
+        };
+        warnings.extend(files.unknown.iter().map(left_out));
         let elsewhere = self.wanted.elsewhere(&collection);
         let left_out = self.wanted.left_out(&collection, &elsewhere);
         let wants = |metadata: &Metadata| {

@@ -178,8 +178,7 @@ fn a_negated_condition_is_negated_in_the_loaded_rule() {
                         conditions: {host: lab, user|neq: x, pid|exists: true}");
     let loader = crate::Loader { pipelines: vec![pipeline], ..crate::Loader::default() };
     let text = "title: x\nlogsource: {product: x}\ndetection: {s: {a: 1}, condition: s}\n";
-    let collection =
-        loader.load(&[crate::Source { name: "r.yml".into(), text: text.into() }]);
+    let collection = loader.load(&[crate::Source { name: "r.yml".into(), text: text.into() }]);
     assert_eq!(collection.diagnostics, []);
     let Search::Any(parts) = &collection.rules[0].added[0] else { panic!("an OR") };
     let shown: Vec<String> = parts
