@@ -11,7 +11,7 @@ use crate::diagnostic::{Code, Diagnostic};
 use crate::modifier::{self, Modifier};
 use crate::read::{boolean, one_or_many, quoted_list};
 use crate::rule::Item;
-use crate::suggestion::did_you_mean;
+use crate::suggestion::{did_you_mean, nearest};
 use crate::value::Scalar;
 use crate::yaml::{self, Kind, Node};
 use crate::{LogSource, Span};
@@ -108,9 +108,12 @@ fn read(root: &Node, pipeline: &mut Pipeline, found: &mut Vec<Diagnostic>) {
             name => {
                 let message = format!("unknown key `{name}` in a pipeline");
                 let help = did_you_mean(name, KEYS, || format!("keys are {}", quoted_list(KEYS)));
-                found.push(
-                    Diagnostic::warning("pipeline-syntax", key.span, message).with_help(help),
-                );
+                // What is near to a key is one that would be missing; others are remarks of people.
+                let finding = match nearest(name, KEYS) {
+                    Some(_) => Diagnostic::error("pipeline-syntax", key.span, message),
+                    None => Diagnostic::warning("pipeline-syntax", key.span, message),
+                };
+                found.push(finding.with_help(help));
             }
         }
     }
@@ -197,20 +200,66 @@ const ITEM_KEYS: [&str; 15] = [
     "description",
 ];
 
-/// Only keys that look like conditions are checked: parameters differ between versions.
+/// The parameters of a transformation.
+fn parameters(kind: &str) -> &'static [&'static str] {
+    match kind {
+        "field_name_mapping" | "field_name_prefix_mapping" | "map_string" => &["mapping"],
+        "field_name_prefix" => &["prefix"],
+        "field_name_suffix" => &["suffix"],
+        "hashes_fields" => {
+            &["valid_hash_algos", "field_prefix", "drop_algo_prefix", "field_to_parse"]
+        }
+        "value_placeholders" | "wildcard_placeholders" => &["include", "exclude"],
+        "add_condition" => &["conditions", "name", "template", "negated"],
+        "change_logsource" => &["category", "product", "service"],
+        "add_field" | "remove_field" => &["field"],
+        "set_field" => &["fields"],
+        "replace_string" => &["regex", "replacement", "skip_special", "interpret_special"],
+        "set_state" => &["key", "val"],
+        "set_value" => &["value", "force_type"],
+        "convert_type" => &["target_type"],
+        "case" => &["method"],
+        "set_custom_attribute" => &["attribute", "value"],
+        "rule_failure" | "detection_item_failure" => &["message"],
+        "nest" => &["items"],
+        _ => &[],
+    }
+}
+
+/// A key that is not known is misspelt, and what it was to say would be missing.
 fn check_keys(node: &Node, found: &mut Vec<Diagnostic>) {
+    let kind = node.get("type").and_then(Node::text).unwrap_or_default();
+    let known = || ITEM_KEYS.iter().chain(parameters(kind)).copied();
     for (key, _) in node.mapping().unwrap_or_default() {
         let name = key.text().unwrap_or_default();
-        if name.contains("cond") && name != "conditions" && !ITEM_KEYS.contains(&name) {
-            let help = did_you_mean(name, ITEM_KEYS, || {
-                "conditions are `rule_conditions`, `detection_item_conditions` and \
-                 `field_name_conditions`"
-                    .to_owned()
+        if !known().any(|known| known == name) {
+            let message = format!("unknown key `{name}` in a `{kind}` item");
+            let help = did_you_mean(name, known(), || match parameters(kind) {
+                [] => format!("`{kind}` has no parameters"),
+                parameters => {
+                    let parameters = quoted_list(parameters.iter().copied());
+                    format!("parameters of `{kind}` are {parameters}")
+                }
             });
-            let message = format!("unknown key `{name}` in a processing item");
-            found.push(Diagnostic::warning("pipeline-syntax", key.span, message).with_help(help));
+            found.push(syntax(key, message, help));
         }
     }
+}
+
+/// Refuses a condition with other keys than these and its type.
+fn only(node: &Node, kind: &str, keys: &[&str]) -> Result<()> {
+    for (key, _) in node.mapping().unwrap_or_default() {
+        let name = key.text().unwrap_or_default();
+        if name != "type" && !keys.contains(&name) {
+            let message = format!("unknown key `{name}` in a `{kind}` condition");
+            let help = did_you_mean(name, keys.iter().copied(), || match keys {
+                [] => format!("`{kind}` has no parameters"),
+                keys => format!("parameters are {}", quoted_list(keys.iter().copied())),
+            });
+            return Err(syntax(key, message, help));
+        }
+    }
+    Ok(())
 }
 
 /// The value of a required parameter.
@@ -614,6 +663,17 @@ fn rule_condition(node: &Node) -> Result<RuleCondition> {
             "tag",
         ],
     )?;
+    let keys: &[&str] = match kind {
+        "logsource" => &["product", "category", "service"],
+        "contains_detection_item" => &["field", "value"],
+        "contains_field" => &["field"],
+        "processing_item_applied" => &["processing_item_id"],
+        "processing_state" => &["key", "val", "op"],
+        "rule_attribute" => &["attribute", "value", "op"],
+        "tag" => &["tag"],
+        _ => &[],
+    };
+    only(node, kind, keys)?;
     Ok(match kind {
         "logsource" => RuleCondition::LogSource(log_source(node)),
         "contains_detection_item" => {
@@ -664,6 +724,14 @@ fn item_condition(node: &Node) -> Result<ItemCondition> {
             "processing_state",
         ],
     )?;
+    let keys: &[&str] = match kind {
+        "match_string" => &["pattern", "cond", "negate"],
+        "match_value" => &["value", "cond"],
+        "processing_item_applied" => &["processing_item_id"],
+        "processing_state" => &["key", "val", "op"],
+        _ => &["cond"],
+    };
+    only(node, kind, keys)?;
     Ok(match kind {
         "match_string" => {
             let pattern = required(node, "pattern", kind)?;
@@ -694,6 +762,12 @@ fn field_condition(node: &Node) -> Result<FieldCondition> {
         node,
         &["include_fields", "exclude_fields", "processing_item_applied", "processing_state"],
     )?;
+    let keys: &[&str] = match kind {
+        "processing_item_applied" => &["processing_item_id"],
+        "processing_state" => &["key", "val", "op"],
+        _ => &["fields", "mode"],
+    };
+    only(node, kind, keys)?;
     let names = || -> Result<FieldNames> {
         let fields = required_texts(node, "fields", kind)?;
         // pySigma's older name of the parameter is `type`, which the condition itself uses.

@@ -448,7 +448,22 @@ fn mistakes_have_code_place_and_help() {
     let (code, help) = item("type: case, rule_conditions: [{type: logsorce}]");
     assert_eq!((code, &*help), ("pipeline-unknown-condition", "did you mean `logsource`?"));
     assert_eq!(item("type: add_condition, conditions: {a|contians: b}").0, "unknown-modifier");
-    assert_eq!(item("type: case, rule_cond_opp: or").0, "pipeline-syntax");
+    let misspelt = |text: &str, key: &str| {
+        let (code, help) = item(text);
+        assert_eq!((code, help), ("pipeline-syntax", format!("did you mean `{key}`?")));
+    };
+    misspelt("type: case, rule_cond_opp: or", "rule_cond_op");
+    misspelt("type: case, rule_conditon: [{type: tag, tag: a}]", "rule_conditions");
+    misspelt("type: add_condition, conditions: {a: b}, negatd: true", "negated");
+    misspelt("type: case, rule_conditions: [{type: logsource, prodcut: windows}]", "product");
+    misspelt(
+        "type: case, field_name_conditions: [{type: include_fields, fields: [a], mod: re}]",
+        "mode",
+    );
+    assert_eq!(item("type: case, upper: true").1, "parameters of `case` are `method`");
+    let (_, found) = Pipeline::parse("p.yml", "transfromations: []\nvars: {}\nauthor: x\n");
+    let severities: Vec<_> = found.iter().map(|finding| finding.severity).collect();
+    assert_eq!(severities, [crate::Severity::Error, crate::Severity::Warning]);
     assert_eq!(errors("")[0].0, "pipeline-syntax");
     assert_eq!(errors("a: [")[0].0, "yaml-syntax");
     assert_eq!(errors("transformatons: []").len(), 2);
