@@ -53,9 +53,14 @@ pub(crate) fn resolve(
                 let looked_at = if errors.len() < 100 { 20_000 } else { 0 };
                 let candidates = rules.iter().map(|rule| &rule.metadata);
                 let candidates = candidates.chain(correlations.iter().map(|(_, c)| &c.metadata));
-                let candidates =
-                    candidates.filter_map(|metadata| metadata.name.as_deref()).take(looked_at);
-                let help = did_you_mean(name, candidates, || {
+                let candidates = candidates.take(looked_at);
+                // Of ids only one in other case can be meant.
+                let same = candidates
+                    .clone()
+                    .filter_map(|metadata| metadata.id.as_deref())
+                    .find(|id| id.eq_ignore_ascii_case(name));
+                let near = candidates.filter_map(|metadata| metadata.name.as_deref());
+                let help = did_you_mean(name, same.into_iter().chain(near), || {
                     "refer to the `id` or `name` of a rule that is loaded together with this one"
                         .to_owned()
                 });
@@ -180,7 +185,7 @@ mod tests {
 
     /// Messages with the text at their place, and the titles of the correlations that load.
     fn found(documents: &[&str]) -> (Vec<(String, String)>, Vec<String>) {
-        let rule = "title: Good\nname: good\nlogsource: {product: p}\n\
+        let rule = "title: Good\nid: 6f1a2a3e-52c8-4f3d-9c26-0c7f5a1b2c3d\nname: good\nlogsource: {product: p}\n\
                     detection: {sel: {a: b}, condition: sel}\n---\n\
                     title: Bad\nname: bad\nlogsource: {product: p}\n\
                     detection: {sel: {a: b}, condition: gone}\n";
@@ -225,6 +230,20 @@ mod tests {
                 "correlation `B` did not load"
             ]
         );
+    }
+
+    #[test]
+    fn an_id_in_other_case_is_suggested() {
+        let id = "6f1a2a3e-52c8-4f3d-9c26-0c7f5a1b2c3d";
+        let text = format!(
+            "title: Good\nid: {id}\nlogsource: {{product: p}}\ndetection: {{s: {{a: b}}, condition: s}}\n---\n\
+             title: C\ncorrelation: {{type: event_count, rules: [{}], timespan: 1m, condition: {{gte: 2}}}}\n",
+            id.to_uppercase()
+        );
+        let source = crate::Source { name: "a.yml".into(), text: text.into() };
+        let collection = crate::Loader::default().load(&[source]);
+        let help = collection.diagnostics[0].help.as_deref();
+        assert_eq!(help, Some(&*format!("did you mean `{id}`?")));
     }
 
     #[test]
