@@ -268,6 +268,77 @@ fn explain_shows_windows() {
     ");
 }
 
+/// What of a file is not explained, and what cannot be, is said.
+#[test]
+fn explain_says_what_it_leaves_out() {
+    let folder = folder(&[("a.json", event(0, "bob") + &event(250, "bob"))]);
+    let explain = |args: &[&str]| {
+        run_in(folder.path(), &[&["explain"], args, &["--event", "a.json"]].concat(), b"")
+    };
+    let ran = explain(&["rules.yml"]);
+    assert_eq!(
+        (ran.code, &*ran.stderr),
+        (Some(0), "the rules of the file are left out: `--record N` explains them for one event\n")
+    );
+    let ran = explain(&["rules.yml", "--record", "2"]);
+    assert!(ran.stdout.starts_with("Logon Failed (logon_failed)\na.json record 2,"));
+    let ran = explain(&["Many Failed Logons", "-r", "rules.yml", "--record", "2"]);
+    assert_eq!((ran.code, &*ran.stdout), (Some(2), ""));
+    let ran = explain(&["rules.yml", "--group", "user=bob"]);
+    assert_eq!(ran.stderr, "error: `user` is no field of the group, which is `TargetUserName`\n");
+    let ran = run_in(folder.path(), &["explain", "Logon Failed", "-r", "rules.yml"], b"");
+    assert_eq!(
+        ran.stderr,
+        "error: to explain a rule, name a log too: `sigmund explain 'Logon Failed' --event FILE`\n"
+    );
+}
+
+/// Outside, an aggregation of version 1 is its correlation.
+#[test]
+fn aggregations_are_explained_as_one_rule() {
+    let rule = "title: Old\nlogsource: {product: windows, service: security}\ndetection:\n    \
+                sel: {EventID: 4625}\n    timeframe: 1m\n    condition: sel | count() > 1\n";
+    let folder = folder(&[("a.json", event(0, "bob") + &event(250, "bob"))]);
+    std::fs::write(folder.path().join("old.yml"), rule).expect("written");
+    let explain = |args: &[&str]| {
+        let event = ["-r", "old.yml", "--event", "a.json"];
+        run_in(folder.path(), &[&["explain"], args, &event].concat(), b"")
+    };
+    for subject in ["Old", "old.yml"] {
+        let ran = explain(&[subject]);
+        assert!(ran.stdout.starts_with("Old\nevent_count > 1 within 1m\n"), "{}", ran.stdout);
+        assert_eq!((ran.stdout.matches("Old\n").count(), &*ran.stderr), (1, ""));
+    }
+    let ran = explain(&["Old", "--record", "1"]);
+    assert!(ran.stdout.starts_with("Old (search)\na.json record 1,"), "{}", ran.stdout);
+}
+
+/// `temporal` counts different rules, and what is silent stays so whatever is left out.
+#[test]
+fn rules_that_are_named_twice_are_one_and_silence_stays() {
+    let id = "6f1a2a3e-52c8-4f3d-9c26-0c7f5a1b2c3d";
+    let rules = RULES.replace("name: logon_failed", &format!("name: logon_failed\nid: {id}"));
+    let folder = folder(&[("a.json", (0..4).map(|at| event(at, "bob")).collect())]);
+    let count = |more: &str, options: &[&str]| {
+        std::fs::write(folder.path().join("rules.yml"), format!("{rules}---\n{more}"))
+            .expect("written");
+        alerts(folder.path(), &[options, &["a.json"]].concat()).len()
+    };
+    let twice = |condition: &str| {
+        count(
+            &format!(
+                "title: T\nlevel: critical\ncorrelation: {{type: temporal, rules: [logon_failed, \
+                 logon_failed, {id}], timespan: 5m{condition}}}\n"
+            ),
+            &["--level", "critical"],
+        )
+    };
+    assert_eq!((twice(""), twice(", condition: {gte: 2}")), (1, 0));
+    let outer = "title: Outer\nlevel: low\ncorrelation: {type: event_count, rules: \
+                 [5f0e6c2a-3f0d-4f0e-9d43-0d2d4c7f7a01], timespan: 5m, condition: {gte: 9}}\n";
+    assert_eq!((count(outer, &[]), count(outer, &["--level", "high"])), (0, 0));
+}
+
 /// A test of a correlation that fails says what its windows held.
 #[test]
 fn failed_tests_show_windows() {

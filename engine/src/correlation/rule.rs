@@ -8,6 +8,7 @@ use super::share::{self, Tie};
 use super::sighting::{EventRef, Sighting, first_text};
 use crate::oracle::Lookup;
 use ahash::AHashMap;
+use sigmund_sigma::correlation::CorrelationType;
 use sigmund_sigma::{Correlation, Diagnostic, Rule};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -68,9 +69,35 @@ pub(crate) struct Input {
 }
 
 /// What a reference leads to.
+#[derive(PartialEq, Eq, Hash)]
 enum Target {
     Rules(Vec<u32>),
     Correlation(usize),
+}
+
+/// `temporal` counts different rules: one that is referred to twice, by its name and its id, is one.
+/// The correlation without what comes again, and the places of what is left; `None` if nothing comes again.
+fn merged(correlation: &Correlation, targets: &[Target]) -> Option<(Correlation, Vec<usize>)> {
+    if correlation.kind != CorrelationType::Temporal {
+        return None;
+    }
+    let mut kept: Vec<usize> = Vec::new();
+    let mut known: AHashMap<&Target, usize> = AHashMap::new();
+    let mut place = Vec::with_capacity(targets.len());
+    for (at, target) in targets.iter().enumerate() {
+        place.push(*known.entry(target).or_insert_with(|| {
+            kept.push(at);
+            kept.len() - 1
+        }));
+    }
+    if kept.len() == targets.len() {
+        return None;
+    }
+    let mut merged = correlation.clone();
+    merged.rules = kept.iter().map(|at| correlation.rules[*at].clone()).collect();
+    let condition = merged.temporal_condition.take();
+    merged.temporal_condition = condition.map(|condition| condition.map_rules(&|at| place[at]));
+    Some((merged, kept))
 }
 
 impl Correlations {
@@ -126,11 +153,20 @@ impl Correlations {
                     })
                 })
                 .collect();
-            let Some(targets) = targets else {
+            let Some(mut targets) = targets else {
                 let message =
                     format!("a rule of correlation `{}` did not load", correlation.metadata.title);
                 diagnostics.push(refused(correlation, message, "mend the errors of that rule"));
                 continue;
+            };
+            let merged = merged(correlation, &targets);
+            let (correlation, targets) = match &merged {
+                Some((correlation, kept)) => {
+                    let mut at = 0..;
+                    targets.retain(|_| at.next().is_some_and(|at| kept.contains(&at)));
+                    (correlation, targets)
+                }
+                None => (correlation, targets),
             };
             match set.node(correlation, &targets, &place, rules, &mut fields) {
                 Ok(mut node) => {
@@ -143,7 +179,8 @@ impl Correlations {
             }
         }
         for (at, correlation) in correlations.iter().enumerate() {
-            if correlation.generate || place[at].is_none() {
+            // One that is not wanted silences as if it were.
+            if correlation.generate || (used[at] && place[at].is_none()) {
                 continue;
             }
             for reference in &correlation.rules {
@@ -179,17 +216,16 @@ impl Correlations {
         };
         let bounds = Bounds::new(&correlation.conditions);
         let condition = correlation.temporal_condition.as_ref();
-        let ways =
-            if correlation.kind == sigmund_sigma::correlation::CorrelationType::TemporalOrdered {
-                sequences(condition, correlation.rules.len()).ok_or_else(|| {
-                    let message =
-                        "the condition can be satisfied in too many ways to look for an order";
-                    let help = "split it into several correlations";
-                    Box::new(refused(correlation, message.to_owned(), help))
-                })?
-            } else {
-                Vec::new()
-            };
+        let ways = if correlation.kind == CorrelationType::TemporalOrdered {
+            sequences(condition, correlation.rules.len()).ok_or_else(|| {
+                let message =
+                    "the condition can be satisfied in too many ways to look for an order";
+                let help = "split it into several correlations";
+                Box::new(refused(correlation, message.to_owned(), help))
+            })?
+        } else {
+            Vec::new()
+        };
         let names_of = |reference: usize| -> Vec<&str> {
             let written = correlation.rules[reference].name.as_str();
             let metadata = match &targets[reference] {

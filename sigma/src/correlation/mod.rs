@@ -57,7 +57,8 @@ pub enum TemporalCondition {
 
 impl TemporalCondition {
     /// The condition with other indices.
-    pub(crate) fn map_rules(self, change: &dyn Fn(usize) -> usize) -> Self {
+    #[must_use]
+    pub fn map_rules(self, change: &dyn Fn(usize) -> usize) -> Self {
         let all = |members: Vec<Self>| {
             members.into_iter().map(|member| member.map_rules(change)).collect()
         };

@@ -223,14 +223,16 @@ impl Reader {
             return None;
         }
         let mut rules: Vec<RuleReference> = Vec::with_capacity(names.len());
+        // Which means hits of one rule one after the other if they are in order.
+        let in_order =
+            body.get("type").and_then(Node::text) == Some(CorrelationType::TemporalOrdered.name());
         for (name, member) in names {
-            if let Some(first) = rules.iter().find(|rule| rule.name == name) {
+            if let Some(first) = rules.iter().find(|rule| rule.name == name).filter(|_| !in_order) {
                 let message = format!("rule `{name}` is listed twice");
                 let finding = Diagnostic::warning("correlation-rules", member.span, message)
                     .with_label(first.span, "first listed here")
                     .with_help("remove one of them");
                 self.found.push(finding);
-                // `temporal_ordered` may mean two hits of one rule in a row.
             }
             rules.push(RuleReference { name: name.to_owned(), span: member.span });
         }
