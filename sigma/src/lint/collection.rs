@@ -4,6 +4,7 @@ use super::correlations;
 use super::document::{Document, DocumentKind};
 use super::legacy::{self, Flattened};
 use super::taxonomy::Taxonomy;
+use crate::filter::AppliedFilter;
 use crate::{Collection, Correlation, Diagnostic, Rule, Span};
 use ahash::{AHashMap, AHashSet};
 use std::sync::Arc;
@@ -156,18 +157,28 @@ fn taken(
 
 fn filter_rules(document: &Document<'_>, loaded: &Loaded<'_>, found: &mut Vec<Diagnostic>) {
     let rules = document.detection().and_then(|body| body.get("rules"));
-    for node in rules.map_or(&[][..], crate::read::one_or_many) {
-        let Some(name) = node.non_null_text().filter(|name| *name != "any") else { continue };
+    let any = rules.is_some_and(|rules| rules.text() == Some("any"));
+    for node in rules.filter(|_| !any).map_or(&[][..], crate::read::one_or_many) {
+        let Some(name) = node.non_null_text() else { continue };
         match loaded.target(name) {
             None => {
                 let message = format!("the filter is for `{name}`, which is not loaded");
+                let help = match name {
+                    "any" => "for all rules of its log source, write `rules: any` without a list",
+                    _ => "correct the id or name, or load the rule as well",
+                };
                 found.push(
-                    Diagnostic::warning("filter-unknown-rule", node.span, message)
-                        .with_help("correct the id or name, or load the rule as well"),
+                    Diagnostic::warning("filter-unknown-rule", node.span, message).with_help(help),
                 );
             }
             // An aggregation of version 1 is a rule, and its filters were applied.
-            Some(Target::Correlation(correlation)) if !correlation.legacy => {
+            Some(Target::Correlation(correlation)) if correlation.legacy => {
+                let inner = correlation.rules.first();
+                if let Some(Target::Rule(rule)) = inner.and_then(|rule| loaded.target(&rule.name)) {
+                    filter_of(document, name, node.span, rule, found);
+                }
+            }
+            Some(Target::Correlation(correlation)) => {
                 let message = format!("the filter is for `{name}`, which is a correlation");
                 let rules = correlation.rules.iter().map(|rule| rule.name.as_str());
                 let rules = crate::read::quoted_list(rules);
@@ -177,7 +188,32 @@ fn filter_rules(document: &Document<'_>, loaded: &Loaded<'_>, found: &mut Vec<Di
                         .with_help(format!("name what the correlation uses: {rules}")),
                 );
             }
-            Some(_) => {}
+            Some(Target::Rule(rule)) => filter_of(document, name, node.span, rule, found),
         }
     }
+}
+
+/// Whether the filter that the document is was applied to the rule that it names.
+fn filter_of(
+    document: &Document<'_>,
+    name: &str,
+    place: Span,
+    rule: &Rule,
+    found: &mut Vec<Diagnostic>,
+) {
+    let is_it = |filter: &AppliedFilter| {
+        let metadata = &filter.0.metadata;
+        metadata.source == document.source.name && metadata.span.start == document.span.start
+    };
+    if rule.filters.iter().any(is_it) {
+        return;
+    }
+    let logsource = &rule.logsource;
+    let message =
+        format!("the filter's log source excludes `{name}`, which asks for `{logsource}`");
+    found.push(
+        Diagnostic::warning("filter-log-source", place, message)
+            .with_note("it has no effect on this rule")
+            .with_help("give the filter the log source of the rule, or less of it"),
+    );
 }

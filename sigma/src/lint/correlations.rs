@@ -11,6 +11,7 @@ use crate::suggestion::nearest;
 use crate::value::Comparison;
 use crate::yaml::Node;
 use crate::{Correlation, Diagnostic, Rule, Span};
+use ahash::AHashSet;
 
 /// Conditions over more rules than this are not tried out.
 const TRIED_RULES: usize = 12;
@@ -27,8 +28,9 @@ pub(super) fn check(
         Some(node) => node.span,
         None => document.conditions().first().map_or(document.head(), |node| node.span),
     };
-    bounds(correlation, place, found);
-    temporal(correlation, place, found);
+    let rules = different(correlation, loaded);
+    bounds(correlation, rules, place, found);
+    temporal(correlation, rules, place, found);
     let Some(body) = body else {
         // A translated aggregation has its fields in the condition; other things of a correlation
         // it cannot have.
@@ -55,8 +57,25 @@ pub(super) fn check(
     fields(names, body.get("aliases"), correlation, loaded, taxonomy, found);
 }
 
-fn bounds(correlation: &Correlation, place: Span, found: &mut Vec<Diagnostic>) {
-    if never(correlation) {
+/// How many rules must have hits. Of `temporal`, one that is named twice, by its name or id, counts once.
+fn different(correlation: &Correlation, loaded: &Loaded<'_>) -> usize {
+    let rules = &correlation.rules;
+    if correlation.kind != CorrelationType::Temporal {
+        return rules.len();
+    }
+    let mut known: AHashSet<(Option<*const ()>, &str)> = AHashSet::new();
+    for rule in rules {
+        known.insert(match loaded.target(&rule.name) {
+            Some(Target::Rule(rule)) => (Some(std::ptr::from_ref(rule).cast()), ""),
+            Some(Target::Correlation(inner)) => (Some(std::ptr::from_ref(inner).cast()), ""),
+            None => (None, &rule.name),
+        });
+    }
+    known.len()
+}
+
+fn bounds(correlation: &Correlation, rules: usize, place: Span, found: &mut Vec<Diagnostic>) {
+    if never(correlation, rules) {
         let limit = match correlation.kind {
             kind if kind.is_temporal() => " of the number of rules with a hit",
             CorrelationType::EventCount => " of a number of events",
@@ -72,7 +91,16 @@ fn bounds(correlation: &Correlation, place: Span, found: &mut Vec<Diagnostic>) {
     let lower_bound = |operator: &Operator| {
         matches!(operator, Operator::Compare(Comparison::Gt | Comparison::Gte))
     };
-    if !correlation.conditions.iter().all(|(operator, _)| lower_bound(operator)) {
+    let all = |wanted: &dyn Fn(&Operator) -> bool| {
+        correlation.conditions.iter().all(|(operator, _)| wanted(operator))
+    };
+    // Some aggregations of version 1 are decided at each hit all the same.
+    let sooner = all(&|operator| *operator == Operator::Eq)
+        || (correlation.kind == CorrelationType::ValueMin
+            && all(&|operator| {
+                matches!(operator, Operator::Compare(Comparison::Lt | Comparison::Lte))
+            }));
+    if !all(&lower_bound) && !(correlation.legacy && sooner) {
         let message = "the condition can only be decided when its window closes";
         found.push(
             Diagnostic::note("correlation-upper-bound", place, message)
@@ -83,7 +111,7 @@ fn bounds(correlation: &Correlation, place: Span, found: &mut Vec<Diagnostic>) {
 }
 
 /// Whether no number can satisfy the comparisons.
-fn never(correlation: &Correlation) -> bool {
+fn never(correlation: &Correlation, rules: usize) -> bool {
     let temporal = correlation.kind.is_temporal();
     let counts = temporal
         || matches!(correlation.kind, CorrelationType::EventCount | CorrelationType::ValueCount);
@@ -94,7 +122,7 @@ fn never(correlation: &Correlation) -> bool {
         low = 0.0;
     }
     if temporal {
-        high = correlation.rules.len() as f64;
+        high = rules as f64;
     }
     let mut at_least = |number: f64, is_in: bool| {
         if number > low || (number == low && !is_in) {
@@ -128,13 +156,13 @@ fn never(correlation: &Correlation) -> bool {
     low > high || (low == high && (!low_is_in || !high_is_in || not.contains(&low)))
 }
 
-fn temporal(correlation: &Correlation, place: Span, found: &mut Vec<Diagnostic>) {
+fn temporal(correlation: &Correlation, different: usize, place: Span, found: &mut Vec<Diagnostic>) {
     if !correlation.kind.is_temporal() {
         return;
     }
     let rules = correlation.rules.len();
     let Some(condition) = &correlation.temporal_condition else {
-        if rules == 1 {
+        if different == 1 && !never(correlation, different) {
             let kind = correlation.kind.name();
             let message = format!("`{kind}` over one rule is true at each of its hits");
             found.push(
@@ -427,6 +455,11 @@ detection: {sel: {user: x}, condition: sel}
         assert!(!of("value_median", "field: Image, gte: 1, lte: 1"));
         assert!(of("temporal", "gte: 3"));
         assert!(!of("temporal", "gte: 2"));
+        let twice =
+            "type: temporal, rules: [a, 6f1a2a3e-52c8-4f3d-9c26-0c7f5a1b2c3d], timespan: 5m";
+        assert_eq!(codes(twice), ["correlation-single-rule"]);
+        assert_eq!(codes(&format!("{twice}, condition: {{gte: 2}}")), ["correlation-never"]);
+        assert_eq!(codes("type: temporal_ordered, rules: [a, a], timespan: 5m"), [""; 0]);
     }
 
     #[test]

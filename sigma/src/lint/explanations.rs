@@ -428,6 +428,12 @@ const ENTRIES: &[Entry] = &[
         "Filters change what rules match; a correlation matches no events itself. Name the rules \
          that it uses.",
     ),
+    (
+        "filter-log-source",
+        "a filter names a rule that its log source excludes",
+        "A filter applies to the rules that it names and whose log source has all that its own \
+         `logsource` gives. To this rule it does not apply, and what it should exclude is found.",
+    ),
     // Pipelines.
     (
         "pipeline-syntax",

@@ -164,6 +164,7 @@ impl Form {
 struct Parts {
     filtered: bool,
     windowless: bool,
+    sooner: bool,
 }
 
 impl Parts {
@@ -173,6 +174,7 @@ impl Parts {
         self.filtered |=
             ["id", "name"].into_iter().filter_map(own).any(|name| loaded.filters(name));
         self.windowless |= !aggregation.has_window();
+        self.sooner |= aggregation.is_sooner();
     }
 
     fn with_fix(&self, mut finding: Diagnostic, edits: Vec<Edit>) -> Diagnostic {
@@ -186,7 +188,13 @@ impl Parts {
             let note = "a correlation needs a window: with a `timeframe` the fix is safe";
             finding = finding.with_note(note);
         }
-        finding.with_fix(Fix { message, edits, safe: !self.filtered && !self.windowless })
+        if self.sooner {
+            let note = "the aggregation alerts at the hit that makes it true; \
+                        the correlation is decided when its window closes";
+            finding = finding.with_note(note);
+        }
+        let safe = !self.filtered && !self.windowless && !self.sooner;
+        finding.with_fix(Fix { message, edits, safe })
     }
 }
 
@@ -352,6 +360,17 @@ level: informational
             )
         };
         assert_eq!(is_safe(&filter("any")), Some(true));
+        // These alert at hits, and a correlation would not.
+        for (condition, safe) in
+            [("count() == 5", false), ("min(x) < 5", false), ("max(x) < 5", true)]
+        {
+            let rule = RULE.replace("count() by User, Host >= 5", condition);
+            assert_eq!(is_safe(&rule), Some(safe), "{rule}");
+            let (sources, collection) = load("odd_thing.yml", &rule);
+            let found = check(&sources, &collection, &Options::default());
+            let late = found.iter().any(|finding| finding.code == "correlation-upper-bound");
+            assert_eq!(late, safe, "{rule}");
+        }
         assert_eq!(is_safe(&filter("[6f1a2a3e-52c8-4f3d-9c26-0c7f5a1b2c3d]")), Some(false));
         // In flow style, or with parts elsewhere, nothing can be moved by lines.
         let flow = "{selection: {Image: x}, timeframe: 5m, condition: selection | count() > 5}";

@@ -3,9 +3,10 @@
 use super::document::single_quoted;
 use crate::condition::fits;
 use crate::correlation::{
-    Aggregation, CorrelationType, Legacy, TemporalCondition, parse_timespan, read_legacy,
+    Aggregation, CorrelationType, Legacy, Operator, TemporalCondition, parse_timespan, read_legacy,
     write_timespan,
 };
+use crate::value::Comparison;
 use crate::yaml::Node;
 use crate::{Correlation, Span};
 use ahash::AHashSet;
@@ -42,6 +43,19 @@ impl<'a> Written<'a> {
     /// Whether the aggregation says how long its window is.
     pub(super) fn has_window(&self) -> bool {
         self.timeframe.is_some() || self.within().is_some()
+    }
+
+    /// Whether it alerts at each hit where the correlation waits until its window closes: `count() == 2`,
+    /// and upper bounds of a minimum.
+    pub(super) fn is_sooner(&self) -> bool {
+        let Legacy::Aggregate(parsed) = &self.legacy else { return false };
+        match parsed.operator {
+            Operator::Eq => true,
+            Operator::Compare(Comparison::Lt | Comparison::Lte) => {
+                parsed.kind == CorrelationType::ValueMin
+            }
+            _ => false,
+        }
     }
 
     fn within(&self) -> Option<i64> {

@@ -263,6 +263,13 @@ fn across_documents() {
         |condition: &str| codes(&format!("{one}---\n{}", filter.replace("CONDITION", condition)));
     assert_eq!(with("not selection"), ["filter-unknown-rule"]);
     assert_eq!(with("selection"), ["filter-unknown-rule", "filter-without-not"]);
+    let filter = filter.replace("CONDITION", "not selection");
+    let of = |from: &str, to: &str| codes(&format!("{one}---\n{}", filter.replace(from, to)));
+    assert_eq!(of("[a, gone]", "[a]"), [""; 0]);
+    assert_eq!(of("[a, gone]", "any"), [""; 0]);
+    assert_eq!(of("[a, gone]", "[any]"), ["filter-unknown-rule"]);
+    let elsewhere = filter.replace("[a, gone]", "[a]").replace("windows", "linux");
+    assert_eq!(codes(&format!("{one}---\n{elsewhere}")), ["filter-log-source"]);
 
     let correlation = "title: C\nid: 8f1a2a3e-52c8-4f3d-9c26-0c7f5a1b2c3d\nlevel: low\ncorrelation:\n\
                        \x20   type: event_count\n    rules: [a]\n    group-by: [ip]\n    timespan: 5m\n\
