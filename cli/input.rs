@@ -104,7 +104,7 @@ impl Inputs {
         for path in &self.written {
             printer.say(&format!("`{}` is left out: it is written to", path.display()));
         }
-        report_again(&self.again, printer);
+        report_again(&self.again, "logs", printer);
         if self.logs.is_empty() && self.unreadable.is_empty() {
             printer.error("there are no logs in what was named");
         }

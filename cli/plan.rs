@@ -146,21 +146,21 @@ pub(crate) fn report_unread(files: &RuleFiles, printer: &Printer) {
         let count = plural(files.unknown.len() as u64, "YAML file");
         printer.say(&format!("{count} without a rule left out; `-v` names what is left out"));
     }
-    report_again(&files.again, printer);
+    report_again(&files.again, "rules", printer);
     if files.texts.is_empty() && files.unreadable.is_empty() {
         printer.error("no rules found");
     }
 }
 
 /// Says that paths lead to what is read already.
-pub(crate) fn report_again(paths: &[PathBuf], printer: &Printer) {
+pub(crate) fn report_again(paths: &[PathBuf], what: &str, printer: &Printer) {
     for path in paths {
         printer.detail(&format!("read already: `{}`", path.display()));
     }
     if !paths.is_empty() {
         let count = plural(paths.len() as u64, "path");
         printer.say(&format!(
-            "{count} to what is read already left out (links or other spellings); `-v` names what is left out"
+            "{count} to {what} that are read already left out (links or other spellings); `-v` names what is left out"
         ));
     }
 }

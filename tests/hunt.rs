@@ -379,7 +379,7 @@ fn logs_with_several_paths_are_read_once() {
     let folder = folder();
     let ran = hunt(&folder, &["logs", "logs/*.json", "logs/../logs/a.json", "-r", "rules"]);
     assert_eq!(ran.stdout.lines().count(), 3);
-    let note = "2 paths to what is read already left out (links or other spellings); `-v` names \
+    let note = "2 paths to logs that are read already left out (links or other spellings); `-v` names \
                 what is left out\n2 logs · ";
     assert!(ran.stderr.starts_with(note), "{}", ran.stderr);
     let ran = hunt(&folder, &["logs", "logs/*.json", "-r", "rules", "-v"]);

@@ -137,6 +137,23 @@ fn a_correlation_is_shown_in_words() {
     ");
 }
 
+#[test]
+fn what_filters_and_pipelines_add_is_shown() {
+    let folder = Folder::new()
+        .file(
+            "r.yml",
+            "title: R\nname: r\nlogsource: {category: test}\ndetection: {sel: {a: 1}, condition: sel}\n\
+             ---\ntitle: No Admins\nlogsource: {category: test}\n\
+             filter: {rules: [r], admins: {u: root}, condition: not admins}\n",
+        )
+        .file(
+            "p.yml",
+            "transformations:\n- {type: add_condition, conditions: {host: lab}, negated: true}\n",
+        );
+    let ran = folder.run(&["rules", "show", "r", "-r", "r.yml", "-p", "p.yml"]);
+    assert_snapshot!(ran.stdout, @"");
+}
+
 /// Aggregations over the failures of the log in `fixtures`.
 const AGGREGATIONS: [&str; 7] = [
     "selection AND NOT known | count() by src_ip >= 3",

@@ -17,14 +17,14 @@ use sigmund_engine::oracle::correlation::trace;
 use sigmund_engine::{Matcher, Record};
 use sigmund_parsers::{Framed, Outcome};
 use sigmund_sigma::lint::CODES;
-use sigmund_sigma::{Collection, Rule};
+use sigmund_sigma::{Collection, Correlation, Rule};
 use sigmund_stream::encode::{AlertCard, RuleCard, is_called};
 use sigmund_stream::reading::Reading;
 use sigmund_stream::rule_files::RuleFiles;
 use sigmund_stream::rules::Rules;
 use sigmund_stream::sighting::Sightings;
 use sigmund_stream::words::folded;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufWriter, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -32,11 +32,12 @@ use std::path::{Path, PathBuf};
 pub(super) fn run(args: &Explain, printer: &Printer) -> anyhow::Result<Status> {
     match &args.event {
         Some(log) => explain_events(args, log, printer),
-        None => explain_code(&args.subject, printer),
+        None => explain_code(args, printer),
     }
 }
 
-fn explain_code(code: &str, printer: &Printer) -> anyhow::Result<Status> {
+fn explain_code(args: &Explain, printer: &Printer) -> anyhow::Result<Status> {
+    let code = args.subject.as_str();
     match CODES.iter().find(|(known, _)| *known == code) {
         Some((code, meaning)) => {
             let text = sigmund_sigma::lint::explain(code).unwrap_or_default();
@@ -47,8 +48,11 @@ fn explain_code(code: &str, printer: &Printer) -> anyhow::Result<Status> {
             }
             Ok(Status::Success)
         }
-        None if is_rule_path(code) => {
-            bail!("to explain a rule, name a log too: `sigmund explain {code} --event FILE`")
+        None if is_rule_path(code) || is_rule(args)? => {
+            let quote = if code.contains(' ') { "'" } else { "" };
+            bail!(
+                "to explain a rule, name a log too: `sigmund explain {quote}{code}{quote} --event FILE`"
+            )
         }
         None => {
             let close = CODES.iter().map(|(known, _)| *known).filter(|known| {
@@ -67,6 +71,15 @@ fn explain_code(code: &str, printer: &Printer) -> anyhow::Result<Status> {
 
 fn is_rule_path(subject: &str) -> bool {
     Path::new(subject).exists() || subject.ends_with(".yml") || subject.ends_with(".yaml")
+}
+
+/// Whether the subject is the id, name or title of a rule.
+fn is_rule(args: &Explain) -> anyhow::Result<bool> {
+    let loader = plan::loader(&args.rules.pipelines, &args.rules.placeholders)?;
+    let Collection { rules, correlations, .. } = loader.load(&files_of(args).texts);
+    let rules = rules.iter().map(|rule| &rule.metadata);
+    let mut all = rules.chain(correlations.iter().map(|correlation| &correlation.metadata));
+    Ok(all.any(|metadata| is_called(metadata, &args.subject)))
 }
 
 fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Result<Status> {
@@ -187,10 +200,37 @@ fn explain_correlations(
         .filter(|(_, card)| is_meant(card))
         .map(|(at, _)| at)
         .collect();
+    // Outside, an aggregation of version 1 is one rule, the correlation.
+    let hidden = hidden(rules.alert_cards.iter().map(|card| &*card.correlation));
+    let own = |card: &&RuleCard| {
+        card.rule.metadata.name.as_ref().is_none_or(|name| !hidden.contains(name.as_str()))
+    };
+    let mut own = rules.cards.iter().filter(own);
     // A rule that is called so too is meant by itself.
-    let is_rule = !in_file && rules.cards.iter().any(|card| card.is_called(&args.subject));
+    let is_rule = !in_file && own.clone().any(|card| card.is_called(&args.subject));
     if meant.is_empty() || is_rule {
         return Ok(None);
+    }
+    let beside = in_file && own.any(|card| *card.rule.metadata.source == *source.to_string_lossy());
+    let of_version_1 = |at: &u32| rules.alert_cards[*at as usize].correlation.legacy;
+    if args.record.is_some() {
+        if beside || meant.iter().any(of_version_1) {
+            // What a single event is to the rules.
+            return Ok(None);
+        }
+        bail!(
+            "`--record` is for rules; a correlation is about all events of a log (`--group` chooses)"
+        );
+    }
+    for (name, _) in &args.group {
+        let mut groups = meant.iter().map(|at| &rules.alert_cards[*at as usize].correlation);
+        if !groups.clone().any(|correlation| correlation.group_by.contains(name)) {
+            let names = groups.next().map(|correlation| correlation.group_by.join("`, `"));
+            match names.filter(|names| !names.is_empty()) {
+                Some(names) => bail!("`{name}` is no field of the group, which is `{names}`"),
+                None => bail!("`{name}` is no field of the group: the correlation has none"),
+            }
+        }
     }
     let inputs = Inputs::find(&[log.to_owned()]);
     let mut readable = inputs.report(printer);
@@ -256,7 +296,16 @@ fn explain_correlations(
         writeln!(out, "{:#}", serde_json::Value::Array(explained))?;
     }
     out.flush()?;
+    if beside && args.group.is_empty() {
+        printer.say("the rules of the file are left out: `--record N` explains them for one event");
+    }
     Ok(Some(if readable { Status::Success } else { Status::Failure }))
+}
+
+/// The names of the rules that aggregations of version 1 are made of.
+fn hidden<'c>(correlations: impl Iterator<Item = &'c Correlation>) -> BTreeSet<&'c str> {
+    let legacy = correlations.filter(|correlation| correlation.legacy);
+    legacy.flat_map(|correlation| correlation.rules.iter().map(|rule| &*rule.name)).collect()
 }
 
 /// Keeps what correlations see of logs.
@@ -345,7 +394,8 @@ fn find_rules(args: &Explain, printer: &Printer) -> anyhow::Result<Vec<Rule>> {
     let path = PathBuf::from(&args.subject);
     let files = files_of(args);
     plan::report_unread(&files, printer);
-    let Collection { rules, diagnostics, .. } = loader.load(&files.texts);
+    let Collection { rules, correlations, diagnostics, .. } = loader.load(&files.texts);
+    let hidden = hidden(correlations.iter());
     let subject = args.subject.as_str();
     let in_file = path.is_file();
     let source = path.to_string_lossy();
@@ -361,7 +411,14 @@ fn find_rules(args: &Explain, printer: &Printer) -> anyhow::Result<Vec<Rule>> {
             || *metadata.source == *subject
             || stem.is_some_and(|stem| stem == subject)
     };
-    let found: Vec<Rule> = rules.into_iter().filter(|rule| is_meant(&rule.metadata)).collect();
+    let mut found: Vec<Rule> = rules.into_iter().filter(|rule| is_meant(&rule.metadata)).collect();
+    // Of their made-up names the end is the author's.
+    for rule in &mut found {
+        let name = rule.metadata.name.as_mut().filter(|name| hidden.contains(name.as_str()));
+        if let Some((name, at)) = name.and_then(|name| name.rfind('#').map(|at| (name, at))) {
+            name.drain(..=at);
+        }
+    }
     if !found.is_empty() {
         return Ok(found);
     }
