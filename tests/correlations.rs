@@ -328,14 +328,14 @@ fn rules_that_are_named_twice_are_one_and_silence_stays() {
         count(
             &format!(
                 "title: T\nlevel: critical\ncorrelation: {{type: temporal, rules: [logon_failed, \
-                 logon_failed, {id}], timespan: 5m{condition}}}\n"
+                 logon_failed, {id}], group-by: [TargetUserName], timespan: 5m{condition}}}\n"
             ),
             &["--level", "critical"],
         )
     };
     assert_eq!((twice(""), twice(", condition: {gte: 2}")), (1, 0));
     let outer = "title: Outer\nlevel: low\ncorrelation: {type: event_count, rules: \
-                 [5f0e6c2a-3f0d-4f0e-9d43-0d2d4c7f7a01], timespan: 5m, condition: {gte: 9}}\n";
+                 [5f0e6c2a-3f0d-4f0e-9d43-0d2d4c7f7a01], group-by: [TargetUserName], timespan: 5m, condition: {gte: 9}}\n";
     assert_eq!((count(outer, &[]), count(outer, &["--level", "high"])), (0, 0));
 }
 

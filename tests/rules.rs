@@ -151,7 +151,26 @@ fn what_filters_and_pipelines_add_is_shown() {
             "transformations:\n- {type: add_condition, conditions: {host: lab}, negated: true}\n",
         );
     let ran = folder.run(&["rules", "show", "r", "-r", "r.yml", "-p", "p.yml"]);
-    assert_snapshot!(ran.stdout, @"");
+    assert_snapshot!(ran.stdout, @r"
+    R
+      name         r
+      log source   -/test
+      file         r.yml
+      fields       a, host, u
+      sel
+        a
+          '1'
+      condition    sel
+      and, by a pipeline
+        one of
+          host none of
+            'lab'
+      and, by the filter No Admins
+      admins
+        u
+          'root'
+      condition    not admins
+    ");
 }
 
 /// Aggregations over the failures of the log in `fixtures`.

@@ -160,15 +160,12 @@ impl Correlations {
                 continue;
             };
             let merged = merged(correlation, &targets);
-            let (correlation, targets) = match &merged {
-                Some((correlation, kept)) => {
-                    let mut at = 0..;
-                    targets.retain(|_| at.next().is_some_and(|at| kept.contains(&at)));
-                    (correlation, targets)
-                }
-                None => (correlation, targets),
-            };
-            match set.node(correlation, &targets, &place, rules, &mut fields) {
+            if let Some((_, kept)) = &merged {
+                let mut places = 0..;
+                targets.retain(|_| places.next().is_some_and(|at| kept.binary_search(&at).is_ok()));
+            }
+            let of_different = merged.as_ref().map_or(correlation, |(merged, _)| merged);
+            match set.node(of_different, &targets, &place, rules, &mut fields) {
                 Ok(mut node) => {
                     node.reports = wanted(correlation);
                     place[at] = Some(set.nodes.len() as u32);
