@@ -300,7 +300,7 @@ mod tests {
         let file = root.join("b.log");
         assert_eq!(counts(&[root.to_owned()]), (1, 3));
         assert_eq!(counts(&[root.to_owned(), root.join("sub/..")]), (1, 4));
-        assert_eq!(counts(&[file.clone(), root.join("sub/../b.log"), root.join("*.log")]), (1, 4));
+        assert_eq!(counts(&[file, root.join("sub/../b.log"), root.join("*.log")]), (1, 4));
         assert_eq!(counts(&[root.join("**/*.log")]), (1, 3));
     }
 }

@@ -100,7 +100,7 @@ fn bounds(correlation: &Correlation, rules: usize, place: Span, found: &mut Vec<
             && all(&|operator| {
                 matches!(operator, Operator::Compare(Comparison::Lt | Comparison::Lte))
             }));
-    if !all(&lower_bound) && !(correlation.legacy && sooner) {
+    if !(all(&lower_bound) || correlation.legacy && sooner) {
         let message = "the condition can only be decided when its window closes";
         found.push(
             Diagnostic::note("correlation-upper-bound", place, message)

@@ -233,7 +233,7 @@ fn check_keys(node: &Node, found: &mut Vec<Diagnostic>) {
     for (key, _) in node.mapping().unwrap_or_default() {
         let name = key.text().unwrap_or_default();
         if !known().any(|known| known == name) {
-            let message = format!("unknown key `{name}` in a `{kind}` item");
+            let message = format!("unknown key `{name}` in an item of type `{kind}`");
             let help = did_you_mean(name, known(), || match parameters(kind) {
                 [] => format!("`{kind}` has no parameters"),
                 parameters => {
@@ -251,7 +251,7 @@ fn only(node: &Node, kind: &str, keys: &[&str]) -> Result<()> {
     for (key, _) in node.mapping().unwrap_or_default() {
         let name = key.text().unwrap_or_default();
         if name != "type" && !keys.contains(&name) {
-            let message = format!("unknown key `{name}` in a `{kind}` condition");
+            let message = format!("unknown key `{name}` in a condition of type `{kind}`");
             let help = did_you_mean(name, keys.iter().copied(), || match keys {
                 [] => format!("`{kind}` has no parameters"),
                 keys => format!("parameters are {}", quoted_list(keys.iter().copied())),
