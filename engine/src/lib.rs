@@ -36,7 +36,7 @@ pub use identity::{DetectionId, EventDigest};
 pub use matcher::{Matcher, Stats};
 pub use occurrence::{Occurrence, Partial};
 pub use record::{Body, Record};
-pub use route::{AddedLogSource, Route, Routing};
+pub use route::{AddedLogSource, ConditionValue, Route, Routing};
 pub use ruleset::RuleSet;
 pub use time::{EventTime, TimeSource};
 pub use value::{Object, Value};

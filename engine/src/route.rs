@@ -6,7 +6,9 @@
 //! A guess may add log sources; only the user takes one away (law 5).
 
 use crate::alias::{Alias, AliasTable, Pick, Source};
-use sigmund_sigma::LogSource;
+use crate::compile::predicate::folded;
+use crate::compile::wildcard::Wildcard;
+use sigmund_sigma::{LogSource, Pattern};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,13 +35,23 @@ impl Route {
     pub const TRANSIENT: u32 = u32::MAX;
 }
 
+/// A value that a condition of an [`AddedLogSource`] asks for, compared as values of rules are: ignoring case, with wildcards.
+#[derive(Clone, Debug)]
+pub struct ConditionValue(Wildcard);
+
+impl From<&str> for ConditionValue {
+    fn from(text: &str) -> Self {
+        Self(Wildcard::new(&Pattern::of_value(text)))
+    }
+}
+
 /// A user's rule "events of this log source on which these conditions hold also have that log source".
 #[derive(Clone, Debug)]
 pub struct AddedLogSource {
     /// Events that have a log source covered by this one (`rewrite` in SigmaHQ's mapping format).
     pub when: LogSource,
-    /// Fields and the values of which one must be equal, ignoring case.
-    pub conditions: Vec<(String, Vec<String>)>,
+    /// Fields, and the values of which they must have one.
+    pub conditions: Vec<(String, Vec<ConditionValue>)>,
     /// What is added.
     pub adds: LogSource,
     /// Aliases that come with it: Sigma name → native fields.
@@ -140,7 +152,8 @@ impl Routing {
             log_sources.iter().any(|have| added.when.covers(have))
                 && added.conditions.iter().all(|(name, values)| {
                     field(name).is_some_and(|have| {
-                        values.iter().any(|value| value.to_lowercase() == have.to_lowercase())
+                        let have = folded(&have);
+                        values.iter().any(|value| value.0.matches(&have))
                     })
                 })
         };
@@ -222,7 +235,7 @@ mod tests {
     fn mapping(when: &str, condition: &str, alias: &str) -> AddedLogSource {
         AddedLogSource {
             when: source(when),
-            conditions: vec![("kind".to_owned(), vec![condition.to_owned()])],
+            conditions: vec![("kind".to_owned(), vec![condition.into()])],
             adds: source("added"),
             aliases: vec![("Name".to_owned(), vec![alias.to_owned()])],
         }
@@ -269,6 +282,30 @@ mod tests {
         assert_eq!((first_source(&a), first_source(&b)), ("first".into(), "second".into()));
         assert!(Arc::ptr_eq(&a, &route("A")) && Arc::ptr_eq(&b, &route("b")));
         assert_eq!(route("neither").log_sources, [source("http")]);
+    }
+
+    #[test]
+    fn values_of_conditions_have_wildcards() {
+        let routing = |value: &str| {
+            let added = vec![mapping("http", value, "alias")];
+            Routing { added, ..Routing::default() }
+        };
+        for (value, kind, holds) in [
+            ("A*", "axx", true),
+            ("A*", "ba", false),
+            ("*web*", "MyWeb1", true),
+            ("w?b", "web", true),
+            ("w?b", "weeb", false),
+            (r"a\*", "a*", true),
+            (r"a\*", "ab", false),
+            ("ÉTÉ", "été", true),
+        ] {
+            let field = |_: &str| Some(kind.to_owned());
+            let aliases = Arc::default();
+            let route =
+                routing(value).route("zeek http", vec![source("http")], None, &aliases, &field);
+            assert_eq!(route.log_sources.len() == 2, holds, "{value} on {kind}");
+        }
     }
 
     #[test]

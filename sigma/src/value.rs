@@ -117,6 +117,20 @@ pub struct Pattern {
     pub cased: bool,
 }
 
+impl Pattern {
+    /// What a value without modifiers means: `*` and `?` are wildcards, unless a backslash is before them.
+    ///
+    /// ```
+    /// use sigmund_sigma::{Pattern, Token};
+    /// let pattern = Pattern::of_value(r"a\*b*");
+    /// assert_eq!(*pattern.tokens, [Token::Literal("a*b".into()), Token::Any]);
+    /// ```
+    #[must_use]
+    pub fn of_value(text: &str) -> Self {
+        crate::modifier::pattern(text)
+    }
+}
+
 /// A regular expression: unanchored search, linear-time engine (choice C14).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Regex {

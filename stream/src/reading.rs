@@ -60,9 +60,12 @@ pub fn added(mapping: LogSourceMapping) -> impl Iterator<Item = AddedLogSource> 
             let product = entry.logsource.product.clone();
             (!entry.conditions.is_empty()).then(|| LogSource { product, ..LogSource::default() })
         })?;
+        let conditions = entry.conditions.into_iter().map(|(field, values)| {
+            (field, values.iter().map(|value| value.as_str().into()).collect())
+        });
         Some(AddedLogSource {
             when,
-            conditions: entry.conditions,
+            conditions: conditions.collect(),
             adds: entry.logsource,
             aliases: entry.field_mappings,
         })

@@ -12,6 +12,11 @@ mod regex;
 pub(crate) use apply::{Placeholders, apply};
 pub(crate) use key::{Key, key};
 
+/// The pattern of a value without modifiers.
+pub(crate) fn pattern(text: &str) -> crate::value::Pattern {
+    parts::pattern(parts::parse(text, false), false)
+}
+
 /// A modifier by its specification name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs, reason = "the names are the specification's")]

@@ -4,6 +4,7 @@
 
 use crate::diagnostic::Diagnostic;
 use crate::read::{one_or_many, quoted_list};
+use crate::suggestion::nearest;
 use crate::yaml::{self, Node};
 use crate::{LogSource, Span};
 use std::sync::Arc;
@@ -22,7 +23,7 @@ pub struct MappingEntry {
     pub name: String,
     /// What rules ask for.
     pub logsource: LogSource,
-    /// Field values that an event of it has: each field must have one of its values.
+    /// Field values that an event of it has: each field must have one of its values, in which `*` and `?` are wildcards.
     pub conditions: Vec<(String, Vec<String>)>,
     /// The log source it is a part of, where its own conditions apply too.
     pub rewrite: Option<LogSource>,
@@ -32,7 +33,7 @@ pub struct MappingEntry {
 
 impl LogSourceMapping {
     /// Reads a mapping file. Entries that cannot be understood are reported and left out;
-    /// unknown keys are ignored, because the format has had many.
+    /// unknown keys are ignored, because the format has had many, unless they look like a known one that is misspelt.
     #[must_use]
     pub fn parse(name: &str, text: &str) -> (Self, Vec<Diagnostic>) {
         let stream = yaml::parse(text);
@@ -79,6 +80,20 @@ fn read(root: &Node, mapping: &mut LogSourceMapping, found: &mut Vec<Diagnostic>
     }
 }
 
+/// The keys of an entry that mean something.
+const KEYS: [&str; 6] = ["product", "category", "service", "conditions", "rewrite", "fieldmappings"];
+
+/// Reports keys that look like one of those: without it the entry would hold for other events than its author meant.
+fn misspelt(node: &Node, known: &[&str], found: &mut Vec<Diagnostic>) {
+    for (key, _) in node.mapping().unwrap_or_default() {
+        let Some(text) = key.text().filter(|text| !known.contains(text)) else { continue };
+        if let Some(meant) = nearest(text, known.iter().copied()) {
+            let help = format!("did you mean `{meant}`?");
+            found.push(error(key.span, format!("unknown key `{text}`"), &help));
+        }
+    }
+}
+
 fn log_source(node: &Node) -> LogSource {
     let part = |key: &str| node.get(key).and_then(Node::non_null_text);
     LogSource::new(part("product"), part("category"), part("service"))
@@ -90,11 +105,22 @@ fn read_entry(
     mapping: &mut LogSourceMapping,
     found: &mut Vec<Diagnostic>,
 ) {
+    let errors = found.len();
+    misspelt(node, &KEYS, found);
     let logsource = log_source(node);
-    if logsource.is_empty() {
+    if logsource.is_empty() && found.len() == errors {
         let message = format!("entry `{name}` names no log source");
         found.push(error(node.span, message, "give it `product`, `category` or `service`"));
         return;
+    }
+    let rewrite = node.get("rewrite").filter(|node| !node.is_null());
+    if let Some(rewrite) = rewrite {
+        let before = found.len();
+        misspelt(rewrite, &KEYS[..3], found);
+        if log_source(rewrite).is_empty() && found.len() == before {
+            let message = format!("`rewrite` of entry `{name}` names no log source");
+            found.push(error(rewrite.span, message, "give it `product`, `category` or `service`"));
+        }
     }
     let pairs = |key: &str, found: &mut Vec<Diagnostic>| {
         let Some(node) = node.get(key).filter(|node| !node.is_null()) else { return Vec::new() };
@@ -105,6 +131,15 @@ fn read_entry(
         };
         let mut pairs = Vec::with_capacity(entries.len());
         for (field, values) in entries {
+            if let Some(text) = field.text().filter(|text| text.contains('|')) {
+                let message = format!("`{text}` under `{key}` has a modifier, which means nothing here");
+                let help = match key {
+                    "conditions" => "name the field alone; values may have wildcards, as in `Kind: '*web*'`",
+                    _ => "name the field alone",
+                };
+                found.push(error(field.span, message, help));
+                continue;
+            }
             let texts: Option<Vec<String>> = one_or_many(values)
                 .iter()
                 .map(|value| value.non_null_text().map(str::to_owned))
@@ -119,12 +154,11 @@ fn read_entry(
         }
         pairs
     };
-    let errors = found.len();
     let entry = MappingEntry {
         name: name.to_owned(),
         logsource,
         conditions: pairs("conditions", found),
-        rewrite: node.get("rewrite").map(log_source).filter(|rewrite| !rewrite.is_empty()),
+        rewrite: rewrite.map(log_source),
         field_mappings: pairs("fieldmappings", found),
     };
     // An entry without its condition would hold for too much.
@@ -179,5 +213,36 @@ logsources:
         assert_eq!(&*found[0].source, "m.yml");
         assert_eq!(LogSourceMapping::parse("m", "").1.len(), 1);
         assert_eq!(LogSourceMapping::parse("m", "[a]").1.len(), 1);
+    }
+
+    #[test]
+    fn what_would_never_hold_or_hold_for_too_much_is_an_error() {
+        for (entry, message, help) in [
+            (
+                "{product: x, conditions: {'Kind|contains': web}}",
+                "`Kind|contains` under `conditions` has a modifier, which means nothing here",
+                "name the field alone; values may have wildcards, as in `Kind: '*web*'`",
+            ),
+            ("{product: x, condition: {a: 1}}", "unknown key `condition`", "did you mean `conditions`?"),
+            ("{prodcut: x}", "unknown key `prodcut`", "did you mean `product`?"),
+            (
+                "{category: y, conditions: {a: 1}, rewrite: {produkt: x}}",
+                "unknown key `produkt`",
+                "did you mean `product`?",
+            ),
+            (
+                "{category: y, conditions: {a: 1}, rewrite: x}",
+                "`rewrite` of entry `e` names no log source",
+                "give it `product`, `category` or `service`",
+            ),
+        ] {
+            let text = format!("logsources: {{e: {entry}}}");
+            let (mapping, found) = LogSourceMapping::parse("m.yml", &text);
+            let [found] = &found[..] else { panic!("{entry}: {found:?}") };
+            assert_eq!((&*found.message, found.help.as_deref()), (message, Some(help)), "{entry}");
+            assert!(mapping.entries.is_empty(), "{entry}");
+        }
+        let text = "logsources: {e: {product: x, index: i, sources: [y], search: z}}";
+        assert_eq!(LogSourceMapping::parse("m.yml", text).1, []);
     }
 }
