@@ -243,7 +243,8 @@ impl Cursor<'_> {
         }
     }
 
-    /// A zone name after a space. Only UTC and GMT have one meaning; the others are passed over.
+    /// A zone name after a space. Only UTC and GMT have one meaning (IST is India's, Ireland's and Israel's, CST three continents'); the others are passed over,
+    /// and the zone is an assumed one.
     fn zone_name(&mut self) -> Option<i32> {
         const NAMES: &[&str] = &[
             "UTC", "GMT", "EST", "EDT", "CST", "CDT", "MST", "MDT", "PST", "PDT", "CET", "CEST",
@@ -341,7 +342,7 @@ impl Cursor<'_> {
         self.take(b' ')?;
         self.spaces();
         let time = self.time()?;
-        let offset = self.zone_name();
+        let offset = self.offset().or_else(|| self.zone_name());
         self.stamp(Some(year), month, day, time, offset)
     }
 
@@ -370,6 +371,9 @@ impl Cursor<'_> {
                 self.at -= 1;
             }
         }
+        if offset.is_none() {
+            offset = self.zone_name();
+        }
         self.stamp(Some(year), month, day, time, offset)
     }
 
@@ -392,7 +396,7 @@ impl Cursor<'_> {
         if matches!(self.rest(), [b' ', b'+' | b'-', ..]) {
             self.at += 1;
         }
-        let offset = self.offset();
+        let offset = self.offset().or_else(|| self.zone_name());
         self.stamp(Some(year), month, day, time, offset)
     }
 
@@ -557,6 +561,10 @@ mod tests {
             ("jan 2 2019 03:04:05 host", "2019-01-02T03:04:05Z"),
             ("Jan  2 03:04:05.678 2018 h", "2018-01-02T03:04:05.678Z"),
             ("Jan  2 03:04:05 UTC: %SYS", "2020-01-02T03:04:05Z"),
+            ("2020-01-02 03:04:05 GMT", "2020-01-02T03:04:05Z"),
+            ("2020-01-02 03:04:05 EST", "2020-01-02T03:04:05Z"),
+            ("2020 Jan  2 03:04:05Z", "2020-01-02T03:04:05Z"),
+            ("02/Jan/2020:03:04:05 UTC", "2020-01-02T03:04:05Z"),
             ("2019 Jan  2 03:04:05.5 host", "2019-01-02T03:04:05.5Z"),
             ("Thu Jan  2 03:04:05.678 2020 x", "2020-01-02T03:04:05.678Z"),
             ("août 19 11:08:37 nlaptop", "2019-08-19T11:08:37Z"),
@@ -587,6 +595,7 @@ mod tests {
         for (text, rest) in [
             ("Aug 14 13:05:09 2025 host x", " host x"),
             ("Apr 15 2014 09:34:34 EDT: %ASA", ": %ASA"),
+            ("2014-04-15 09:34:34 EDT host x", " host x"),
             ("Apr 15 09:34:34 EDTX x", " EDTX x"),
             ("Jan  2 03:04:05 2001:db8::1 x", " 2001:db8::1 x"),
         ] {
