@@ -89,13 +89,30 @@ pub(crate) fn parse_legacy(
             return translate_near(rule, near, &place, span, timespan);
         }
     };
+    let timespan = window(timespan, parsed.within, span)?;
     let hidden = hidden_rule(rule, "search", rule.conditions.clone());
     let mut correlation = translated(rule, parsed.kind, std::slice::from_ref(&hidden), span);
     correlation.group_by = parsed.group_by;
     correlation.fields = parsed.field.into_iter().collect();
     correlation.conditions = vec![(parsed.operator, parsed.threshold)];
-    correlation.timespan = timespan.or(parsed.within);
+    correlation.timespan = timespan;
     Ok((vec![hidden], correlation))
+}
+
+/// The window, of which `timeframe` and `within` must not say different things: nobody could tell which one is meant.
+fn window(
+    timeframe: Option<i64>,
+    within: Option<i64>,
+    span: Span,
+) -> Result<Option<i64>, Diagnostic> {
+    match (timeframe, within) {
+        (Some(timeframe), Some(within)) if timeframe != within => {
+            let [within, timeframe] = [within, timeframe].map(timespan::write);
+            let message = format!("`within {within}` contradicts `timeframe: {timeframe}`");
+            Err(Diagnostic::error(CODE, span, message).with_help("take one of them away"))
+        }
+        (timeframe, within) => Ok(timeframe.or(within)),
+    }
 }
 
 fn translate_near(
@@ -105,6 +122,7 @@ fn translate_near(
     span: Span,
     timespan: Option<i64>,
 ) -> Result<(Vec<Rule>, Correlation), Diagnostic> {
+    let timespan = window(timespan, near.within, span)?;
     let mut hidden = vec![hidden_rule(rule, "search", rule.conditions.clone())];
     for (name, range) in &near.operands.names {
         let range = range.range();
@@ -125,7 +143,7 @@ fn translate_near(
     let operands = near.operands.condition.map_rules(&|index| index + 1);
     correlation.temporal_condition =
         Some(TemporalCondition::And(vec![TemporalCondition::Rule(0), operands]));
-    correlation.timespan = timespan.or(near.within);
+    correlation.timespan = timespan;
     Ok((hidden, correlation))
 }
 
@@ -443,7 +461,7 @@ mod tests {
         };
         assert_eq!(window("count() > 5", None), None);
         assert_eq!(window("count() by x > 5 within 2m", None), Some(120_000_000_000));
-        assert_eq!(window("count() by x within 2m > 5", Some("1m")), Some(60_000_000_000));
+        assert_eq!(window("count() by x within 60s > 5", Some("1m")), Some(60_000_000_000));
         assert_eq!(window("near a within timeframe", Some("1m")), Some(60_000_000_000));
     }
 
@@ -477,6 +495,9 @@ mod tests {
         assert_eq!(error("sum() > 5").0, "`sum` needs a field");
         assert_eq!(error("near nothing").0, "undefined selection `nothing`");
         assert_eq!(error("near a and").0, "expected a selection at the end");
+        let contradiction = "`within 1m` contradicts `timeframe: 5m`";
+        assert_eq!(error("near a within 1m").0, contradiction);
+        assert_eq!(error("count() by x > 5 within 1m").0, contradiction);
         assert_eq!(error("").0, "expected `count()`, `sum(field)` or `near` at the end");
         assert!(
             parse_legacy(&rule(), "count() > 1", Span::default(), Some(("5", Span::default())))

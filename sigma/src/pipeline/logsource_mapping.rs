@@ -81,7 +81,8 @@ fn read(root: &Node, mapping: &mut LogSourceMapping, found: &mut Vec<Diagnostic>
 }
 
 /// The keys of an entry that mean something.
-const KEYS: [&str; 6] = ["product", "category", "service", "conditions", "rewrite", "fieldmappings"];
+const KEYS: [&str; 6] =
+    ["product", "category", "service", "conditions", "rewrite", "fieldmappings"];
 
 /// Reports keys that look like one of those: without it the entry would hold for other events than its author meant.
 fn misspelt(node: &Node, known: &[&str], found: &mut Vec<Diagnostic>) {
@@ -132,9 +133,12 @@ fn read_entry(
         let mut pairs = Vec::with_capacity(entries.len());
         for (field, values) in entries {
             if let Some(text) = field.text().filter(|text| text.contains('|')) {
-                let message = format!("`{text}` under `{key}` has a modifier, which means nothing here");
+                let message =
+                    format!("`{text}` under `{key}` has a modifier, which means nothing here");
                 let help = match key {
-                    "conditions" => "name the field alone; values may have wildcards, as in `Kind: '*web*'`",
+                    "conditions" => {
+                        "name the field alone; values may have wildcards, as in `Kind: '*web*'`"
+                    }
                     _ => "name the field alone",
                 };
                 found.push(error(field.span, message, help));
@@ -223,7 +227,11 @@ logsources:
                 "`Kind|contains` under `conditions` has a modifier, which means nothing here",
                 "name the field alone; values may have wildcards, as in `Kind: '*web*'`",
             ),
-            ("{product: x, condition: {a: 1}}", "unknown key `condition`", "did you mean `conditions`?"),
+            (
+                "{product: x, condition: {a: 1}}",
+                "unknown key `condition`",
+                "did you mean `conditions`?",
+            ),
             ("{prodcut: x}", "unknown key `prodcut`", "did you mean `product`?"),
             (
                 "{category: y, conditions: {a: 1}, rewrite: {produkt: x}}",
