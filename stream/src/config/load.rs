@@ -85,12 +85,28 @@ impl Config {
             if let Some(value) = hidden.get(&problem.key)
                 && !value.is_empty()
             {
-                problem.message = problem.message.replace(value.as_str(), super::HIDDEN);
-                problem.help = problem.help.map(|help| help.replace(value.as_str(), super::HIDDEN));
+                problem.message = without(&problem.message, value);
+                problem.help = problem.help.map(|help| without(&help, value));
             }
             problems.0.push(problem);
         }
         problems.sort();
         (Some(Loaded { config, origins }), problems)
     }
+}
+
+/// A message without the value, and without the parts of it that it quotes.
+fn without(message: &str, value: &str) -> String {
+    let message = message.replace(value, super::HIDDEN);
+    let parts: Vec<&str> = message
+        .split('`')
+        .enumerate()
+        .map(|(index, part)| {
+            let is_quoted = index % 2 == 1 || value.contains('`');
+            let inner = part.trim_matches(['{', '}']);
+            let is_secret = is_quoted && inner.len() > 1 && value.contains(inner);
+            if is_secret { super::HIDDEN } else { part }
+        })
+        .collect();
+    parts.join("`")
 }

@@ -12,6 +12,11 @@ use std::fmt::Write as _;
 /// A configuration as JSON, without secrets and with the names of topics that follow from others.
 pub(super) fn value(config: &Config) -> Value {
     let mut full = config.clone();
+    if config.hidden.contains("application") {
+        // Names that follow from it have it in them.
+        HIDDEN.clone_into(&mut full.application);
+    }
+    let config = &full.clone();
     full.dead_letters = Some(config.dead_letters());
     full.detections.topic = Some(config.detections());
     full.detections.key.get_or_insert_with(|| "{rule.id}".to_owned());
@@ -199,6 +204,23 @@ mod tests {
         let (loaded, problems) = Config::read(&layers);
         assert!(problems.to_string().contains("sources[3]: member 3 is beyond"), "{problems}");
         assert!(!loaded.expect("a configuration").yaml().contains("s3cr3t"));
+    }
+
+    #[test]
+    fn what_follows_from_a_hidden_value_does_not_tell_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, "s3cr3t").expect("a file");
+        let secret = format!("${{file:{}}}", secret.display());
+        let mut layers = Layers::none();
+        layers.set("application", &format!("'{secret}'"));
+        layers.set("detections.topic", &format!("'a.{{{secret}}}'"));
+        let (loaded, problems) = Config::read(&layers);
+        let loaded = loaded.expect("a configuration");
+        let shown = format!("{}{}{problems}", loaded.yaml(), loaded.json());
+        assert!(!shown.contains("s3cr3t"), "{shown}");
+        assert!(shown.contains("\"[hidden].dead-letters\""), "{shown}");
+        assert!(shown.contains("unknown placeholder `[hidden]`"), "{shown}");
     }
 
     #[test]
