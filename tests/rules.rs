@@ -95,6 +95,30 @@ fn json_has_the_trees() {
 }
 
 #[test]
+fn fields_are_those_of_correlations_too() {
+    let rules = RULES.replace(
+        "group-by: [src_ip]\n    timespan: 5m",
+        "group-by: [address]\n    aliases: {address: {failed_login: client}}\n    timespan: 5m",
+    );
+    let rules =
+        rules.replace("rules: [11111111-1111-4111-8111-111111111111]", "rules: [failed_login]");
+    assert_ne!(rules, RULES);
+    let ran = Folder::new().file("rules.yml", rules).run(&[
+        "rules",
+        "fields",
+        "-r",
+        "rules.yml",
+        "-f",
+        "json",
+    ]);
+    let fields: Vec<Value> = serde_json::from_str(&ran.stdout).expect("JSON");
+    let names: Vec<&str> = fields.iter().filter_map(|field| field["field"].as_str()).collect();
+    assert!(names.contains(&"client") && names.contains(&"user"), "{names:?}");
+    assert!(names.contains(&"outcome") && !names.contains(&"address"), "{names:?}");
+    assert_eq!(fields[0]["rules"], "2", "{fields:?}");
+}
+
+#[test]
 fn a_correlation_is_shown_in_words() {
     let folder = Folder::new().file("r.yml", RULES);
     let show = |name: &str| folder.run(&["rules", "show", name, "-r", "r.yml"]);

@@ -2,6 +2,7 @@
 
 use super::Status;
 use crate::args::{ConfigCommand, ConfigFormat, ConfigOptions, SchemaFormat};
+use crate::encode::pretty_json;
 use crate::printer::Printer;
 use sigmund_stream::config::{self, Config, Layers, Loaded, Problems};
 use std::io::Write as _;
@@ -15,7 +16,7 @@ pub(super) fn run(args: &ConfigCommand, printer: &Printer) -> anyhow::Result<Sta
             let Some(loaded) = loaded else { return Ok(Status::Failure) };
             let text = match format {
                 ConfigFormat::Yaml => loaded.yaml(),
-                ConfigFormat::Json => serde_json::to_string_pretty(&loaded.json())? + "\n",
+                ConfigFormat::Json => pretty_json(&loaded.json()) + "\n",
             };
             printer.stdout().write_all(text.as_bytes())?;
             if !problems.is_empty() {

@@ -2,6 +2,7 @@
 
 use super::Status;
 use crate::args::{Explain, ExplainFormat};
+use crate::encode::pretty_json;
 use crate::events::each_event;
 use crate::input::Inputs;
 use crate::plan;
@@ -127,7 +128,7 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
                     ExplainFormat::Text => write_text(&mut out, &one),
                     ExplainFormat::Json => {
                         let start = if explained == 0 { "[" } else { "," };
-                        write!(out, "{start}\n{:#}", to_json(&one))
+                        write!(out, "{start}\n{}", pretty_json(&to_json(&one)))
                     }
                 };
                 if written.is_err() {
@@ -293,7 +294,7 @@ fn explain_correlations(
         }
     }
     if args.format == ExplainFormat::Json {
-        writeln!(out, "{:#}", serde_json::Value::Array(explained))?;
+        writeln!(out, "{}", pretty_json(&explained.into()))?;
     }
     out.flush()?;
     if beside && args.group.is_empty() {

@@ -5,7 +5,7 @@ mod tree;
 
 use super::Status;
 use crate::args::{ListFormat, RuleFilter, RulesCommand, RulesList, RulesShow};
-use crate::encode::{csv, shortened};
+use crate::encode::{csv, pretty_json, shortened};
 use crate::plan::Loaded;
 use crate::printer::Printer;
 use crate::{correlation_text, rule_fields, rule_text};
@@ -87,8 +87,7 @@ fn list(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
                 object.insert("correlation".to_owned(), tree::json(rules, correlation));
                 objects.push(serde_json::Value::Object(object));
             }
-            serde_json::to_writer_pretty(&mut out, &objects)?;
-            writeln!(out)?;
+            writeln!(out, "{}", pretty_json(&objects.into()))?;
         }
         ListFormat::Csv => {
             header.push("correlation");
@@ -129,12 +128,14 @@ fn fields(args: &RulesList, printer: &Printer) -> anyhow::Result<Status> {
     let rules = &loaded.rules;
     let mut counts: BTreeMap<&str, (u64, BTreeMap<String, u64>)> = BTreeMap::new();
     let mut seen = HashSet::new();
-    for card in &rules.cards {
+    for (index, card) in (0..).zip(&rules.cards) {
         // An aggregation of version 1 with `near` is several rules with the same detection.
         if !seen.insert((&card.rule.metadata.source, card.rule.metadata.span)) {
             continue;
         }
-        for field in rule_fields::of(&card.rule) {
+        let mut read = rule_fields::of(&card.rule);
+        read.extend(rules.correlations.fields_of(index));
+        for field in read {
             let (count, sources) = counts.entry(field).or_default();
             *count += 1;
             *sources.entry(card.rule.logsource.to_string()).or_default() += 1;
@@ -166,8 +167,7 @@ fn write_rows(
 ) -> io::Result<()> {
     match format {
         ListFormat::Json => {
-            serde_json::to_writer_pretty(&mut *out, &objects(header, rows))?;
-            writeln!(out)
+            writeln!(out, "{}", pretty_json(&objects(header, rows).into()))
         }
         ListFormat::Csv => {
             let mut text = header.join(",").into_bytes();

@@ -2,6 +2,7 @@
 
 use super::Status;
 use crate::args::{ServiceStatus as Args, StatusFormat};
+use crate::encode::pretty_json;
 use crate::printer::Printer;
 use crate::service::Service;
 use anyhow::Context as _;
@@ -17,8 +18,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     match args.format {
         StatusFormat::Table => out.write_all(table(&value).as_bytes())?,
         StatusFormat::Json => {
-            out.write_all(serde_json::to_string_pretty(&value)?.as_bytes())?;
-            out.write_all(b"\n")?;
+            writeln!(out, "{}", pretty_json(&value))?;
         }
     }
     Ok(if value["state"] == "running" { Status::Success } else { Status::Findings })

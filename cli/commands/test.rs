@@ -2,6 +2,7 @@
 
 use super::Status;
 use crate::args::{Test, TestFormat};
+use crate::encode::pretty_json;
 use crate::printer::Printer;
 use crate::render;
 use crate::rule_test::{Tested, Tests, Verdict};
@@ -126,8 +127,7 @@ fn json(out: &mut dyn Write, tested: &[Tested]) -> io::Result<()> {
             json!({"file": test.file, "name": test.name, "result": result, "reason": reason})
         })
         .collect();
-    serde_json::to_writer_pretty(&mut *out, &json!({"tests": tests}))?;
-    writeln!(out)
+    writeln!(out, "{}", pretty_json(&json!({"tests": tests})))
 }
 
 fn junit(out: &mut dyn Write, tested: &[Tested]) -> io::Result<()> {

@@ -6,11 +6,26 @@ mod summary;
 mod table;
 
 use crate::args::DetectionFormat;
+use serde_json::Value;
 use sigmund_stream::encode::{Buffer, Format, Hit};
 use std::io::{self, Write};
 
 pub(crate) use summary::Summary;
 pub(crate) use table::{Style, shortened, shortened_left};
+
+/// JSON for people and programs. Unlike `serde_json` it escapes DEL and the control characters of C1 too, which steer terminals as those of C0 do.
+pub(crate) fn pretty_json(value: &Value) -> String {
+    let mut text = String::new();
+    for character in format!("{value:#}").chars() {
+        // They can only be in strings.
+        if matches!(character, '\u{7f}'..='\u{9f}') {
+            text.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            text.push(character);
+        }
+    }
+    text
+}
 
 /// Writes detections in one format.
 #[derive(Clone, Debug)]
@@ -78,5 +93,19 @@ impl Encoder {
             out.bytes().push(b'\n');
         }
         out.mark(hit.time(), rule);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pretty_json;
+    use serde_json::json;
+
+    #[test]
+    fn json_steers_no_terminal() {
+        let value = json!({"\u{9b}1m": "\u{1b}\u{7f}\u{80}é\u{a0}"});
+        let text = pretty_json(&value);
+        assert_eq!(text, "{\n  \"\\u009b1m\": \"\\u001b\\u007f\\u0080é\u{a0}\"\n}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).ok(), Some(value));
     }
 }

@@ -1,14 +1,14 @@
 //! A JSON array of objects.
 
 use super::{Finding, severity_name};
+use crate::encode::pretty_json;
 use serde_json::{Value, json};
 use sigmund_sigma::Span;
 use std::io::{self, Write};
 
 pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result<()> {
     let objects: Vec<Value> = findings.iter().map(object).collect();
-    serde_json::to_writer_pretty(&mut *out, &objects)?;
-    writeln!(out)
+    writeln!(out, "{}", pretty_json(&Value::Array(objects)))
 }
 
 fn object(finding: &Finding<'_>) -> Value {

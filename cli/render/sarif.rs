@@ -1,6 +1,7 @@
 //! SARIF 2.1.0, for code scanning.
 
 use super::Finding;
+use crate::encode::pretty_json;
 use serde_json::{Value, json};
 use sigmund_sigma::{Severity, lint};
 use std::collections::BTreeSet;
@@ -31,8 +32,21 @@ pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result
             "results": results,
         }],
     });
-    serde_json::to_writer_pretty(&mut *out, &report)?;
-    writeln!(out)
+    writeln!(out, "{}", pretty_json(&report))
+}
+
+/// A path as a relative reference (RFC 3986, section 4.2): what its characters mean elsewhere in a URI they do not mean here.
+fn uri(path: &str) -> String {
+    let path = path.replace('\\', "/");
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri
 }
 
 fn result(finding: &Finding<'_>) -> Value {
@@ -53,7 +67,7 @@ fn result(finding: &Finding<'_>) -> Value {
         "level": level,
         "message": {"text": text},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": diagnostic.source.replace('\\', "/").replace(' ', "%20")},
+            "artifactLocation": {"uri": uri(&diagnostic.source)},
             "region": {
                 "startLine": start.line,
                 "startColumn": start.column,
@@ -62,4 +76,19 @@ fn result(finding: &Finding<'_>) -> Value {
             },
         }}],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::uri;
+
+    #[test]
+    fn paths_are_valid_uris() {
+        assert_eq!(uri("rules/a-b_1.yml"), "rules/a-b_1.yml");
+        assert_eq!(
+            uri("dir, with:odd,%% #1?/\u{9b}\u{1b}é[x].yml"),
+            "dir%2C%20with%3Aodd%2C%25%25%20%231%3F/%C2%9B%1B%C3%A9%5Bx%5D.yml"
+        );
+        assert_eq!(uri("a\\b"), "a/b");
+    }
 }
