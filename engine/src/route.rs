@@ -48,7 +48,7 @@ impl From<&str> for ConditionValue {
 /// A user's rule "events of this log source on which these conditions hold also have that log source".
 #[derive(Clone, Debug)]
 pub struct AddedLogSource {
-    /// Events that have a log source covered by this one (`rewrite` in SigmaHQ's mapping format).
+    /// Events that have a log source covered by this one (`rewrite` in SigmaHQ's mapping format); if it is empty all, even those that have none.
     pub when: LogSource,
     /// Fields, and the values of which they must have one.
     pub conditions: Vec<(String, Vec<ConditionValue>)>,
@@ -149,7 +149,7 @@ impl Routing {
         // What one mapping adds may be what another one asks for, in whatever order they stand.
         let mut applied = Vec::new();
         let applies = |added: &AddedLogSource, log_sources: &[LogSource]| {
-            log_sources.iter().any(|have| added.when.covers(have))
+            (added.when.is_empty() || log_sources.iter().any(|have| added.when.covers(have)))
                 && added.conditions.iter().all(|(name, values)| {
                     field(name).is_some_and(|have| {
                         let have = folded(&have);
@@ -306,6 +306,19 @@ mod tests {
                 routing(value).route("zeek http", vec![source("http")], None, &aliases, &field);
             assert_eq!(route.log_sources.len() == 2, holds, "{value} on {kind}");
         }
+    }
+
+    #[test]
+    fn mappings_of_any_log_source_hold_for_events_without_one() {
+        let when = LogSource::default();
+        let added = vec![AddedLogSource { when, ..mapping("", "a", "alias") }];
+        let routing = Routing { added, ..Routing::default() };
+        let route = |kind: &str| {
+            let field = |_: &str| Some(kind.to_owned());
+            routing.route("json", Vec::new(), None, &Arc::default(), &field)
+        };
+        assert_eq!(route("a").log_sources, [source("added")]);
+        assert_eq!(route("b").log_sources, []);
     }
 
     #[test]
