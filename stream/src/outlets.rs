@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::destination::Destinations;
 use crate::encode::{Extension, Subject};
+use crate::plan::whole_name;
 use crate::rules::Rules;
 use anyhow::{Context as _, anyhow};
 use regex::Regex;
@@ -48,7 +49,7 @@ impl Outlets {
                 taken.insert(topic.clone(), format!("sources[{index}].topics[{member}]"));
             }
             if let Some(pattern) = &source.pattern {
-                let regex = Regex::new(&format!("^(?:{pattern})$"))
+                let regex = Regex::new(&whole_name(pattern))
                     .with_context(|| format!("`sources.pattern`: `{pattern}` is no pattern"))?;
                 patterns.push((regex, format!("sources[{index}].pattern")));
             }

@@ -306,10 +306,7 @@ impl State {
                 && at.1 <= 0xFF_FFFF
                 && let Some(result) = self.pulled_by(ruleset, view, at, triggers, (slots, place))
             {
-                for index in 0..self.results[result as usize].len() {
-                    let rule = self.results[result as usize][index];
-                    self.nominate(at.0, rule, bucket);
-                }
+                self.each_in(result, &mut |state, rule| state.nominate(at.0, rule, bucket));
                 return;
             }
         }
@@ -374,20 +371,14 @@ impl State {
             Shape::Void => &triggers.if_void,
             Shape::One(value) => {
                 let result = self.verdict(ruleset, view, at, triggers, value);
-                for index in 0..self.results[result as usize].len() {
-                    let rule = self.results[result as usize][index];
-                    each(self, rule);
-                }
+                self.each_in(result, each);
                 return;
             }
             Shape::Many { start, end, .. } => {
                 // Different values may satisfy different parts, so nothing is decided for one value alone.
                 for value in start..end {
                     let result = self.one_of_several(view, at, triggers, value);
-                    for index in 0..self.results[result as usize].len() {
-                        let rule = self.results[result as usize][index];
-                        each(self, rule);
-                    }
+                    self.each_in(result, each);
                 }
                 for trigger in &triggers.always {
                     let rule = triggers.triggers[*trigger as usize].rule;
@@ -404,6 +395,15 @@ impl State {
             for rule in triggers.if_null.iter().chain(&triggers.if_void) {
                 each(self, *rule);
             }
+        }
+    }
+
+    /// Gives the rules of an interned list, which `each` must not change.
+    #[inline]
+    fn each_in(&mut self, list: u32, each: &mut impl FnMut(&mut Self, u32)) {
+        for index in 0..self.results[list as usize].len() {
+            let rule = self.results[list as usize][index];
+            each(self, rule);
         }
     }
 
