@@ -33,6 +33,11 @@ impl Cell {
     fn is_wanted(&self) -> bool {
         self.slot.is_some() || self.joined.iter().any(|(slot, _)| slot.is_some())
     }
+
+    /// Its column, if it is one.
+    fn only(&self) -> Option<(Slot, ColumnType)> {
+        Some((self.slot?, self.of)).filter(|_| self.joined.is_empty())
+    }
 }
 
 /// The cells of a header's rows for one table of wanted names.
@@ -41,9 +46,17 @@ struct Plan {
     /// Whose slots these are; `None` if nothing is planned.
     table: Option<Arc<FieldTable>>,
     cells: Vec<Cell>,
-    /// The numbers of the cells that are wanted; `None` if all are, and those beyond the last column too.
-    wanted: Option<Vec<usize>>,
+    /// The cells that are wanted; `None` if all are, and those beyond the last column too.
+    wanted: Option<Vec<Wanted>>,
     surplus: Option<Slot>,
+}
+
+/// A cell that is wanted.
+#[derive(Debug)]
+struct Wanted {
+    number: usize,
+    /// What it fills, where it is one column.
+    column: Option<(Slot, ColumnType)>,
 }
 
 impl Plan {
@@ -60,7 +73,11 @@ impl Plan {
         let surplus = fields.find(SURPLUS);
         let wanted = match surplus.is_some() || fields.collects() {
             true => None,
-            false => Some((0..cells.len()).filter(|number| cells[*number].is_wanted()).collect()),
+            false => {
+                let wanted = cells.iter().enumerate().filter(|(_, cell)| cell.is_wanted());
+                let wanted = wanted.map(|(number, cell)| Wanted { number, column: cell.only() });
+                Some(wanted.collect())
+            }
         };
         Self { table: Some(Arc::clone(fields.table())), cells, wanted, surplus }
     }
@@ -143,22 +160,26 @@ impl Reader {
             [separator] if u32::try_from(line.len()).is_ok() => {
                 self.cells.split(line, *separator);
                 writer.may_have_escapes = self.cells.has_backslashes;
-                let mut write = |number| {
+                let mut write = |number, column: Option<(Slot, ColumnType)>| {
                     // The row may be too short.
-                    if let Some((start, end)) = self.cells.get(number, line.len()) {
-                        writer.cell(plan, number, start, end);
+                    let Some((start, end)) = self.cells.get(number, line.len()) else { return };
+                    match column {
+                        Some((slot, of)) => writer.column(slot, of, start, end),
+                        None => writer.cell(plan, number, start, end),
                     }
                 };
                 match &plan.wanted {
-                    Some(wanted) => wanted.iter().copied().for_each(&mut write),
-                    None => (0..self.cells.count()).for_each(&mut write),
+                    Some(wanted) => wanted.iter().for_each(|one| write(one.number, one.column)),
+                    None => (0..self.cells.count()).for_each(|number| write(number, None)),
                 }
             }
             separator => {
                 let mut start = 0;
                 for (number, cell) in split(separator, line).enumerate() {
                     let is_wanted = match &plan.wanted {
-                        Some(wanted) => wanted.binary_search(&number).is_ok(),
+                        Some(wanted) => {
+                            wanted.binary_search_by_key(&number, |one| one.number).is_ok()
+                        }
                         None => true,
                     };
                     if is_wanted {
@@ -218,6 +239,7 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
+    #[inline(never)]
     fn cell(&mut self, plan: &Plan, column: usize, start: usize, end: usize) {
         let Some(cell) = plan.cells.get(column) else {
             self.surplus(plan, start, end);
@@ -250,23 +272,22 @@ impl Row<'_> {
         }
     }
 
+    #[inline(always)]
     fn column(&mut self, slot: Slot, of: ColumnType, start: usize, end: usize) {
         let cell = &self.line[start..end];
-        if cell == self.header.unset {
+        if is_marker(cell, &self.header.unset) {
             return;
         }
-        if !of.multi {
-            if cell == self.header.empty {
-                self.fields.push(slot, Kind::Text, Store::Record, start, start);
-            } else {
-                self.scalar(slot, of.scalar, start, end);
-            }
-            return;
+        match (of.multi, is_marker(cell, &self.header.empty)) {
+            (false, false) => self.scalar(slot, of.scalar, start, end),
+            (false, true) => self.fields.push(slot, Kind::Text, Store::Record, start, start),
+            (true, false) => self.elements(slot, of.scalar, start, end),
+            (true, true) => self.fields.push(slot, Kind::Empty, Store::Record, start, start),
         }
-        if cell == self.header.empty {
-            self.fields.push(slot, Kind::Empty, Store::Record, start, start);
-            return;
-        }
+    }
+
+    #[inline(never)]
+    fn elements(&mut self, slot: Slot, of: Scalar, start: usize, end: usize) {
         let mut from = start;
         loop {
             let rest = &self.line[from..end];
@@ -282,7 +303,7 @@ impl Row<'_> {
             } else if element == self.header.empty {
                 self.fields.push(slot, Kind::Text, Store::Record, from, from);
             } else {
-                self.scalar(slot, of.scalar, from, to);
+                self.scalar(slot, of, from, to);
             }
             if to == end {
                 return;
@@ -291,7 +312,7 @@ impl Row<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn scalar(&mut self, slot: Slot, of: Scalar, start: usize, end: usize) {
         let text = &self.line[start..end];
         let kind = match of {
@@ -305,14 +326,28 @@ impl Row<'_> {
             Scalar::Number | Scalar::Time => Kind::Text,
         };
         if kind == Kind::Text && self.may_have_escapes && memchr::memchr(b'\\', text).is_some() {
-            let scratch = self.fields.scratch();
-            let from = scratch.len();
-            escape::decode(text, scratch);
-            let to = scratch.len();
-            self.fields.push(slot, Kind::Text, Store::Scratch, from, to);
+            self.escaped(slot, start, end);
         } else {
-            self.fields.push(slot, kind, Store::Record, start, end);
+            self.fields.set_first(slot, kind, (start, end));
         }
+    }
+
+    #[cold]
+    fn escaped(&mut self, slot: Slot, start: usize, end: usize) {
+        let scratch = self.fields.scratch();
+        let from = scratch.len();
+        escape::decode(&self.line[start..end], scratch);
+        let to = scratch.len();
+        self.fields.push(slot, Kind::Text, Store::Scratch, from, to);
+    }
+}
+
+/// Whether a cell is what a header says stands for nothing: nearly always one byte, or longer than most cells.
+#[inline(always)]
+fn is_marker(cell: &[u8], marker: &[u8]) -> bool {
+    match marker {
+        [byte] => cell == [*byte],
+        marker => cell == marker,
     }
 }
 
@@ -328,7 +363,9 @@ impl Parser for Reader {
             return Outcome::Skip("empty line");
         }
         let indented = matches!(line[0], b' ' | b'\t') && is_usual_option(line);
-        if line.starts_with(&self.header.meta) || indented || line[0] == b'#' {
+        let is_meta =
+            line.first() == self.header.meta.first() && line.starts_with(&self.header.meta);
+        if is_meta || indented || line[0] == b'#' {
             if let Some(changed) = self.header.read(line) {
                 if changed {
                     self.header_changed();
@@ -355,14 +392,15 @@ impl Parser for Reader {
             return Outcome::Foreign;
         }
         // A row that was cut off in its first cell still looks like one; anything else was mixed in.
-        let begins_otherwise = match self.header.columns[0].of.scalar {
+        let begins_otherwise = || match self.header.columns[0].of.scalar {
             Scalar::Time => !is_number(line),
             _ => matches!(line[0], b'{' | b'<'),
         };
-        if self.header.columns.len() > 2
-            && begins_otherwise
-            && memchr::memmem::find(line, &self.header.separator).is_none()
-        {
+        let has_separator = match self.header.separator.as_slice() {
+            [separator] => memchr::memchr(*separator, line).is_some(),
+            separator => memchr::memmem::find(line, separator).is_some(),
+        };
+        if self.header.columns.len() > 2 && !has_separator && begins_otherwise() {
             return Outcome::Foreign;
         }
         self.row(line, record);

@@ -5,9 +5,8 @@ use crate::evidence::Evidence;
 use crate::rules::Rules;
 use crate::sighting::Sightings;
 use sigmund_engine::correlation::EventRef;
-use sigmund_engine::detection::matched;
 use sigmund_engine::oracle::Lookup;
-use sigmund_engine::{Event, Matcher, Occurrence, Partial};
+use sigmund_engine::{Event, Matcher, Occurrence, Partial, Recall};
 use sigmund_parsers::Framed;
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ pub struct Detector {
     rules: Arc<Rules>,
     matcher: Matcher,
     sightings: Sightings,
+    recall: Recall,
     /// What the last event hit.
     hits: Vec<u32>,
 }
@@ -52,7 +52,7 @@ impl Detector {
     pub fn new(rules: Arc<Rules>) -> Self {
         let matcher = Matcher::new(Arc::clone(&rules.set));
         let sightings = Sightings::new(&rules);
-        Self { rules, matcher, sightings, hits: Vec::new() }
+        Self { rules, matcher, sightings, recall: Recall::default(), hits: Vec::new() }
     }
 
     /// The rules.
@@ -99,21 +99,26 @@ impl Detector {
 
     /// The rules that the last event hit and whose detections go out.
     pub fn reporting(&self) -> impl Iterator<Item = u32> {
-        let rules = &self.rules;
-        let all = || self.hits.iter().copied().filter(|rule| rules.reports[*rule as usize]);
-        let (first, all) = match rules.first_match {
-            true => (all().min_by_key(|rule| rules.ranks[*rule as usize]), None),
-            false => (None, Some(all())),
-        };
-        first.into_iter().chain(all.into_iter().flatten())
+        reporting(&self.rules, &self.hits)
     }
 
     /// Gives the detections of the last event, which [`record`](Self::record) gave, with the indices of their rules.
-    pub fn hits(&self, event: &EventView<'_>, each: &mut dyn FnMut(u32, &Hit<'_>)) {
+    pub fn hits(&mut self, event: &EventView<'_>, each: &mut dyn FnMut(u32, &Hit<'_>)) {
+        let Self { rules, recall, hits, .. } = self;
         let lookup = Lookup::new(event.event());
-        for rule in self.reporting() {
-            let card = &self.rules.cards[rule as usize];
-            each(rule, &Hit::of_rule(card, event, &matched(&card.rule, &lookup)));
+        for rule in reporting(rules, hits) {
+            let card = &rules.cards[rule as usize];
+            each(rule, &Hit::of_rule(card, event, recall.matched(rule, &card.rule, &lookup)));
         }
     }
+}
+
+/// Of the rules that matched those whose detections go out.
+fn reporting(rules: &Rules, hits: &[u32]) -> impl Iterator<Item = u32> {
+    let all = || hits.iter().copied().filter(|rule| rules.reports[*rule as usize]);
+    let (first, all) = match rules.first_match {
+        true => (all().min_by_key(|rule| rules.ranks[*rule as usize]), None),
+        false => (None, Some(all())),
+    };
+    first.into_iter().chain(all.into_iter().flatten())
 }
