@@ -543,3 +543,39 @@ fn the_name_of_a_file_says_the_year() {
     let ran = folder.run(&["parse", "-f", "jsonl", "auth-20210305.log"]);
     assert!(ran.stdout.contains("2021-03-03T10:00:00Z"), "{}", ran.stdout);
 }
+
+/// What an event is besides takes nothing of what it is.
+#[test]
+fn a_log_source_for_all_events_leaves_envelopes_their_content() {
+    let line =
+        "Mar 17 08:41:07 web sshd[812]: Accepted password for ann from 192.0.2.7 port 5151 ssh2";
+    let log = [
+        r#"{"other":1}"#.to_owned(),
+        r#"{"__REALTIME_TIMESTAMP":"1773736867000000","SYSLOG_IDENTIFIER":"sshd","MESSAGE":"Accepted password for ann from 192.0.2.7 port 5151 ssh2"}"#.to_owned(),
+        format!(r#"{{"log":"{line}\n","stream":"stdout","time":"2026-03-17T08:41:07Z"}}"#),
+        line.to_owned(),
+        r#"<30>Mar 17 08:41:07 web sshd[812]: {"src_ip":"192.0.2.7"}"#.to_owned(),
+        r#"{"log":"{\"src_ip\":\"192.0.2.7\"}\n","stream":"stdout","time":"2026-03-17T08:41:07Z"}"#.to_owned(),
+    ];
+    let folder = Folder::new()
+        .file("rules/ssh.yml", "{title: SSH, logsource: {product: linux, service: sshd}, detection: {s: {src_ip: 192.0.2.7}, condition: s}}")
+        .file("rules/any.yml", "{title: Any, logsource: {product: test}, detection: {s: {src_ip: 192.0.2.7}, condition: s}}")
+        .file("mixed.log", &log.join("\n"));
+    let fixed = ["hunt", "mixed.log", "-r", "rules", "-q"];
+    let found = |args: &[&str]| {
+        let ran = folder.run(&[&fixed[..], args].concat());
+        let lines = ran.stdout.lines().map(|line| {
+            let detection: serde_json::Value = serde_json::from_str(line).unwrap();
+            let title = detection["rule"]["title"].as_str().unwrap().to_owned();
+            (title, detection["source"]["record"].as_u64().unwrap())
+        });
+        lines.collect::<BTreeSet<_>>()
+    };
+    let expected = |title: &str, records: &[u64]| {
+        records.iter().map(|record| (title.to_owned(), *record)).collect::<BTreeSet<_>>()
+    };
+    let ssh = expected("SSH", &[2, 3, 4, 5]);
+    assert_eq!(found(&[]), ssh);
+    let any = expected("Any", &[2, 3, 4, 5, 6]);
+    assert_eq!(found(&["--logsource", "product=test"]), ssh.union(&any).cloned().collect());
+}

@@ -468,6 +468,7 @@ detection:
                 aliases: Arc::new(AliasTable::new([Alias::to("Image", &["NewProcessName"])])),
                 event_id: None,
                 unfiltered: false,
+                is_known: true,
             }),
             time: None,
         }

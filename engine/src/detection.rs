@@ -404,6 +404,7 @@ detection:
                 aliases: Arc::new(AliasTable::new([Alias::to("Image", &["exe"])])),
                 event_id: None,
                 unfiltered: false,
+                is_known: true,
             }),
             time: None,
         });
@@ -478,6 +479,7 @@ detection:
                 aliases: Arc::default(),
                 event_id: None,
                 unfiltered: false,
+                is_known: true,
             }),
             time: None,
         };
@@ -524,6 +526,7 @@ detection:
                     aliases: Arc::default(),
                     event_id: None,
                     unfiltered: false,
+                    is_known: true,
                 }),
                 time: None,
             };

@@ -236,6 +236,7 @@ detection:
                 aliases: Arc::new(AliasTable::new([Alias::to("h", &["native"])])),
                 event_id: None,
                 unfiltered: false,
+                is_known: true,
             });
             let mut recall = Recall::default();
             let mut record = Record::new(Arc::clone(&table));

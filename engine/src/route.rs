@@ -28,6 +28,8 @@ pub struct Route {
     pub event_id: Option<Box<str>>,
     /// Routing is off for it: every rule sees it (choice C24: no log source information means no filtering).
     pub unfiltered: bool,
+    /// What kind of event it is was told by the event itself or by a mapping's conditions, and not only by log sources that every event gets.
+    pub is_known: bool,
 }
 
 impl Route {
@@ -82,6 +84,7 @@ struct Key {
     event_id: Option<Box<str>>,
     /// Which of the user's mappings apply: each brings its aliases.
     added: Vec<usize>,
+    is_known: bool,
 }
 
 #[derive(Debug, Default)]
@@ -145,6 +148,7 @@ impl Routing {
         aliases: &Arc<AliasTable>,
         field: &dyn Fn(&str) -> Option<String>,
     ) -> Arc<Route> {
+        let mut is_known = !log_sources.is_empty();
         log_sources.extend(self.always.iter().cloned());
         // What one mapping adds may be what another one asks for, in whatever order they stand.
         let mut applied = Vec::new();
@@ -169,6 +173,7 @@ impl Routing {
                 break;
             }
         }
+        is_known |= applied.iter().any(|index| !self.added[*index].conditions.is_empty());
         // Of two aliases of one name the first mapping's holds.
         applied.sort_unstable();
         log_sources.retain(|have| !self.never.iter().any(|never| never.covers(have)));
@@ -179,6 +184,7 @@ impl Routing {
             log_sources,
             event_id: event_id.map(Into::into),
             added: applied,
+            is_known,
         };
         let mut interned = self.interned.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(route) = interned.by_key.get(&key) {
@@ -199,6 +205,7 @@ impl Routing {
             aliases,
             event_id: key.event_id.clone(),
             unfiltered: self.unfiltered,
+            is_known,
         });
         if !full {
             interned.next += 1;

@@ -430,11 +430,11 @@ impl Stream {
         is_known
     }
 
-    /// Whether an object that was read as JSON, and is of no log source, is the envelope of something else.
+    /// Whether an object that was read as JSON, and is of no known kind, is the envelope of something else.
     #[inline]
     fn is_envelope(&self, bytes: &[u8], record: &Record) -> bool {
         self.opens_envelopes
-            && record.route.as_ref().is_none_or(|route| route.log_sources.is_empty())
+            && record.route.as_ref().is_none_or(|route| !route.is_known)
             && Envelope.sniff_line(bytes) >= Score::LIKELY
     }
 

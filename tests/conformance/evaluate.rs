@@ -170,6 +170,7 @@ fn events(case: &Case) -> Vec<Event> {
             aliases: Arc::clone(&aliases),
             event_id: None,
             unfiltered: log_source.is_none(),
+            is_known: true,
         })
     };
     let unfiltered = route(0, None);

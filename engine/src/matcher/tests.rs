@@ -131,6 +131,7 @@ fn events_of_routes_that_are_not_interned_are_matched_each_by_its_own_log_source
             aliases: Arc::default(),
             event_id: Some("1".into()),
             unfiltered: false,
+            is_known: true,
         })
     };
     let (a, b) = (route("a"), route("b"));

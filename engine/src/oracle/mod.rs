@@ -363,6 +363,7 @@ mod tests {
                 aliases: Arc::new(AliasTable::new(aliases)),
                 event_id: None,
                 unfiltered: true,
+                is_known: true,
             }),
             time: None,
         }

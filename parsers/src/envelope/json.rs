@@ -338,12 +338,12 @@ impl Parser for EnvelopeParser {
         }
         // Known JSON (Zeek or Windows events with a message): the envelope is the event.
         let (outer_route, outer_time) = (record.route.clone(), record.time);
-        let known = outer_route.as_ref().is_some_and(|route| !route.log_sources.is_empty());
+        let known = outer_route.as_ref().is_some_and(|route| route.is_known);
         self.read(&opened, bytes, record);
         if record.time.is_none() {
             record.time = outer_time;
         }
-        let unrouted = record.route.as_ref().is_none_or(|route| route.log_sources.is_empty());
+        let unrouted = record.route.as_ref().is_none_or(|route| !route.is_known);
         if unrouted || (known && record.body == Body::Json) {
             record.route = outer_route.or_else(|| record.route.take());
         }

@@ -168,8 +168,7 @@ impl SyslogParser {
         match holder {
             Holder::Kind(kind) => record.route = Some(self.routes.of(kind, bytes, record)),
             Holder::Content => {
-                let unrouted =
-                    record.route.as_ref().is_none_or(|route| route.log_sources.is_empty());
+                let unrouted = record.route.as_ref().is_none_or(|route| !route.is_known);
                 if unrouted {
                     let kind = linux::program(header.program).kind;
                     record.route = Some(self.routes.of(kind, bytes, record));
