@@ -5,9 +5,11 @@
 
 use super::TopicPartition;
 use super::client::Clients;
+use super::ledger::SILENCE;
 use super::orphans;
 use super::outbox::Failure;
-use super::troubles::{SILENCE, Trouble, Troubles};
+use super::trouble::Trouble;
+use super::troubles::Troubles;
 use anyhow::Context as _;
 use rdkafka::consumer::{
     BaseConsumer, Consumer, ConsumerContext, ConsumerGroupMetadata, Rebalance,

@@ -8,6 +8,7 @@ mod awake;
 mod calls;
 pub mod client;
 pub mod hail;
+mod ledger;
 pub mod member;
 mod orphans;
 pub mod outbox;
@@ -15,6 +16,7 @@ pub mod outlets;
 pub mod publisher;
 pub mod reader;
 pub mod topics;
+mod trouble;
 pub mod troubles;
 
 pub use client::Clients;
@@ -23,7 +25,8 @@ pub use member::{Change, Member};
 pub use outbox::{Failure, Outbox, Outgoing};
 pub use publisher::Publisher;
 pub use reader::Reader;
-pub use troubles::{Trouble, Troubles};
+pub use trouble::Trouble;
+pub use troubles::Troubles;
 
 use std::fmt;
 use std::sync::Arc;

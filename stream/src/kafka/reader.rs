@@ -3,7 +3,8 @@
 use super::TopicPartition;
 use super::awake::Awake;
 use super::client::Clients;
-use super::troubles::{Trouble, Troubles};
+use super::trouble::Trouble;
+use super::troubles::Troubles;
 use anyhow::{Context as _, bail};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
