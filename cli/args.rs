@@ -267,7 +267,7 @@ pub(crate) struct Hunt {
     /// Order detections by event time instead of input order
     #[arg(long, help_heading = "Detections")]
     pub(crate) timeline: bool,
-    /// Counts per rule instead of single detections
+    /// Counts per rule instead of single detections, as `table`, `csv`, `json` or `jsonl`
     #[arg(long, help_heading = "Detections", conflicts_with = "timeline")]
     pub(crate) summary: bool,
     /// Which true evaluations of a correlation make an alert: `once` until the condition was false

@@ -122,6 +122,15 @@ fn summaries_count() {
 }
 
 #[test]
+fn schemas_of_detections_have_no_counts() {
+    for format in ["ecs", "ocsf", "confluent"] {
+        let ran = hunt(&folder(), &["logs", "-r", "rules", "-f", format, "-q", "--summary"]);
+        assert_eq!((ran.code, &*ran.stdout), (Some(2), ""), "{format}");
+        assert!(ran.stderr.contains("choose `table`, `csv`, `json` or `jsonl`"), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn every_format_has_the_same_detections() {
     let folder = folder();
     let ran = |format: &str| hunt(&folder, &["logs", "-q", "-r", "rules", "-f", format]).stdout;

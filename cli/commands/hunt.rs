@@ -34,6 +34,7 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     {
         bail!("`--from` is later than `--to`: no event can be between them");
     }
+    refuse_summary(args)?;
     plan::one_reads_stdin(&args.logs, &args.rules)?;
     let reads_stdin = args.logs.iter().any(|path| path.as_os_str() == "-");
     let reading = plan::reading(&args.log_options)?;
@@ -295,6 +296,23 @@ fn progress_bar(inputs: &Inputs, printer: &Printer) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// Schemas of detections have no place for counts.
+fn refuse_summary(args: &Args) -> anyhow::Result<()> {
+    let name = match args.format {
+        Some(DetectionFormat::Ecs) => "ecs",
+        Some(DetectionFormat::Ocsf) => "ocsf",
+        Some(DetectionFormat::Confluent) => "confluent",
+        _ => return Ok(()),
+    };
+    if args.summary {
+        bail!(
+            "`-f {name}` is a form of single detections, and `--summary` has counts: choose `table`, `csv`, \
+             `json` or `jsonl`, or leave out `--summary`"
+        );
+    }
+    Ok(())
 }
 
 fn say_summary(

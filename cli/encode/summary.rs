@@ -88,6 +88,7 @@ impl Summary {
                 out.write_all(&objects.join(&b",\n"[..]))?;
                 out.write_all(b"\n]\n")
             }
+            // Those after the first are refused: they have no place for counts.
             DetectionFormat::Jsonl
             | DetectionFormat::Ecs
             | DetectionFormat::Ocsf
