@@ -29,6 +29,23 @@ fn findings_have_a_place_and_help() {
     "#);
 }
 
+/// GitHub attaches annotations to files only by their path in the repository.
+#[test]
+fn machines_see_paths_of_the_repository() {
+    let folder = Folder::new()
+        .file("rules/broken.yml", BROKEN)
+        .file("rules/a.test.yml", "tests:\n  - name: t\n    events: [{}]\n    expect: [absent]\n");
+    let absolute = folder.path("rules");
+    for path in [".", "rules/..", absolute.to_str().expect("text")] {
+        let github = folder.run(&["check", path, "-f", "github"]).stdout;
+        assert!(github.lines().all(|line| line.contains(",file=rules/broken.yml,")), "{github}");
+        let sarif = folder.run(&["check", path, "-f", "sarif"]).stdout;
+        assert_eq!(sarif.matches("\"uri\": \"rules/broken.yml\"").count(), 4, "{sarif}");
+        let tested = folder.run(&["test", path, "-f", "github"]).stdout;
+        assert!(tested.starts_with("::error title=rule test,file=rules/a.test.yml::"), "{tested}");
+    }
+}
+
 #[test]
 fn people_see_the_source() {
     let folder = Folder::new().file("broken.yml", BROKEN);

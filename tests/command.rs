@@ -26,7 +26,9 @@ pub(crate) fn run_in(folder: &Path, args: &[&str], stdin: &[u8]) -> Ran {
     let mut command = Command::new(binary());
     command.args(args).current_dir(folder);
     // What the surroundings say must not change what is written.
-    for name in ["CI", "GITHUB_ACTIONS", "COLUMNS", "NO_COLOR", "CLICOLOR_FORCE"] {
+    for name in
+        ["CI", "GITHUB_ACTIONS", "GITHUB_WORKSPACE", "COLUMNS", "NO_COLOR", "CLICOLOR_FORCE"]
+    {
         command.env_remove(name);
     }
     for (name, _) in std::env::vars_os() {

@@ -5,6 +5,7 @@ use crate::args::{Test, TestFormat};
 use crate::encode::pretty_json;
 use crate::printer::Printer;
 use crate::render;
+use crate::render::checkout::Checkout;
 use crate::rule_test::{Tested, Tests, Verdict};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
@@ -153,6 +154,7 @@ fn junit(out: &mut dyn Write, tested: &[Tested]) -> io::Result<()> {
 }
 
 fn github(out: &mut dyn Write, tested: &[Tested]) -> io::Result<()> {
+    let checkout = Checkout::here();
     for test in tested {
         let kind = match test.verdict {
             Verdict::Passed => continue,
@@ -161,7 +163,7 @@ fn github(out: &mut dyn Write, tested: &[Tested]) -> io::Result<()> {
         };
         let (result, reason) = parts(&test.verdict);
         let text = format!("{result}: {}: {}", test.name, reason.unwrap_or_default());
-        render::github_command(out, kind, &test.file, &[], "rule test", &text)?;
+        render::github_command(out, kind, &checkout.path(&test.file), &[], "rule test", &text)?;
     }
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! Workflow commands of GitHub Actions, which become annotations of a pull request.
 
 use super::Finding;
+use super::checkout::Checkout;
 use sigmund_sigma::Severity;
 use sigmund_stream::words::visible;
 use std::io::{self, Write};
 
 pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result<()> {
+    let checkout = Checkout::here();
     for finding in findings {
         let diagnostic = finding.diagnostic;
         let kind = match diagnostic.severity {
@@ -20,7 +22,8 @@ pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result
         }
         let (start, end) = (finding.position(), finding.end());
         let place = [("line", start.line), ("endLine", end.line), ("col", start.column)];
-        command(out, kind, &diagnostic.source, &place, diagnostic.code, &text)?;
+        let file = checkout.path(&diagnostic.source);
+        command(out, kind, &file, &place, diagnostic.code, &text)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Findings for people and machines: one file for each format, all of the same [`Finding`]s.
 
+pub(crate) mod checkout;
 mod concise;
 pub(crate) mod explain;
 mod full;

@@ -1,6 +1,7 @@
 //! SARIF 2.1.0, for code scanning.
 
 use super::Finding;
+use super::checkout::Checkout;
 use crate::encode::pretty_json;
 use serde_json::{Value, json};
 use sigmund_sigma::{Severity, lint};
@@ -17,7 +18,8 @@ pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result
             json!({"id": code, "shortDescription": {"text": meaning}})
         })
         .collect();
-    let results: Vec<Value> = findings.iter().map(result).collect();
+    let checkout = Checkout::here();
+    let results: Vec<Value> = findings.iter().map(|finding| result(finding, &checkout)).collect();
     let report = json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -49,7 +51,7 @@ fn uri(path: &str) -> String {
     uri
 }
 
-fn result(finding: &Finding<'_>) -> Value {
+fn result(finding: &Finding<'_>, checkout: &Checkout) -> Value {
     let diagnostic = finding.diagnostic;
     let level = match diagnostic.severity {
         Severity::Error => "error",
@@ -67,7 +69,7 @@ fn result(finding: &Finding<'_>) -> Value {
         "level": level,
         "message": {"text": text},
         "locations": [{"physicalLocation": {
-            "artifactLocation": {"uri": uri(&diagnostic.source)},
+            "artifactLocation": {"uri": uri(&checkout.path(&diagnostic.source))},
             "region": {
                 "startLine": start.line,
                 "startColumn": start.column,
