@@ -101,6 +101,23 @@ fn logs_are_merged_by_time_in_whatever_order_they_are_read() {
     assert_eq!(alerts(folder.path(), &quiet).len(), 2);
 }
 
+/// A field of an index has one type, and fields of events behind alerts are none of the index.
+#[test]
+fn events_behind_alerts_are_texts_in_schemas() {
+    let log = event(0, "bob") + &event(1, "bob") + &event(2, "bob");
+    let raw = event(0, "bob");
+    let folder = folder(&[("a.json", log)]);
+    let events = |format: &str, place: &str| {
+        let arguments = ["hunt", "-r", "rules.yml", "a.json", "-f", format, "-q"];
+        let ran = run_in(folder.path(), &arguments, b"").stdout;
+        let alert: Value = serde_json::from_str(&ran).expect("one alert");
+        alert.pointer(place).expect("events behind it")[0]["event"].clone()
+    };
+    assert_eq!(events("ecs", "/sigma/correlation/events"), raw.trim_end());
+    assert_eq!(events("ocsf", "/evidences/0/data/correlation/events"), raw.trim_end());
+    assert_eq!(events("jsonl", "/correlation/events")["EventID"], 4625);
+}
+
 /// So many hits that windows run on several threads.
 #[test]
 fn alerts_are_the_same_on_any_number_of_threads() {
@@ -398,6 +415,22 @@ fn limits_are_visible() {
         lost += alert["correlation"]["state_overflow"]["groups"].as_u64().expect("a number");
     }
     assert!((1_000..3_000).contains(&lost), "{lost} groups were given up");
+    // No format has a place or a record where there is no event.
+    let first = |format: &str| {
+        let other = [&arguments[..6], &["-f", format, "-q"]].concat();
+        let ran = run_in(folder.path(), &other, b"").stdout;
+        serde_json::from_str::<Value>(ran.lines().next().expect("a line")).expect("JSON")
+    };
+    let ecs = first("ecs");
+    assert_eq!(ecs["log"], serde_json::json!({"level": "high"}));
+    assert_eq!((ecs["event"].get("original"), ecs["sigma"].get("record")), (None, None));
+    let ocsf = first("ocsf");
+    let metadata = &ocsf["metadata"];
+    assert_eq!((metadata.get("log_name"), metadata.get("sequence")), (None, None));
+    assert_eq!(ocsf.get("raw_data"), None);
+    let csv = [&arguments[..6], &["-f", "csv", "-q"]].concat();
+    let csv = run_in(folder.path(), &csv, b"").stdout;
+    assert!(csv.lines().nth(1).expect("a line").contains(",Many Failed Logons,,,,,,,"), "{csv}");
     let table = [&arguments[..6], &["-f", "table", "-q"]].concat();
     let shown = run_in(folder.path(), &table, b"").stdout;
     let line = shown.lines().nth(2).expect("a line");

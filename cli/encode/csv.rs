@@ -22,7 +22,9 @@ pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
     bytes.push(b',');
     cell(hit.path(), bytes);
     bytes.push(b',');
-    out.number(hit.record());
+    if hit.has_event() {
+        out.number(hit.record());
+    }
     let bytes = out.bytes();
     for part in [
         source.and_then(|source| source.product.as_deref()),

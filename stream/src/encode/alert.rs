@@ -95,6 +95,15 @@ pub fn no_event() -> Event {
     }
 }
 
+/// How the events behind an alert are shown.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Behind {
+    /// As JSON, if they are.
+    Records,
+    /// As they came.
+    Texts,
+}
+
 /// An alert with the events behind it.
 #[derive(Debug)]
 pub struct AlertView<'a> {
@@ -156,7 +165,7 @@ impl AlertView<'_> {
     }
 
     /// `"correlation":{…}` of jsonl.
-    pub(super) fn write(&self, cut: Option<&Cut>, out: &mut Vec<u8>) {
+    pub(super) fn write(&self, cut: Option<&Cut>, behind: Behind, out: &mut Vec<u8>) {
         let (alert, rule) = (self.alert, &self.card.correlation);
         json::key("correlation", out);
         out.push(b'{');
@@ -202,12 +211,18 @@ impl AlertView<'_> {
             if index > 0 {
                 out.push(b',');
             }
-            self.write_event(event, cut, out);
+            self.write_event(event, cut, behind, out);
         }
         out.extend_from_slice(b"]}");
     }
 
-    fn write_event(&self, contribution: &Contribution, cut: Option<&Cut>, out: &mut Vec<u8>) {
+    fn write_event(
+        &self,
+        contribution: &Contribution,
+        cut: Option<&Cut>,
+        behind: Behind,
+        out: &mut Vec<u8>,
+    ) {
         out.push(b'{');
         json::text("time", &rfc3339(contribution.time), out);
         json::key("source", out);
@@ -222,9 +237,13 @@ impl AlertView<'_> {
         json::texts("rules", rules, out);
         json::key("event", out);
         let raw = &contribution.raw;
-        match cut.filter(|cut| raw.len() > cut.events) {
-            Some(cut) => json::string(&String::from_utf8_lossy(&raw[..cut.events]), out),
-            None => json::record(raw, out),
+        let is_whole = cut.is_none_or(|cut| raw.len() <= cut.events);
+        match behind {
+            Behind::Records if is_whole => json::record(raw, out),
+            Behind::Records | Behind::Texts => {
+                let limit = cut.map_or(raw.len(), |cut| raw.len().min(cut.events));
+                json::string(&String::from_utf8_lossy(&raw[..limit]), out);
+            }
         }
         out.push(b'}');
     }

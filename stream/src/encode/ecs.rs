@@ -1,41 +1,11 @@
 //! Elastic Common Schema: one object per line, the detection as an alert.
 
-use super::{
-    Buffer, DESTINATION_IP_FIELDS, HOST_FIELDS, Hit, SOURCE_IP_FIELDS, Subject, USER_FIELDS, json,
-    level_name, rfc3339,
-};
+use super::alert::Behind;
+use super::attack::Attack;
+use super::facts::Facts;
+use super::tree::Tree;
+use super::{Buffer, Hit, Subject, json, level_name, rfc3339};
 use sigmund_sigma::rule::Level;
-
-/// ECS field (as a path) ← native fields.
-const FIELDS: &[(&[&str], &[&str])] = &[
-    (&["host", "name"], HOST_FIELDS),
-    (&["user", "name"], USER_FIELDS),
-    (&["process", "executable"], &["process.executable", "Image", "NewProcessName"]),
-    (&["process", "command_line"], &["process.command_line", "CommandLine", "ProcessCommandLine"]),
-    (&["process", "parent_executable"], &["ParentImage", "ParentProcessName"]),
-    (&["source", "ip"], SOURCE_IP_FIELDS),
-    (&["source", "port"], &["source.port", "id.orig_p", "src_port", "SourcePort", "srcport"]),
-    (&["destination", "ip"], DESTINATION_IP_FIELDS),
-    (
-        &["destination", "port"],
-        &[
-            "destination.port",
-            "id.resp_p",
-            "dst_port",
-            "dest_port",
-            "DestinationPort",
-            "DestPort",
-            "dstport",
-        ],
-    ),
-    (&["url", "original"], &["url.original", "uri", "cs-uri", "c-uri", "url"]),
-    (
-        &["user_agent", "original"],
-        &["user_agent.original", "user_agent", "cs-user-agent", "c-useragent"],
-    ),
-    (&["dns", "question", "name"], &["dns.question.name", "query", "QueryName"]),
-    (&["file", "path"], &["file.path", "TargetFilename"]),
-];
 
 pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     let metadata = hit.rule().metadata();
@@ -55,7 +25,9 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     json::text("provider", "sigmund", bytes);
     json::key("severity", bytes);
     bytes.extend_from_slice(severity(metadata.level).as_bytes());
-    json::text("original", &hit.record_text(), bytes);
+    if hit.has_event() {
+        json::text("original", &hit.record_text(), bytes);
+    }
     bytes.push(b'}');
     json::key("rule", bytes);
     bytes.push(b'{');
@@ -70,44 +42,19 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     }
     bytes.push(b'}');
     json::texts("tags", metadata.tags.iter().map(String::as_str), bytes);
-    techniques(hit, bytes);
-    json::key("log", bytes);
-    bytes.extend_from_slice(b"{\"level\":");
-    json::string(metadata.level.map_or("unknown", level_name), bytes);
-    json::key("file", bytes);
-    bytes.push(b'{');
-    json::text("path", hit.path(), bytes);
-    bytes.extend_from_slice(b"}}");
-    let mut at = 0;
-    while let Some((path, _)) = FIELDS.get(at) {
-        // Neighbours with the same first part share an object.
-        let top = path[0];
-        let end = FIELDS[at..].iter().take_while(|(path, _)| path[0] == top).count() + at;
-        let mut inner = vec![b'{'];
-        for (path, names) in &FIELDS[at..end] {
-            let Some(value) = hit.field(names) else { continue };
-            match path {
-                [_, name] => member(name, &value, &mut inner),
-                [_, middle, name] => {
-                    json::key(middle, &mut inner);
-                    inner.push(b'{');
-                    member(name, &value, &mut inner);
-                    inner.push(b'}');
-                }
-                _ => {}
-            }
-        }
-        inner.push(b'}');
-        if inner.len() > 2 {
-            json::key(top, bytes);
-            bytes.extend_from_slice(&inner);
-        }
-        at = end;
-    }
+    threat(&Attack::of(metadata), bytes);
+    let mut tree = Tree::new(bytes);
+    tree.text(&["log", "level"], Some(metadata.level.map_or("unknown", level_name)));
+    tree.text(&["log", "file", "path"], hit.has_event().then(|| hit.path()));
+    write_facts(&Facts::of(hit), &mut tree);
+    tree.close();
     // What ECS has no place for.
     json::key("sigma", bytes);
-    bytes.extend_from_slice(b"{\"record\":");
-    out.number(hit.record());
+    bytes.push(b'{');
+    if hit.has_event() {
+        json::key("record", bytes);
+        out.number(hit.record());
+    }
     let bytes = &mut out.bytes;
     json::key("log_source", bytes);
     super::jsonl::log_source(hit.log_source(), bytes);
@@ -115,45 +62,64 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     super::jsonl::matched(hit, bytes);
     hit.write_added(bytes);
     if let Some(alert) = hit.alert {
-        alert.write(hit.cut, bytes);
+        // A field of an index has one type, and names of foreign events are none of its fields.
+        alert.write(hit.cut, Behind::Texts, bytes);
     }
     hit.write_assumed(bytes);
     hit.write_cut(bytes);
     bytes.extend_from_slice(b"}}");
 }
 
-fn member(name: &str, value: &str, out: &mut Vec<u8>) {
-    match name {
-        "port" => {
-            if let Ok(port) = value.parse::<u16>() {
-                json::key(name, out);
-                out.extend_from_slice(port.to_string().as_bytes());
-            }
-        }
-        "ip" => {
-            if value.parse::<std::net::IpAddr>().is_ok() {
-                json::text(name, value, out);
-            }
-        }
-        "parent_executable" => {
-            json::key("parent", out);
-            out.push(b'{');
-            json::text("executable", value, out);
-            out.push(b'}');
-        }
-        _ => json::text(name, value, out),
+fn write_facts(facts: &Facts, tree: &mut Tree<'_>) {
+    tree.text(&["host", "name"], facts.host.as_deref());
+    if let Some(user) = &facts.user {
+        tree.text(&["user", "domain"], user.domain.as_deref());
+        tree.text(&["user", "name"], Some(&user.name));
     }
+    let process = &facts.process;
+    tree.number(&["process", "pid"], process.pid);
+    tree.text(&["process", "entity_id"], process.uid.as_deref());
+    tree.text(&["process", "name"], process.name());
+    tree.text(&["process", "executable"], process.executable.as_deref());
+    tree.text(&["process", "command_line"], process.command_line.as_deref());
+    let parent = &facts.parent;
+    tree.number(&["process", "parent", "pid"], parent.pid);
+    tree.text(&["process", "parent", "entity_id"], parent.uid.as_deref());
+    tree.text(&["process", "parent", "name"], parent.name());
+    tree.text(&["process", "parent", "executable"], parent.executable.as_deref());
+    tree.text(&["process", "parent", "command_line"], parent.command_line.as_deref());
+    tree.text(&["source", "ip"], facts.source.ip.as_deref());
+    tree.number(&["source", "port"], facts.source.port.map(u64::from));
+    tree.text(&["destination", "ip"], facts.destination.ip.as_deref());
+    tree.number(&["destination", "port"], facts.destination.port.map(u64::from));
+    tree.text(&["url", "original"], facts.url.as_deref());
+    tree.text(&["user_agent", "original"], facts.user_agent.as_deref());
+    tree.text(&["dns", "question", "name"], facts.query.as_deref());
+    tree.text(&["file", "path"], facts.file.as_deref());
 }
 
-/// `threat.technique.id` from the rule's ATT&CK tags.
-fn techniques(hit: &Hit<'_>, out: &mut Vec<u8>) {
-    let ids: Vec<String> = super::techniques(hit.rule().metadata()).collect();
-    if !ids.is_empty() {
-        json::key("threat", out);
-        out.extend_from_slice(b"{\"framework\":\"MITRE ATT&CK\",\"technique\":{");
-        json::texts("id", ids.iter().map(String::as_str), out);
-        out.extend_from_slice(b"}}");
+/// Tactics, techniques and their parts.
+fn threat(attack: &Attack, out: &mut Vec<u8>) {
+    if *attack == Attack::default() {
+        return;
     }
+    let mut techniques: Vec<&str> = Vec::new();
+    for technique in &attack.techniques {
+        if !techniques.contains(&&*technique.id) {
+            techniques.push(&technique.id);
+        }
+    }
+    let mut tree = Tree::new(out);
+    tree.text(&["threat", "framework"], Some("MITRE ATT&CK"));
+    tree.texts(&["threat", "tactic", "id"], attack.tactics.iter().map(|tactic| &*tactic.id));
+    tree.texts(
+        &["threat", "tactic", "name"],
+        attack.tactics.iter().filter_map(|tactic| tactic.name),
+    );
+    tree.texts(&["threat", "technique", "id"], techniques.into_iter());
+    let parts = attack.techniques.iter().filter_map(|technique| technique.part.as_deref());
+    tree.texts(&["threat", "technique", "subtechnique", "id"], parts);
+    tree.close();
 }
 
 fn severity(level: Option<Level>) -> &'static str {

@@ -182,6 +182,11 @@ pub fn optional(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
 /// Appends `"name":["text",…]`.
 pub fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
     key(name, out);
+    list(values, out);
+}
+
+/// Appends `["text",…]`.
+pub fn list<'a>(values: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
     out.push(b'[');
     for (index, value) in values.into_iter().enumerate() {
         if index > 0 {

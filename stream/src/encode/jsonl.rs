@@ -1,5 +1,6 @@
 //! One JSON object per detection, described by `docs/detection.schema.json`.
 
+use super::alert::Behind;
 use super::cut::small_fields;
 use super::{Buffer, Hit, json, level_name, rfc3339, status_name};
 use sigmund_engine::TimeSource;
@@ -59,7 +60,7 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     bytes.extend_from_slice(hit.rule().json());
     hit.write_added(bytes);
     if let Some(alert) = hit.alert {
-        alert.write(hit.cut, bytes);
+        alert.write(hit.cut, Behind::Records, bytes);
     }
     if !hit.has_event() {
         bytes.extend_from_slice(b",\"source\":null,\"log_source\":{}");

@@ -4,13 +4,16 @@
 //! leave places for numbers in a [`Buffer`], which are filled when the part is written out in its turn.
 
 mod alert;
+mod attack;
 mod confluent;
 mod cut;
 mod ecs;
 mod extension;
+mod facts;
 pub mod json;
 mod jsonl;
 mod ocsf;
+mod tree;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -456,18 +459,6 @@ pub const HOST_FIELDS: &[&str] = &[
     "computer_name",
 ];
 
-/// The names under which logs say who is concerned.
-pub const USER_FIELDS: &[&str] =
-    &["user.name", "User", "user", "TargetUserName", "SubjectUserName"];
-
-/// The names under which logs say who opened a connection.
-pub const SOURCE_IP_FIELDS: &[&str] =
-    &["source.ip", "id.orig_h", "src_ip", "SourceIp", "SourceAddress", "IpAddress", "srcip"];
-
-/// The names under which logs say whom a connection was opened to.
-pub const DESTINATION_IP_FIELDS: &[&str] =
-    &["destination.ip", "id.resp_h", "dst_ip", "dest_ip", "DestinationIp", "DestAddress", "dstip"];
-
 /// RFC 3339 in UTC.
 #[must_use]
 pub fn rfc3339(nanos: i64) -> String {
@@ -553,12 +544,4 @@ impl Buffer {
         self.marks.clear();
         Ok(())
     }
-}
-
-/// The ATT&CK technique ids among a rule's tags: `attack.t1059.001` → `T1059.001`.
-pub fn techniques(metadata: &Metadata) -> impl Iterator<Item = String> + '_ {
-    metadata.tags.iter().filter_map(|tag| {
-        let id = tag.strip_prefix("attack.t")?;
-        id.starts_with(|c: char| c.is_ascii_digit()).then(|| format!("T{id}"))
-    })
 }
