@@ -33,6 +33,8 @@ fn section(root: &Value, schema: &Value, key: &str, out: &mut String) {
             Some(Value::Null) | None => {}
             Some(value) if value.is_object() => {}
             Some(Value::Array(members)) if members.is_empty() => {}
+            // No file and no topic is called so.
+            Some(Value::String(text)) if text.is_empty() => out.push_str(" · required"),
             Some(Value::String(text)) => {
                 let _ = write!(out, " · default `{text}`");
             }

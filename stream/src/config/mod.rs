@@ -271,7 +271,7 @@ pub struct Correlation {
     pub idle_timeout: Span,
     /// Event times further ahead of the clock than this are not believed.
     pub max_future: Span,
-    /// About how much memory all windows of a process may take, such as `2GiB`. Hits that wait for earlier ones, and the search
+    /// About how much memory all windows of a process may take, such as `500MiB`; 2 GiB if not given. Hits that wait for earlier ones, and the search
     /// for early alerts, may each take as much again, up to 512 MiB.
     pub max_state: Option<Size>,
     /// Partitions of the topics of sightings and of state. It cannot be changed later without moving the state.
