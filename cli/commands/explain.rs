@@ -17,8 +17,8 @@ use sigmund_engine::oracle::Oracle;
 use sigmund_engine::oracle::correlation::trace;
 use sigmund_engine::{Matcher, Record};
 use sigmund_parsers::{Framed, Outcome};
-use sigmund_sigma::lint::CODES;
-use sigmund_sigma::{Collection, Correlation, Rule};
+use sigmund_sigma::{Collection, Correlation, Rule, lint};
+use sigmund_stream::codes;
 use sigmund_stream::encode::{AlertCard, RuleCard, is_called};
 use sigmund_stream::reading::Reading;
 use sigmund_stream::rule_files::RuleFiles;
@@ -39,14 +39,11 @@ pub(super) fn run(args: &Explain, printer: &Printer) -> anyhow::Result<Status> {
 
 fn explain_code(args: &Explain, printer: &Printer) -> anyhow::Result<Status> {
     let code = args.subject.as_str();
-    match CODES.iter().find(|(known, _)| *known == code) {
-        Some((code, meaning)) => {
-            let text = sigmund_sigma::lint::explain(code).unwrap_or_default();
+    match codes().find(|(known, _, _)| *known == code) {
+        Some((code, meaning, text)) => {
             writeln!(printer.stdout(), "{code}: {meaning}\n")?;
             let width = printer.width().unwrap_or(100).min(100);
-            for paragraph in text.lines() {
-                writeln!(printer.stdout(), "{}", folded(paragraph, width))?;
-            }
+            write!(printer.stdout(), "{}", paragraphs(text, width))?;
             Ok(Status::Success)
         }
         None if is_rule_path(code) || is_rule(args)? => {
@@ -56,7 +53,7 @@ fn explain_code(args: &Explain, printer: &Printer) -> anyhow::Result<Status> {
             )
         }
         None => {
-            let close = CODES.iter().map(|(known, _)| *known).filter(|known| {
+            let close = codes().map(|(known, _, _)| known).filter(|known| {
                 known.split('-').any(|part| code.split('-').any(|mine| mine == part))
             });
             let close: Vec<String> = close.take(5).map(|known| format!("`{known}`")).collect();
@@ -68,6 +65,18 @@ fn explain_code(args: &Explain, printer: &Printer) -> anyhow::Result<Status> {
             bail!("no diagnostic code is called `{code}`; {hint}")
         }
     }
+}
+
+/// Every code with its meaning and its explanation.
+fn codes() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    let text = |code| lint::explain(code).unwrap_or_default();
+    let language = lint::CODES.iter().map(move |(code, meaning)| (*code, *meaning, text(code)));
+    language.chain(codes::CODES.iter().copied())
+}
+
+/// A text as wide as the terminal; YAML in it stays set in.
+fn paragraphs(text: &str, width: usize) -> String {
+    text.lines().map(|paragraph| folded(paragraph, width) + "\n").collect()
 }
 
 fn is_rule_path(subject: &str) -> bool {
@@ -435,4 +444,25 @@ fn find_rules(args: &Explain, printer: &Printer) -> anyhow::Result<Vec<Rule>> {
     bail!(
         "no rule is called `{subject}`; name its file, id, name or title (`-r` says where rules are)"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{codes, paragraphs};
+
+    #[test]
+    fn explanations_keep_what_is_set_in() {
+        let indent = |line: &str| line.len() - line.trim_start_matches(' ').len();
+        let mut set_in = 0;
+        for (code, meaning, text) in codes() {
+            assert!(!meaning.is_empty() && !text.is_empty(), "{code}");
+            for line in text.lines() {
+                let shown = paragraphs(line, 100);
+                assert!(shown.lines().all(|part| indent(part) == indent(line)), "{code}: {shown}");
+                set_in += usize::from(indent(line) > 0);
+            }
+        }
+        // Of `correlation-aliases` and `null-in-list`.
+        assert!(set_in >= 4, "{set_in}");
+    }
 }

@@ -3,6 +3,7 @@
 //! This crate owns what stands between the engine and Kafka: configuration, topics, transactions, the state that correlations keep
 //! in a changelog, reload, and what the service says about itself. It knows nothing of the command line.
 
+pub mod codes;
 pub mod config;
 pub mod correlate;
 pub mod destination;

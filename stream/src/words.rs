@@ -24,15 +24,20 @@ pub fn visible(text: &str, lines: bool) -> std::borrow::Cow<'_, str> {
     out.into()
 }
 
-/// A paragraph in lines of at most so many characters, broken between words.
+/// A paragraph in lines of at most so many characters, broken between words and set in as its beginning is.
 #[must_use]
 pub fn folded(text: &str, width: usize) -> String {
+    let words = text.trim_start_matches(' ');
+    let indent = &text[..text.len() - words.len()];
+    let width = width.saturating_sub(indent.len());
     let mut out = String::with_capacity(text.len() + 8);
+    out.push_str(indent);
     let mut length = 0;
-    for word in text.split(' ') {
+    for word in words.split(' ') {
         let wanted = word.chars().count();
         if length > 0 && length + 1 + wanted > width {
             out.push('\n');
+            out.push_str(indent);
             length = 0;
         } else if length > 0 {
             out.push(' ');
@@ -79,6 +84,7 @@ mod tests {
         assert_eq!(folded("one two three", 7), "one two\nthree");
         assert_eq!(folded("one two three", 80), "one two three");
         assert_eq!(folded("endlessly long", 4), "endlessly\nlong");
+        assert_eq!(folded("  a: one two", 8), "  a: one\n  two");
     }
 
     #[test]

@@ -145,15 +145,18 @@ const ENTRIES: &[Entry] = &[
     ),
     (
         "empty-value",
-        "a value or list of values is empty",
-        "An empty list matches nothing; other tools read it as null. Write `''` for the empty text, \
-         `null` for a missing field.",
+        "there is nothing to encode",
+        "`base64` and `base64offset` look for the encoded text, and of an empty text nothing would be left \
+         to look for. Write the text. For a field that is empty, leave the modifier out: `field: ''`; for one \
+         that is missing, write `field: null`.",
     ),
     (
         "invalid-value",
         "a value has the wrong YAML type",
         "The value of a field is a text, a number, a boolean, null, or a list of these. A mapping in \
-         its place is usually an indentation mistake.",
+         its place is usually an indentation mistake. A list has one value at least: an empty one would \
+         match nothing, and other tools read it as null. Write `''` for the empty text, `null` for a \
+         missing field.",
     ),
     (
         "unknown-modifier",
