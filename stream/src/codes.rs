@@ -5,8 +5,8 @@ pub const CODES: &[(&str, &str, &str)] = &[
     (
         "bad-regex",
         "a regular expression does not compile",
-        "The expression is well-formed, but cannot be turned into what is searched with: mostly because it \
-         repeats too much, such as `(a{1000}){1000}`. The rule is not loaded.",
+        "The expression is well-formed, but cannot be turned into what is searched with, because it \
+         repeats too much. The rule is not loaded.",
     ),
     (
         "kafka-section",
