@@ -245,8 +245,28 @@ fn process() -> Vec<Alias> {
     vec![
         Alias::to("Image", &["NewProcessName", "process.executable"]),
         Alias::to("ParentImage", &["ParentProcessName", "process.parent.executable"]),
-        Alias::with("User", Pick::First, [subject(), user_ecs()]),
-        Alias::to("LogonId", &["SubjectLogonId"]),
+        Alias::with(
+            "User",
+            Pick::First,
+            [
+                computed(TARGET_OR_SUBJECT, new_account, "account of the new process"),
+                computed(
+                    &["user.effective.domain", "user.effective.name"],
+                    account,
+                    "domain and name of the effective user",
+                ),
+                computed(
+                    &["user.domain", "user.name", "user.id"],
+                    account,
+                    "domain and name of the user",
+                ),
+            ],
+        ),
+        Alias::with(
+            "LogonId",
+            Pick::First,
+            [computed(TARGET_OR_SUBJECT, new_logon, "logon of the new process")],
+        ),
         Alias::with(
             "IntegrityLevel",
             Pick::Alternates,
@@ -408,8 +428,25 @@ fn defender() -> Vec<Alias> {
 }
 
 fn subject() -> Source {
-    computed(&["SubjectDomainName", "SubjectUserName"], account, "domain and name of the subject")
+    computed(
+        &["SubjectDomainName", "SubjectUserName", "SubjectUserSid", "SubjectLogonId"],
+        account,
+        "domain and name of the subject",
+    )
 }
+
+/// In 4688 the subject is the account that asked for the process. Where the process runs as another one (services, logons, `runas`),
+/// that is the target; else the target is `-`.
+const TARGET_OR_SUBJECT: &[&str] = &[
+    "TargetDomainName",
+    "TargetUserName",
+    "TargetUserSid",
+    "TargetLogonId",
+    "SubjectDomainName",
+    "SubjectUserName",
+    "SubjectUserSid",
+    "SubjectLogonId",
+];
 
 fn user_ecs() -> Source {
     computed(&["user.domain", "user.name"], account, "domain and name of the user")
@@ -423,16 +460,62 @@ fn hashes(from: &'static [&'static str; 4]) -> Alias {
     )
 }
 
-/// `DOMAIN\name`, or the name alone.
+/// `DOMAIN\name`, or the name alone, from the domain, the name, and where they are known the SID and the logon.
+///
+/// The event has the computer's account for the system's own ones; Sysmon, and so rules, name those.
 fn account(texts: &[Option<&str>], out: &mut String) -> bool {
-    let known = |at: usize| texts.get(at).copied().flatten().filter(|text| !text.is_empty());
-    let Some(name) = known(1) else { return false };
-    if let Some(domain) = known(0).filter(|domain| *domain != "-") {
+    let Some(name) = said(texts, 1) else { return false };
+    if let Some(known) = well_known(said(texts, 2), said(texts, 3)) {
+        out.push_str(known);
+        return true;
+    }
+    if let Some(domain) = said(texts, 0) {
         out.push_str(domain);
         out.push('\\');
     }
     out.push_str(name);
     true
+}
+
+/// One of the texts, unless it says that there is none.
+fn said<'a>(texts: &[Option<&'a str>], at: usize) -> Option<&'a str> {
+    texts.get(at).copied().flatten().filter(|text| !matches!(*text, "" | "-"))
+}
+
+/// The name that Sysmon has for the accounts of the system, in English as in most of the world.
+fn well_known(sid: Option<&str>, logon: Option<&str>) -> Option<&'static str> {
+    const SYSTEM: &str = r"NT AUTHORITY\SYSTEM";
+    const LOCAL_SERVICE: &str = r"NT AUTHORITY\LOCAL SERVICE";
+    const NETWORK_SERVICE: &str = r"NT AUTHORITY\NETWORK SERVICE";
+    match sid {
+        Some("S-1-5-18") => return Some(SYSTEM),
+        Some("S-1-5-19") => return Some(LOCAL_SERVICE),
+        Some("S-1-5-20") => return Some(NETWORK_SERVICE),
+        // Windows often leaves the target's SID out; its logon tells as much.
+        None | Some("S-1-0-0") => {}
+        Some(_) => return None,
+    }
+    match hexadecimal(logon?)? {
+        0x3e7 => Some(SYSTEM),
+        0x3e5 => Some(LOCAL_SERVICE),
+        0x3e4 => Some(NETWORK_SERVICE),
+        _ => None,
+    }
+}
+
+fn new_account(texts: &[Option<&str>], out: &mut String) -> bool {
+    texts.chunks(4).any(|one| account(one, out))
+}
+
+fn new_logon(texts: &[Option<&str>], out: &mut String) -> bool {
+    let logon = match said(texts, 1) {
+        Some(_) => said(texts, 3).or(said(texts, 7)),
+        None => said(texts, 7),
+    };
+    logon.is_some_and(|logon| {
+        out.push_str(logon);
+        true
+    })
 }
 
 fn joined(texts: &[Option<&str>], out: &mut String) -> bool {
@@ -481,16 +564,16 @@ fn integrity(texts: &[Option<&str>], out: &mut String) -> bool {
 }
 
 fn decimal(texts: &[Option<&str>], out: &mut String) -> bool {
-    let number = texts
-        .first()
-        .copied()
-        .flatten()
-        .and_then(|text| text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")))
-        .and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let number = texts.first().copied().flatten().and_then(hexadecimal);
     if let Some(number) = number {
         out.push_str(&number.to_string());
     }
     number.is_some()
+}
+
+fn hexadecimal(text: &str) -> Option<u64> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    u64::from_str_radix(digits, 16).ok()
 }
 
 /// The directions of 5156 as message codes and words, and those of ECS.
@@ -645,6 +728,8 @@ mod tests {
         assert_eq!(run(registry_number, &["x", "%%1873"]), None);
         assert_eq!(run(account, &["CORP", "eve"]).as_deref(), Some(r"CORP\eve"));
         assert_eq!(run(account, &["-", "eve"]).as_deref(), Some("eve"));
+        assert_eq!(run(account, &["CORP", "-"]), None);
+        assert_eq!(run(account, &["CORP", ""]), None);
         assert_eq!(run(integrity, &["S-1-16-12288"]).as_deref(), Some("High"));
         assert_eq!(run(decimal, &["0x1570"]).as_deref(), Some("5488"));
         assert_eq!(

@@ -216,3 +216,63 @@ fn events_of_powershells_cmdlet_are_routed() {
     assert_eq!(routed(&[("Id", "4688"), ("ProviderName", "Microsoft-Windows-Sysmon")]), None);
     assert_eq!(texts(&events(r#"{"Id":"f00","name":"x"}"#)[0], "EventID"), Vec::<String>::new());
 }
+
+/// Security 4688 of this subject and target: domain, name, SID, logon.
+fn of_process(subject: [&str; 4], target: [&str; 4]) -> String {
+    let names = ["DomainName", "UserName", "UserSid", "LogonId"];
+    let mut data = String::new();
+    for (who, values) in [("Subject", subject), ("Target", target)] {
+        for (name, value) in names.iter().zip(values) {
+            data.push_str(&format!(r#""{who}{name}":"{value}","#));
+        }
+    }
+    format!(r#"{{{data}"Channel":"Security","EventID":4688,"NewProcessName":"C:\\x.exe"}}"#)
+}
+
+#[test]
+fn the_user_is_the_account_of_the_new_process() {
+    let none = ["-", "-", "S-1-0-0", "0x0"];
+    let system = ["CORP", "DC01$", "S-1-5-18", "0x3e7"];
+    let eve = ["CORP", "eve", "S-1-5-21-1-2-3-1001", "0x5a12"];
+    for (subject, target, user, logon) in [
+        (eve, none, r"CORP\eve", "0x5a12"),
+        (system, none, r"NT AUTHORITY\SYSTEM", "0x3e7"),
+        (system, eve, r"CORP\eve", "0x5a12"),
+        (system, ["CORP", "eve", "S-1-0-0", "0x5a12"], r"CORP\eve", "0x5a12"),
+        (
+            system,
+            ["NT AUTHORITY", "LOCAL SERVICE", "S-1-5-19", "0x3e5"],
+            r"NT AUTHORITY\LOCAL SERVICE",
+            "0x3e5",
+        ),
+        // The SID of services is left out often, and their name is the computer's.
+        (system, ["CORP", "DC01$", "S-1-0-0", "0x3e4"], r"NT AUTHORITY\NETWORK SERVICE", "0x3e4"),
+        (
+            ["WORKGROUP", "PC7$", "S-1-5-20", "0x3e4"],
+            none,
+            r"NT AUTHORITY\NETWORK SERVICE",
+            "0x3e4",
+        ),
+        (
+            ["CORP", "DC01$", "", "0x00000000000003e7"],
+            ["", "", "", ""],
+            r"NT AUTHORITY\SYSTEM",
+            "0x00000000000003e7",
+        ),
+        // An account of a computer that is no system's.
+        (["CORP", "DC02$", "S-1-5-21-1-2-3-1002", "0x3e7"], none, r"CORP\DC02$", "0x3e7"),
+    ] {
+        let log = of_process(subject, target);
+        assert_eq!(field(&log, "User").1, [user], "{log}");
+        assert_eq!(field(&log, "LogonId").1, [logon], "{log}");
+    }
+    // Windows 8.1 and before have no target.
+    let log = r#"{"Channel":"Security","EventID":4688,"SubjectUserSid":"S-1-5-18","SubjectUserName":"DC01$","SubjectDomainName":"CORP"}"#;
+    assert_eq!(field(log, "User").1, [r"NT AUTHORITY\SYSTEM"]);
+    let log = r#"{"Channel":"Security","EventID":4657,"SubjectUserSid":"S-1-5-18","SubjectUserName":"DC01$","SubjectDomainName":"CORP"}"#;
+    assert_eq!(field(log, "User").1, [r"NT AUTHORITY\SYSTEM"]);
+    let log = r#"{"winlog":{"channel":"Security","event_id":"4688"},"user":{"domain":"CORP","name":"DC01$","id":"S-1-5-18"}}"#;
+    assert_eq!(field(log, "User").1, [r"NT AUTHORITY\SYSTEM"]);
+    let log = r#"{"winlog":{"channel":"Security","event_id":"4688"},"user":{"domain":"CORP","name":"DC01$","effective":{"domain":"CORP","name":"eve"}}}"#;
+    assert_eq!(field(log, "User").1, [r"CORP\eve"]);
+}
