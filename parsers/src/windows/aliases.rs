@@ -353,6 +353,7 @@ fn connection() -> Vec<Alias> {
             Pick::Alternates,
             [
                 Source::Field("Application".into()),
+                computed(&["Application"], on_drive, "path on drive `C:`, or of the share"),
                 computed(&["Application"], without_device, "path without the device"),
             ],
         ),
@@ -598,20 +599,35 @@ fn protocol(texts: &[Option<&str>], out: &mut String) -> bool {
     true
 }
 
-/// `\device\harddiskvolume2\windows\x.exe` to `\windows\x.exe`.
-fn without_device(texts: &[Option<&str>], out: &mut String) -> bool {
+/// A path of the kernel cut: `harddiskvolume2` and `\windows\x.exe`.
+fn device_and_path<'a>(texts: &[Option<&'a str>]) -> Option<(&'a str, &'a str)> {
     const DEVICE: &str = r"\device\";
-    let Some(path) = texts.first().copied().flatten() else { return false };
-    if !path.get(..DEVICE.len()).is_some_and(|start| start.eq_ignore_ascii_case(DEVICE)) {
-        return false;
+    let path = texts.first().copied().flatten()?;
+    let start = path.get(..DEVICE.len())?;
+    let rest = start.eq_ignore_ascii_case(DEVICE).then(|| &path[DEVICE.len()..])?;
+    rest.find('\\').map(|end| rest.split_at(end))
+}
+
+fn without_device(texts: &[Option<&str>], out: &mut String) -> bool {
+    let Some((_, path)) = device_and_path(texts) else { return false };
+    out.push_str(path);
+    true
+}
+
+/// `\device\harddiskvolume2\windows\x.exe` to `C:\windows\x.exe`: the volume's letter is not in the event, but programs that rules name
+/// are on that of the system. `\device\mup\server\share\x.exe` to `\\server\share\x.exe`.
+fn on_drive(texts: &[Option<&str>], out: &mut String) -> bool {
+    const VOLUME: &str = "harddiskvolume";
+    let Some((device, path)) = device_and_path(texts) else { return false };
+    let device = device.to_ascii_lowercase();
+    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    match (&*device, device.strip_prefix(VOLUME)) {
+        (_, Some(number)) if is_number(number) => out.push_str("C:"),
+        ("mup", _) => out.push('\\'),
+        _ => return false,
     }
-    match path[DEVICE.len()..].find('\\') {
-        Some(end) => {
-            out.push_str(&path[DEVICE.len() + end..]);
-            true
-        }
-        None => false,
-    }
+    out.push_str(path);
+    true
 }
 
 fn without_file_prefix(texts: &[Option<&str>], out: &mut String) -> bool {
@@ -737,6 +753,18 @@ mod tests {
             Some(r"\windows\system32\dns.exe")
         );
         assert_eq!(run(without_device, &["System"]), None);
+        for (path, expected) in [
+            (r"\device\harddiskvolume4\windows\x.exe", Some(r"C:\windows\x.exe")),
+            (r"\Device\HarddiskVolume12\x.exe", Some(r"C:\x.exe")),
+            (r"\device\mup\server\share\x.exe", Some(r"\\server\share\x.exe")),
+            (r"\device\harddiskvolumeshadowcopy1\x.exe", None),
+            (r"\device\cdrom0\x.exe", None),
+            (r"C:\x.exe", None),
+            ("System", None),
+            ("-", None),
+        ] {
+            assert_eq!(run(on_drive, &[path]).as_deref(), expected, "{path}");
+        }
         assert_eq!(run(sysmon_hashes, &["a1", "b2"]).as_deref(), Some("SHA1=A1,MD5=B2"));
     }
 

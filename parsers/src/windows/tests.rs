@@ -276,3 +276,11 @@ fn the_user_is_the_account_of_the_new_process() {
     let log = r#"{"winlog":{"channel":"Security","event_id":"4688"},"user":{"domain":"CORP","name":"DC01$","effective":{"domain":"CORP","name":"eve"}}}"#;
     assert_eq!(field(log, "User").1, [r"CORP\eve"]);
 }
+
+#[test]
+fn programs_of_connections_have_a_drive() {
+    let log = r#"{"Channel":"Security","EventID":5156,"Application":"\\device\\harddiskvolume2\\windows\\system32\\lsass.exe"}"#;
+    let path = r"\windows\system32\lsass.exe";
+    let device = format!(r"\device\harddiskvolume2{path}");
+    assert_eq!(field(log, "Image").1, [device, format!("C:{path}"), path.to_owned()]);
+}
