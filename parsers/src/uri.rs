@@ -122,9 +122,12 @@ pub(crate) fn something(fields: &[Option<&str>], out: &mut String) -> bool {
     true
 }
 
-/// The empty text if the field says that there was nothing.
+/// The empty text if the first field says that there was nothing, though there was a request: one of the others (method, target).
+/// A response alone, or HTTP/2's settings, tells nothing of what the client sent.
 pub(crate) fn nothing(fields: &[Option<&str>], _out: &mut String) -> bool {
-    is_nothing(fields.first().copied().flatten())
+    fields.split_first().is_some_and(|(field, request)| {
+        is_nothing(*field) && request.iter().any(|part| !is_nothing(*part))
+    })
 }
 
 #[cfg(test)]
@@ -188,11 +191,20 @@ mod tests {
     fn nothing_is_absent_empty_or_a_dash() {
         for text in [None, Some(""), Some("-")] {
             let mut out = String::new();
-            assert!(nothing(&[text], &mut out));
+            for (request, expected) in [
+                ([Some("GET"), Some("/")], true),
+                ([None, Some("/")], true),
+                ([Some("GET"), None], true),
+                ([None, None], false),
+                ([Some("-"), Some("")], false),
+            ] {
+                let fields = [&[text][..], &request].concat();
+                assert_eq!(nothing(&fields, &mut out), expected, "{fields:?}");
+            }
             assert!(!something(&[text], &mut out));
             assert_eq!(out, "");
         }
         assert_eq!(computed(something, &["curl"]).as_deref(), Some("curl"));
-        assert_eq!(computed(nothing, &["curl"]), None);
+        assert_eq!(computed(nothing, &["curl", "GET", "/"]), None);
     }
 }

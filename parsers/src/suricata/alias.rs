@@ -123,7 +123,11 @@ fn http() -> Vec<Alias> {
         // Rules test a missing agent with `''` and with null.
         vec![
             computed(AGENT, uri::something, "http_user_agent unless empty"),
-            computed(AGENT, uri::nothing, "empty if there was no http_user_agent"),
+            computed(
+                &["http.http_user_agent", "http.http_method", "http.url"],
+                uri::nothing,
+                "empty if a request had no http_user_agent",
+            ),
             field("http.http_user_agent"),
         ]
     };
@@ -336,6 +340,18 @@ mod tests {
         assert!(crate::look::field(&log, "cs-cookie").1.is_empty());
         let log = r#"{"timestamp":"2023-04-05T06:07:08.9+0000","event_type":"http","src_ip":"10.0.0.1","flow_id":1,"http":{"request_headers":[{"name":"C\u006fokie","value":"a"}]}}"#;
         assert_eq!(crate::look::field(log, "cs-cookie").1, ["a"]);
+    }
+
+    #[test]
+    fn only_requests_lack_a_user_agent() {
+        let of = |http: &str| {
+            let log = format!(
+                r#"{{"timestamp":"2023-04-05T06:07:08.9+0000","event_type":"http","src_ip":"10.0.0.1","flow_id":1,"http":{{{http}}}}}"#
+            );
+            crate::look::field(&log, "c-useragent").1
+        };
+        assert_eq!(of(r#""http_method":"GET","url":"/""#), [""]);
+        assert!(of(r#""version":"2","http2":{"stream_id":0,"request":{}}"#).is_empty());
     }
 
     #[test]

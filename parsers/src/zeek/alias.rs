@@ -242,7 +242,11 @@ fn http() -> Vec<Alias> {
             Pick::Alternates,
             [
                 computed(from, uri::something, "user_agent unless empty"),
-                computed(from, uri::nothing, "empty if there was no user_agent"),
+                computed(
+                    &["user_agent", "method", "uri"],
+                    uri::nothing,
+                    "empty if a request had no user_agent",
+                ),
                 field("user_agent"),
             ],
         )
@@ -384,6 +388,19 @@ mod tests {
         let proxy = ["c-uri", "c-useragent", "cs-host", "cs-uri", "c-uri-extension", "dst_ip"];
         has(Family::Http, &proxy);
         assert_eq!(Family::of("smb_mapping"), Family::Smb);
+    }
+
+    #[test]
+    fn only_requests_lack_a_user_agent() {
+        let of = |rest: &str| {
+            let log = format!(
+                r#"{{"_path":"http","ts":1300475167.0,"uid":"C1","id.orig_h":"10.0.0.1","id.orig_p":4,"id.resp_h":"1.2.3.4","id.resp_p":80,"trans_depth":1{rest}}}"#
+            );
+            crate::look::field(&log, "c-useragent").1
+        };
+        assert_eq!(of(r#","method":"GET","uri":"/""#), [""]);
+        assert_eq!(of(r#","method":"GET","user_agent":"x""#), ["x", "x"]);
+        assert!(of(r#","version":"1.0","status_code":408"#).is_empty());
     }
 
     #[test]
