@@ -118,12 +118,9 @@ impl Device for CiscoAsa {
         match id {
             // 430004 tells of any file that was seen.
             430_005 => &FTD_MALWARE,
-            // Commands, logins, AAA.
-            111_001..=111_010
-            | 113_001..=113_999
-            | 502_101..=502_112
-            | 605_004..=605_005
-            | 611_101..=611_103 => {
+            // Commands and what they do to the configuration. Rules of this service look for words of commands: what is said of logins and
+            // users of the VPN (113…) is not for them.
+            111_001..=111_010 => {
                 if ftd {
                     &FTD_AAA
                 } else {
@@ -324,6 +321,38 @@ mod tests {
             let text =
                 format!("%FTD-1-{id}: SrcIP: 10.0.1.20, FileAction: Detect, FileName: a.txt");
             assert_eq!(read("", &text).1.name, expected);
+        }
+    }
+
+    #[test]
+    fn only_commands_are_accounting() {
+        for (text, kind) in [
+            (
+                "%ASA-5-111008: User 'enable_15' executed the 'username bob password *' command.",
+                "cisco asa aaa",
+            ),
+            (
+                "%FTD-5-111010: User 'a', running 'CLI' from IP 10.0.0.1, executed 'x'",
+                "cisco ftd aaa",
+            ),
+            (
+                "%ASA-6-113004: AAA user authentication Successful: server = 10.0.0.5 : user = a",
+                "cisco asa",
+            ),
+            (
+                "%ASA-4-113019: Group = RA, Username = a, IP = 198.51.100.7, Session disconnected.",
+                "cisco asa",
+            ),
+            (
+                "%ASA-6-605005: Login permitted from 10.1.1.1/6651 to i:10.1.1.2/ssh for user \"a\"",
+                "cisco asa",
+            ),
+            (
+                "%ASA-6-611101: User authentication succeeded: IP address: 10.1.1.1, Uname: a",
+                "cisco asa",
+            ),
+        ] {
+            assert_eq!(read("", text).1.name, kind, "{text}");
         }
     }
 
