@@ -12,7 +12,7 @@ use super::{Device, Message, decisions, permits, put};
 use crate::syslog::kind::{Kind, kinds};
 use endpoints::list;
 use messages::{ANY, Shape, shape};
-use sigmund_engine::alias::Alias;
+use sigmund_engine::alias::{Alias, Pick, Source};
 use sigmund_engine::{AliasTable, Record};
 use std::sync::{Arc, LazyLock};
 
@@ -34,8 +34,8 @@ static ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(|| {
         Alias::to("dst_ip", &["DstIP"]),
         Alias::to("dst_port", &["DstPort"]),
         Alias::to("protocol", &["Protocol"]),
-        Alias::to("username", &["User", "src_user", "dst_user"]),
-        Alias::to("user", &["username", "User", "src_user"]),
+        Alias::with("username", Pick::First, [listed(), field("src_user"), field("dst_user")]),
+        Alias::with("user", Pick::First, [field("username"), listed(), field("src_user")]),
         Alias::to("rule", &["AccessControlRuleName", "access_list"]),
         Alias::to("url", &["URL", "URI"]),
         Alias::to("Signature", &["ThreatName"]),
@@ -43,6 +43,24 @@ static ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(|| {
     ];
     Arc::new(AliasTable::new(names.into_iter().chain(decisions!(&["verdict", "reason"], decide))))
 });
+
+fn field(name: &'static str) -> Source {
+    Source::Field(name.into())
+}
+
+/// FTD's `User`: a name, or that none was asked for.
+fn listed() -> Source {
+    Source::Computed {
+        from: &["User"],
+        compute: |texts, out| {
+            let name = texts.first().copied().flatten();
+            let name = name.filter(|name| *name != "No Authentication Required");
+            out.push_str(name.unwrap_or(""));
+            name.is_some()
+        },
+        what: "the user, unless none was asked for",
+    }
+}
 
 /// A teardown only tells a decision by its reason.
 fn decide(texts: &[Option<&str>]) -> Option<bool> {
@@ -217,7 +235,7 @@ fn prose(text: &str, record: &mut Record) {
 
 #[cfg(test)]
 mod tests {
-    use crate::firewall::tests::{field, flow, read};
+    use crate::firewall::tests::{field, flow, read, seen};
 
     #[test]
     fn endpoints_in_all_notations() {
@@ -353,6 +371,17 @@ mod tests {
             ),
         ] {
             assert_eq!(read("", text).1.name, kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn that_nobody_had_to_log_in_is_no_name() {
+        for (user, expected) in [("bob", "bob"), ("No Authentication Required", "")] {
+            let text = format!("%FTD-1-430002: SrcIP: 10.0.1.20, User: {user}, Client: x");
+            let (record, kind) = read("", &text);
+            let get = |name| seen(&record, kind.aliases, name).join(",");
+            assert_eq!(get("User"), user);
+            assert_eq!((get("username"), get("user")), (expected.into(), expected.into()));
         }
     }
 
