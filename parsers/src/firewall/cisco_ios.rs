@@ -3,7 +3,7 @@
 //! The facility says the service (`bgp`, `ldp`, `aaa`, always `syslog`); access list messages are firewall events.
 
 use super::{Device, Message, by_word, decisions, put};
-use crate::syslog::kind::{Kind, kinds};
+use crate::syslog::kind::{Kind, NO_ALIASES, kinds};
 use sigmund_engine::alias::Alias;
 use sigmund_engine::{AliasTable, Record};
 use std::sync::{Arc, LazyLock};
@@ -28,6 +28,8 @@ static ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(|| {
 fn mnemonic(text: &str) -> Option<(&str, &str, &str, &str)> {
     let inner = text.strip_prefix('%')?;
     let (code, text) = inner.split_once(':')?;
+    // IOS XR: `%ROUTING-BGP-5-ADJCHANGE : text`.
+    let code = code.trim_end();
     if code.len() > 80 || code.contains(' ') {
         return None;
     }
@@ -156,6 +158,42 @@ fn endpoint(text: &str, before_port: char, address: &str, port: &str, record: &m
     put(record, port, number.trim_end_matches(')'));
 }
 
+/// Cisco ISE and ACS, the servers that network devices ask: `CISE_TACACS_Accounting 0000000001 1 0 …`.
+pub(super) struct CiscoServers;
+
+impl Device for CiscoServers {
+    fn claims(&self, message: &Message<'_>) -> bool {
+        let is = |text: &str| text.starts_with("CISE_") || text.starts_with("CSCOacs_");
+        is(message.program) || is(message.text)
+    }
+
+    fn read(&self, message: &Message<'_>, record: &mut Record) -> &'static Kind {
+        let name = match message.program {
+            "" => message.text.split([' ', ':']).next().unwrap_or(""),
+            program => program,
+        };
+        put(record, "mnemonic", name);
+        // The commands that were typed on the devices.
+        if name.ends_with("_TACACS_Accounting") { &SERVER_AAA } else { &SERVER }
+    }
+
+    fn kinds(&self) -> &'static [&'static Kind] {
+        static KINDS: &[&Kind] = &[&SERVER, &SERVER_AAA];
+        KINDS
+    }
+}
+
+static SERVER: Kind = Kind {
+    name: "cisco ise or acs",
+    log_sources: &[("cisco", "", "ise"), ("cisco", "", "syslog")],
+    aliases: &NO_ALIASES,
+};
+static SERVER_AAA: Kind = Kind {
+    name: "cisco ise or acs aaa",
+    log_sources: &[("cisco", "", "aaa"), ("cisco", "", "syslog")],
+    aliases: &NO_ALIASES,
+};
+
 #[cfg(test)]
 mod tests {
     use crate::firewall::tests::{field, flow, read};
@@ -199,8 +237,19 @@ mod tests {
             ("%LINEPROTO-5-UPDOWN: Line protocol", "cisco ios"),
             ("%WEBUI-6-INSTALL_OPERATION_INFO: User: x", "cisco ios"),
             ("%ROUTING-BGP-5-ADJCHANGE: x", "cisco bgp"),
+            ("%ROUTING-BGP-5-ADJCHANGE : x", "cisco bgp"),
+            ("%IP-TCP-3-BADAUTH : Invalid MD5 digest from 10.1.1.1:179", "cisco bgp"),
+            ("%ROUTING-LDP-5-NBR_CHANGE : VRF 'default', Neighbor 10.1.1.1:0", "cisco ldp"),
+            ("%MGBL-SYS-5-CONFIG_I : Configured from console by bob", "cisco aaa"),
         ] {
             assert_eq!(read("", text).1.name, kind, "{text}");
+        }
+        for (program, text, kind) in [
+            ("", "CISE_TACACS_Accounting 0000000001 1 0 2026-11-22", "cisco ise or acs aaa"),
+            ("CSCOacs_TACACS_Accounting", "0000000001 1 0 2026-11-22", "cisco ise or acs aaa"),
+            ("", "CISE_Passed_Authentications 0001939187 4 1  Acs", "cisco ise or acs"),
+        ] {
+            assert_eq!(read(program, text).1.name, kind, "{text}");
         }
         let (record, _) =
             read("", "%SYS-5-CONFIG_I: Configured from console by bob on vty0 (10.0.0.1)");

@@ -51,6 +51,7 @@ pub(crate) trait Device: Sync {
 pub(crate) static DEVICES: &[&dyn Device] = &[
     &cisco_asa::CiscoAsa,
     &cisco_ios::CiscoIos,
+    &cisco_ios::CiscoServers,
     &pf::Pf,
     &fortigate::FortiGate,
     &paloalto::PaloAlto,

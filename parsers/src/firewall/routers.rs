@@ -42,7 +42,7 @@ impl Device for Huawei {
     }
 }
 
-/// Messages whose tag or MSGID is a Junos one (`RPD_…`, `RT_FLOW…`), and rpd's own.
+/// Messages whose tag or MSGID is a Junos one (`RPD_…`, `RT_FLOW…`), rpd's own, and those of the kernel, whose name there has a slash.
 pub(super) struct Junos;
 
 static JUNOS: Kind =
@@ -82,7 +82,8 @@ fn event<'a>(message: &Message<'a>) -> &'a str {
 impl Device for Junos {
     fn claims(&self, message: &Message<'_>) -> bool {
         let event = event(message);
-        message.program == "rpd"
+        matches!(message.program, "rpd" | "/kernel")
+            || message.text.starts_with("tcp_auth_ok: ")
             || message.program.starts_with("RPD_")
             || message.program.starts_with("RT_")
             || event.starts_with("RT_FLOW")
@@ -138,6 +139,11 @@ mod tests {
     #[test]
     fn bgp_and_flows() {
         assert_eq!(read("", "%%01BGP/3/BGP_AUTH_FAILED(l)[1]: 10.1.1.1:179").1.name, "huawei bgp");
+        for program in ["/kernel", "kernel"] {
+            let text = "tcp_auth_ok: Packet from 10.1.1.1:179 missing MD5 digest";
+            assert_eq!(read(program, text).1.name, "juniper bgp");
+        }
+        assert_eq!(read("/kernel", "link up").1.name, "juniper");
         assert_eq!(read("rpd", "RPD_BGP_NEIGHBOR_STATE_CHANGED: x").1.name, "juniper bgp");
         assert_eq!(
             flow(

@@ -81,6 +81,10 @@ fn cut(line: &str, relays: bool) -> Header<'_> {
         }
     }
     rest = sequence(rest, &mut header);
+    if let Some(message) = located(rest, &mut header) {
+        header.message = message;
+        return header;
+    }
     let begin = rest;
     match time(rest, &mut header) {
         Some(after) => tagged(after, &mut header, relays),
@@ -400,6 +404,17 @@ fn inner_header<'a>(rest: &'a str, header: &mut Header<'a>) -> &'a str {
     }
     let mut inner = Header::default();
     let after = sequence(rest, &mut inner);
+    if let Some(message) = located(after, &mut inner) {
+        header.sequence = inner.sequence;
+        if !inner.host.is_empty() {
+            header.host = inner.host;
+        }
+        (header.program, header.process) = (inner.program, inner.process);
+        if !inner.clock_untrusted {
+            (header.time, header.time_text) = (inner.time, inner.time_text);
+        }
+        return message;
+    }
     // The last letters tell: a time here is followed by a mnemonic, or by the device's name and then that.
     if let Some(message) = time(after, &mut inner)
         && let Some((origin, message)) = mnemonic(message.trim_start_matches([':', ' ']))
@@ -418,6 +433,36 @@ fn inner_header<'a>(rest: &'a str, header: &mut Header<'a>) -> &'a str {
         return after;
     }
     rest
+}
+
+/// IOS XR: `[host ]RP/0/RSP0/CPU0:Nov 22 10:00:00.123 UTC: tcp[424]: %IP-TCP-3-BADAUTH : …`, the place in the device, its time, the
+/// program, and the mnemonic, from which the message begins. `None` and nothing changed if it is not.
+fn located<'a>(rest: &'a str, header: &mut Header<'a>) -> Option<&'a str> {
+    let is_place = |text: &str| {
+        text.rsplit_once("/CPU").is_some_and(|(begin, number)| {
+            begin.contains('/') && number.len() == 1 && number.as_bytes()[0].is_ascii_digit()
+        })
+    };
+    let (place, after) = rest.split_once(':')?;
+    let origin = match place.split_once(' ') {
+        Some((origin, place)) if is_host(origin) && is_place(place) => origin,
+        None if is_place(place) => "",
+        _ => return None,
+    };
+    let mut inner = Header::default();
+    let after = time(after, &mut inner)?;
+    tag(after.trim_start_matches([':', ' ']), &mut inner);
+    if inner.program.is_empty() || !inner.message.starts_with('%') {
+        return None;
+    }
+    if !origin.is_empty() {
+        header.host = origin;
+    }
+    (header.time, header.time_text) = (inner.time, inner.time_text);
+    header.clock_untrusted = inner.clock_untrusted;
+    (header.program, header.process) = (inner.program, inner.process);
+    header.evidence = Evidence::Header;
+    Some(inner.message)
 }
 
 /// `%ASA-…`, and `host : %ASA-…`: the host and the rest.
@@ -699,6 +744,28 @@ mod tests {
                 "%SEC-6-IPACCESSLOGP: list",
             ),
             ("00:20:10: %SYS-5-CONFIG_I: x", "", "", "", "%SYS-5-CONFIG_I: x"),
+            (
+                "<187>2041: RP/0/RSP0/CPU0:Nov 22 10:00:00.123 UTC: tcp[424]: %IP-TCP-3-BADAUTH : x",
+                "",
+                "tcp",
+                "424",
+                "%IP-TCP-3-BADAUTH : x",
+            ),
+            (
+                "<187>Nov 22 10:00:00 10.0.0.1 2041: xr1 RP/0/RP0/CPU0:Nov 22 10:00:00.123 : bgp[1]: %ROUTING-BGP-5-A : x",
+                "xr1",
+                "bgp",
+                "1",
+                "%ROUTING-BGP-5-A : x",
+            ),
+            (
+                "LC/0/1/CPU0:Nov 22 10:00:00.123 : ifmgr[161]: %PKT_INFRA-LINK-3-UPDOWN : x",
+                "",
+                "ifmgr",
+                "161",
+                "%PKT_INFRA-LINK-3-UPDOWN : x",
+            ),
+            ("Nov 22 10:00:00 h RP/0/CPU0:x y", "h", "", "", "RP/0/CPU0:x y"),
             (
                 "Mar 10 10:00:00 host last message repeated 2 times",
                 "host",
