@@ -38,10 +38,6 @@ pub(crate) use kinds;
 /// No aliases.
 pub(crate) static NO_ALIASES: LazyLock<Arc<AliasTable>> = LazyLock::new(Arc::default);
 
-/// What some product tells in CEF or LEEF: of no known log source, and not of the machine that relayed it.
-pub(crate) static EXCHANGED: Kind =
-    Kind { name: "cef or leef", log_sources: &[], aliases: &NO_ALIASES };
-
 /// The routes of one stream by kind. Without user's conditions a kind has one route; with them it depends on the fields
 /// that they read, and every event asks.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! name where it is the only one), `message`, and what the message holds. Where the message has a field of the same name, the message's counts.
 
 pub(crate) mod data;
+mod foreign;
 pub(crate) mod header;
 pub(crate) mod kind;
 
@@ -157,8 +158,10 @@ impl SyslogParser {
             Some(device) => Holder::Kind(device.read(&message, record)),
             None => match structured(header.program, text) {
                 Some(inner) if peel && self.content.parse(inner, record) => Holder::Content,
-                _ if is_exchanged(text) => Holder::Kind(&kind::EXCHANGED),
-                _ => Holder::Kind(linux::read(header.program, text, record)),
+                _ => Holder::Kind(match foreign::kind(header.program, text) {
+                    Some(kind) => kind,
+                    None => linux::read(header.program, text, record),
+                }),
             },
         };
         if let Some(number) = repeated {
@@ -328,14 +331,6 @@ fn repeated(message: &str) -> (&str, Option<&str>) {
         }
         None => (message, Some(number)),
     }
-}
-
-/// Whether a message is in a format in which security products tell of events: ArcSight's CEF or QRadar's LEEF.
-fn is_exchanged(text: &str) -> bool {
-    let version = text.strip_prefix("CEF:").or(text.strip_prefix("LEEF:"));
-    version.and_then(|version| version.split_once('|')).is_some_and(|(version, _)| {
-        !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
-    })
 }
 
 /// The part of a message that another format may hold.
