@@ -104,7 +104,7 @@ impl Device for CiscoIos {
         } else if module.contains("LDP") || text.contains("LDP") || name.contains("MD5_AUTHEN_FAIL")
         {
             &LDP
-        } else if module.starts_with("AAA")
+        } else if name.contains("ACCOUNTING")
             || module.starts_with("PARSER")
             || module.contains("TACACS")
             || module.contains("TAC")
@@ -231,6 +231,12 @@ mod tests {
         for (text, kind) in [
             ("%SYS-5-CONFIG_I: Configured from console by bob on vty0 (10.0.0.1)", "cisco aaa"),
             ("%PARSER-5-CFGLOG_LOGGEDCMD: User:bob  logged command:no logging", "cisco aaa"),
+            (
+                "%AAA-6-AAA_ACCOUNTING_MESSAGE: update:10.0.0.1@pts/0:bob:no logging (SUCCESS)",
+                "cisco aaa",
+            ),
+            // The rules of that service look for words of commands, `aaa` among them.
+            ("%AAA-3-BADSERVERTYPEERROR: Cannot process authentication server type", "cisco ios"),
             ("%BGP-5-ADJCHANGE: neighbor 10.1.1.1 Up", "cisco bgp"),
             ("%TCP-6-BADAUTH: Invalid MD5 digest from 10.1.1.1(179)", "cisco bgp"),
             ("%LDP-5-NBRCHG: LDP Neighbor", "cisco ldp"),
