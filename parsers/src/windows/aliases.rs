@@ -181,7 +181,7 @@ const PARAMETERS: &[&str] = &[
 fn parameters() -> impl Iterator<Item = Alias> {
     PARAMETERS.iter().enumerate().map(|(at, name)| {
         let nth = Source::Element { field: "Data", which: Which::Number(at) };
-        Alias::with(name, Pick::First, [nth])
+        Alias::with(name, Pick::First, [nth, insert(at)])
     })
 }
 
@@ -243,8 +243,15 @@ fn ecs() -> Vec<Alias> {
 
 fn process() -> Vec<Alias> {
     vec![
-        Alias::to("Image", &["NewProcessName", "process.executable"]),
-        Alias::to("ParentImage", &["ParentProcessName", "process.parent.executable"]),
+        inserted("Image", &["NewProcessName", "New_Process_Name", "process.executable"], 5),
+        inserted("CommandLine", &["Process_Command_Line", "process.command_line"], 8),
+        inserted(
+            "ParentImage",
+            &["ParentProcessName", "Creator_Process_Name", "process.parent.executable"],
+            13,
+        ),
+        inserted("NewProcessName", &["New_Process_Name"], 5),
+        inserted("ParentProcessName", &["Creator_Process_Name"], 13),
         Alias::with(
             "User",
             Pick::First,
@@ -272,7 +279,12 @@ fn process() -> Vec<Alias> {
             Pick::Alternates,
             [
                 Source::Field("MandatoryLabel".into()),
-                computed(&["MandatoryLabel"], integrity, "name of the mandatory label"),
+                computed(
+                    &["MandatoryLabel", "Mandatory_Label"],
+                    integrity,
+                    "name of the mandatory label",
+                ),
+                insert(14),
             ],
         ),
         // The native field of this name is the creator's id.
@@ -294,6 +306,16 @@ fn process() -> Vec<Alias> {
             ],
         ),
     ]
+}
+
+/// From these fields, or by its place among the values of 4688, which Fluent Bit has as a list without names.
+fn inserted(name: &'static str, fields: &[&'static str], place: usize) -> Alias {
+    let named = fields.iter().map(|field| Source::Field((*field).into()));
+    Alias::with(name, Pick::First, named.chain([insert(place)]))
+}
+
+fn insert(place: usize) -> Source {
+    Source::Element { field: "StringInserts", which: Which::Number(place) }
 }
 
 fn registry_audit() -> Vec<Alias> {
@@ -544,21 +566,25 @@ fn sysmon_hashes(texts: &[Option<&str>], out: &mut String) -> bool {
     !out.is_empty()
 }
 
-/// Well-known SIDs of mandatory labels ([MS-DTYP] 2.4.2.4) as Sysmon names them.
+/// Well-known SIDs of mandatory labels ([MS-DTYP] 2.4.2.4) as Sysmon names them. Splunk has `Mandatory Label\High Mandatory Level`.
 fn integrity(texts: &[Option<&str>], out: &mut String) -> bool {
-    let name = match texts {
-        [Some(sid)] => match sid.rsplit('-').next() {
-            _ if !sid.starts_with("S-1-16-") => return false,
-            Some("0") => "Untrusted",
-            Some("4096") => "Low",
-            Some("8192") => "Medium",
-            Some("8448") => "MediumPlus",
-            Some("12288") => "High",
-            Some("16384") => "System",
-            Some("20480") => "ProtectedProcess",
-            _ => return false,
-        },
-        _ => return false,
+    let Some(label) = texts.iter().flatten().next() else { return false };
+    let name = match label.strip_prefix("S-1-16-") {
+        Some("0") => "Untrusted",
+        Some("4096") => "Low",
+        Some("8192") => "Medium",
+        Some("8448") => "MediumPlus",
+        Some("12288") => "High",
+        Some("16384") => "System",
+        Some("20480") => "ProtectedProcess",
+        Some(_) => return false,
+        None => {
+            let rest = label.strip_prefix(r"Mandatory Label\");
+            match rest.and_then(|rest| rest.strip_suffix(" Mandatory Level")) {
+                Some(name) => name,
+                None => return false,
+            }
+        }
     };
     out.push_str(name);
     true
@@ -747,6 +773,9 @@ mod tests {
         assert_eq!(run(account, &["CORP", "-"]), None);
         assert_eq!(run(account, &["CORP", ""]), None);
         assert_eq!(run(integrity, &["S-1-16-12288"]).as_deref(), Some("High"));
+        let label = r"Mandatory Label\System Mandatory Level";
+        assert_eq!(run(integrity, &[label]).as_deref(), Some("System"));
+        assert_eq!(run(integrity, &["-"]), None);
         assert_eq!(run(decimal, &["0x1570"]).as_deref(), Some("5488"));
         assert_eq!(
             run(without_device, &[r"\device\harddiskvolume4\windows\system32\dns.exe"]).as_deref(),

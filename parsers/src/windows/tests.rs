@@ -284,3 +284,19 @@ fn programs_of_connections_have_a_drive() {
     let device = format!(r"\device\harddiskvolume2{path}");
     assert_eq!(field(log, "Image").1, [device, format!("C:{path}"), path.to_owned()]);
 }
+
+#[test]
+fn processes_of_splunk_and_fluent_bit_have_their_fields() {
+    let splunk = r#"{"EventCode":"4688","LogName":"Security","SourceName":"Microsoft Windows security auditing.","New_Process_Name":"C:\\w.exe","Process_Command_Line":"w /all","Creator_Process_Name":"C:\\p.exe","Mandatory_Label":"Mandatory Label\\High Mandatory Level"}"#;
+    let fluent = r#"{"ProviderName":"Microsoft-Windows-Security-Auditing","EventID":4688,"Channel":"Security","StringInserts":["S-1-5-18","A$","D","0x3e7","0x1","C:\\w.exe","%%1936","0x2","w /all","S-1-0-0","-","-","0x0","C:\\p.exe","S-1-16-12288"]}"#;
+    for (log, integrity) in [(splunk, "High"), (fluent, "S-1-16-12288")] {
+        let get = |name| field(log, name);
+        assert_eq!(get("Image"), ("windows security 4688".into(), vec![r"C:\w.exe".into()]));
+        assert_eq!(get("NewProcessName").1, [r"C:\w.exe"]);
+        assert_eq!(get("CommandLine").1, ["w /all"]);
+        assert_eq!(get("ParentImage").1, [r"C:\p.exe"]);
+        assert_eq!(get("IntegrityLevel").1, [integrity]);
+    }
+    let log = r#"{"ProviderName":"Service Control Manager","EventID":7036,"Channel":"System","StringInserts":["Fax","stopped"]}"#;
+    assert_eq!(field(log, "param2").1, ["stopped"]);
+}
