@@ -1,6 +1,7 @@
 //! From a log to its records: blocks of bytes through a [`Stream`], on one thread.
 
 use crate::input::{Content, Opened};
+use crate::printer::Printer;
 use crate::temporary;
 use sigmund_engine::Record;
 use sigmund_parsers::decompress::{self, Limits, Seekable, each_stream};
@@ -46,8 +47,28 @@ pub(crate) struct Report {
     pub(crate) format: Option<&'static str>,
     /// Why it could not be read.
     pub(crate) problem: Option<String>,
-    /// Damage: what came before it was read.
+    /// Damage: what came before it was read, but for what is wholly unread.
     pub(crate) warnings: Vec<decompress::Warning>,
+}
+
+impl Report {
+    /// Says what was not read of the log with this name. Whether nothing is wholly unread.
+    pub(crate) fn tell(&self, name: &str, printer: &Printer) -> bool {
+        let mut is_read = true;
+        if let Some(problem) = &self.problem {
+            printer.error(&format!("cannot read `{name}`: {problem}"));
+            is_read = false;
+        }
+        for warning in &self.warnings {
+            if warning.is_unread {
+                printer.error(&format!("cannot read `{}`: {}", warning.name, warning.message));
+                is_read = false;
+            } else {
+                printer.warn(&format!("`{}`: {}", warning.name, warning.message));
+            }
+        }
+        is_read
+    }
 }
 
 /// The beginning of a stream.
@@ -124,7 +145,7 @@ fn spool(
     }
     if left == 0 {
         let message = format!("only its first {} GiB were read; unpack it", SPOOL_LARGEST >> 30);
-        damaged.push(decompress::Warning { name: name.to_owned(), message });
+        damaged.push(decompress::Warning { name: name.to_owned(), message, is_unread: false });
     }
     Ok(file)
 }
@@ -133,9 +154,17 @@ fn spool(
 fn damage<R: Read + Seek>(name: &str, lines: &evtx::JsonLines<R>) -> Vec<decompress::Warning> {
     let told = lines.problems();
     let more = lines.bad() - told.len() as u64;
-    let rest = (more > 0).then(|| format!("{more} more records or chunks could not be read"));
-    let warning = |message| decompress::Warning { name: name.to_owned(), message };
-    told.iter().cloned().chain(rest).map(warning).collect()
+    let rest = (more > 0).then(|| format!("{more} more such records or chunks"));
+    let is_unread = lines.good() == 0 && lines.bad() > 0;
+    let whole = is_unread.then(|| decompress::Warning {
+        name: name.to_owned(),
+        message: "no record can be read".to_owned(),
+        is_unread,
+    });
+    let warning =
+        |message| decompress::Warning { name: name.to_owned(), message, is_unread: false };
+    let parts = told.iter().cloned().chain(rest).chain(lines.doubts()).map(warning);
+    whole.into_iter().chain(parts).collect()
 }
 
 /// Gets each stream of an input with its name.
@@ -243,11 +272,11 @@ impl Reader {
         if let Some(error) = refused {
             return Err(error);
         }
-        report.warnings = damaged;
         match walked {
-            Ok(warnings) => report.warnings.extend(warnings),
+            Ok(warnings) => damaged.extend(warnings),
             Err(error) => report.problem = Some(error.to_string()),
         }
+        report.warnings = decompress::gathered(&name, damaged);
         Ok(report)
     }
 
@@ -322,10 +351,18 @@ mod tests {
     use crate::args::LogOptions;
     use std::io::Cursor;
 
+    fn crc32(bytes: &[u8]) -> u32 {
+        bytes.iter().fold(u32::MAX, |crc, byte| {
+            (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xedb8_8320 * (crc & 1)))
+        }) ^ u32::MAX
+    }
+
     /// A Windows event log with a chunk for each of these: the number of its record, and the name of the element in it.
     fn event_log(chunks: &[(u64, &str)]) -> Vec<u8> {
         let mut log = b"ElfFile\0".to_vec();
         log.resize(4096, 0);
+        let checksum = crc32(&log[..120]);
+        log[124..128].copy_from_slice(&checksum.to_le_bytes());
         for (number, name) in chunks {
             let name: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
             // An open element: where its name stands (right behind), the name, its end.
@@ -346,6 +383,12 @@ mod tests {
                 chunk[at..at + 4].copy_from_slice(&u32::to_le_bytes(value));
             }
             chunk[536..536 + record.len()].copy_from_slice(&record);
+            let end = 512 + size as usize;
+            chunk[end - 4..end].copy_from_slice(&size.to_le_bytes());
+            for (at, parts) in [(52, [512..end, 0..0]), (124, [0..120, 128..512])] {
+                let checksum = crc32(&parts.map(|part| &chunk[part]).concat());
+                chunk[at..at + 4].copy_from_slice(&checksum.to_le_bytes());
+            }
             log.extend(chunk);
         }
         log

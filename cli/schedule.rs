@@ -36,7 +36,7 @@ pub(crate) struct Totals {
     pub(crate) counts: Counts,
     /// Logs read, by format.
     pub(crate) formats: BTreeMap<&'static str, usize>,
-    /// Logs that could not be read.
+    /// Logs, or members of them, that could not be read.
     pub(crate) problems: Vec<(String, String)>,
     /// Logs that are damaged: what comes before the damage was read.
     pub(crate) damaged: Vec<(String, String)>,
@@ -52,7 +52,8 @@ impl Totals {
             self.problems.push((path.to_owned(), problem.clone()));
         }
         for warning in &report.warnings {
-            self.damaged.push((warning.name.clone(), warning.message.clone()));
+            let told = (warning.name.clone(), warning.message.clone());
+            if warning.is_unread { &mut self.problems } else { &mut self.damaged }.push(told);
         }
     }
 }

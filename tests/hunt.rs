@@ -471,17 +471,50 @@ fn archives_name_their_members() {
 #[test]
 fn a_closed_pipe_is_quiet() {
     let folder = folder().file("many.json", LOG.repeat(20_000));
-    let script = format!(
-        "'{}' hunt many.json -r rules --logsource product=test | head -n 1",
-        crate::command::binary()
-    );
-    let output = std::process::Command::new("bash")
-        .args(["-c", &format!("set -o pipefail; {script}")])
-        .current_dir(folder.path("."))
-        .output()
-        .expect("a shell");
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    // What was found before the pipe was closed counts.
+    for (options, code) in [("", 0), ("--fail-on critical", 0), ("--fail-on high", 1)] {
+        let script = format!(
+            "'{}' hunt many.json -r rules --logsource product=test {options} | head -n 1",
+            crate::command::binary()
+        );
+        let output = std::process::Command::new("bash")
+            .args(["-c", &format!("set -o pipefail; {script}")])
+            .current_dir(folder.path("."))
+            .output()
+            .expect("a shell");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{said}");
+        assert_eq!(said, "");
+    }
+}
+
+#[test]
+fn a_member_that_is_not_read_is_an_unreadable_log() {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for name in ["one.json", "two.json"] {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).expect("a member");
+        std::io::Write::write_all(&mut archive, LOG.as_bytes()).expect("a member");
+    }
+    let mut bytes = archive.finish().expect("an archive").into_inner();
+    // The first is encrypted, by its own header and by the directory.
+    for (magic, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
+        let at = bytes.windows(4).position(|window| window == magic).expect("a header");
+        bytes[at + flags] |= 1;
+    }
+    let folder = folder().file("logs.zip", &bytes);
+    let args = ["-r", "rules", "--logsource", "product=test", "-q"];
+    let error = |archive: &str| {
+        let help = "encrypted; unpack the archive with its password first";
+        format!("error: cannot read `{archive}/one.json`: {help}\n")
+    };
+    let ran = hunt(&folder, &[&["logs.zip"][..], &args].concat());
+    assert_eq!((ran.code, ran.stderr), (Some(2), error("logs.zip")));
+    assert!(ran.stdout.contains("logs.zip/two.json"), "{}", ran.stdout);
+    let piped = [&["hunt", "-"][..], &args].concat();
+    let ran = crate::command::run_in(&folder.path("."), &piped, &bytes);
+    assert_eq!((ran.code, ran.stderr), (Some(2), error("<stdin>")));
+    let ran = folder.run(&["parse", "logs.zip"]);
+    assert_eq!((ran.code, ran.stderr), (Some(2), error("logs.zip")));
 }
 
 #[test]

@@ -155,13 +155,7 @@ fn explain_events(args: &Explain, log: &Path, printer: &Printer) -> anyhow::Resu
         let Some(report) = read.with_context(|| format!("cannot read `{path}`"))? else {
             continue;
         };
-        if let Some(problem) = &report.problem {
-            printer.error(&format!("cannot read `{path}`: {problem}"));
-            readable = false;
-        }
-        for warning in &report.warnings {
-            printer.warn(&format!("`{}`: {}", warning.name, warning.message));
-        }
+        readable &= report.tell(&path, printer);
         match args.record {
             Some(wanted) if explained == 0 && member.is_some() => {
                 printer.error(&format!("`{}` has no event at record {wanted}", log.display()));
@@ -254,10 +248,7 @@ fn explain_correlations(
         let path = input.name();
         let opened = input.open().with_context(|| format!("cannot read `{path}`"))?;
         let report = reader.log(opened, reading, &mut watch)?;
-        if let Some(problem) = &report.problem {
-            printer.error(&format!("cannot read `{path}`: {problem}"));
-            readable = false;
-        }
+        readable &= report.tell(&path, printer);
     }
     watch.found.sort();
     let Watch { found, paths, matched, untimed, latest, .. } = watch;

@@ -112,6 +112,9 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     };
     let loaded = start.elapsed();
 
+    let fails = |output: &Output| {
+        args.fail_on.map(plan::level).is_some_and(|least| output.highest >= Some(least))
+    };
     let bar = progress_bar(&inputs, printer);
     output.begin()?;
     let totals = schedule::run(
@@ -122,8 +125,19 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         &mut |origin, found| bar.suspend(|| output.found(&hunt, origin, found)),
     );
     bar.finish_and_clear();
-    let totals = totals?;
-    let told = output.end(&hunt)?;
+    let totals = match totals {
+        // Who reads the output has enough of it; what was found before counts.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe && fails(&output) => {
+            return Ok(Status::Findings);
+        }
+        totals => totals?,
+    };
+    let told = match output.end(&hunt) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe && fails(&output) => {
+            return Ok(Status::Findings);
+        }
+        told => told?,
+    };
 
     for (path, problem) in &totals.problems {
         printer.error(&format!("cannot read `{path}`: {problem}"));
@@ -145,10 +159,9 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     printer.detail(&format!("{:.2} s to load the rules", loaded.as_secs_f64()));
 
     let unread = !found || !totals.problems.is_empty() || !files.unreadable.is_empty();
-    let fails = args.fail_on.map(plan::level).is_some_and(|least| output.highest >= Some(least));
     Ok(if (unread || hunt.rules.is_broken()) && !args.keep_going {
         Status::Failure
-    } else if fails {
+    } else if fails(&output) {
         Status::Findings
     } else {
         Status::Success

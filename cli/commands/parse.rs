@@ -52,13 +52,7 @@ pub(super) fn run(args: &Parse, printer: &Printer) -> anyhow::Result<Status> {
                 report
             }
         };
-        for warning in &report.warnings {
-            printer.warn(&format!("`{}`: {}", warning.name, warning.message));
-        }
-        if let Some(problem) = report.problem {
-            printer.error(&format!("cannot read `{name}`: {problem}"));
-            failed = true;
-        }
+        failed |= !report.tell(&name, printer);
     }
     out.flush()?;
     Ok(if failed { Status::Failure } else { Status::Success })

@@ -208,7 +208,10 @@ fn read_file(
     let opened = Input::File(path.to_owned(), 0).open();
     let report = opened.and_then(|opened| reader.log(opened, reading, consumer));
     let problem = match report {
-        Ok(report) => report.problem,
+        Ok(report) => report.problem.or_else(|| {
+            let unread = report.warnings.into_iter().find(|warning| warning.is_unread);
+            unread.map(|warning| warning.message)
+        }),
         Err(error) => Some(io::Error::to_string(&error)),
     };
     match problem {
