@@ -566,6 +566,16 @@ impl Walk<'_> {
             if read_some(&mut reader, &mut entry)? < entry.len()
                 || !entry.starts_with(b"PK\x01\x02")
             {
+                // The end of the directory, with a comment.
+                let mut next = [0; 4];
+                if entry.starts_with(b"PK\x05\x06") {
+                    let end = at + 22 + u64::from(zip_short(&entry, 20));
+                    reader.seek(io::SeekFrom::Start(end))?;
+                    read_some(&mut reader, &mut next)?;
+                }
+                if &next == b"PK\x03\x04" {
+                    self.unread(archive, "another archive follows the one that is read; part them");
+                }
                 break;
             }
             let lengths = [28, 30, 32].map(|at| u64::from(zip_short(&entry, at)));
@@ -831,6 +841,9 @@ impl Read for Guarded<'_> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted || self.failed.get() => {
                 Err(error)
             }
+            Err(error) if self.given == 0 => {
+                self.end(format!("damaged or cut off: nothing can be unpacked ({error})"))
+            }
             Err(error) => self.end(format!(
                 "damaged or cut off after {} bytes ({error}); what came before is read",
                 self.given
@@ -1095,6 +1108,8 @@ mod tests {
         // Two archives in one file.
         let two = [bare_zip(&[("a", b"alpha, and more")]), bare_zip(&[("b", b"beta")])].concat();
         assert!(!unread(&two).0.is_empty());
+        let same = bare_zip(&[("a", b"alpha")]).repeat(2);
+        assert!(!unread(&same).0.is_empty());
     }
 
     #[test]
