@@ -163,7 +163,7 @@ fn damage<R: Read + Seek>(name: &str, lines: &evtx::JsonLines<R>) -> Vec<decompr
     });
     let warning =
         |message| decompress::Warning { name: name.to_owned(), message, is_unread: false };
-    let parts = told.iter().cloned().chain(rest).chain(lines.doubts()).map(warning);
+    let parts = lines.doubts().chain(told.iter().cloned()).chain(rest).map(warning);
     whole.into_iter().chain(parts).collect()
 }
 

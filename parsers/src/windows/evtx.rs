@@ -39,8 +39,8 @@ const NO_CHECKSUM: u32 = 4;
 /// Records written out from one chunk at most: templates can repeat a text many times over.
 const CHUNK_OUTPUT: usize = 64 << 20;
 
-/// So many problems are told in words; all are counted.
-const TOLD: usize = 20;
+/// So many problems are told in words; all are counted. With the doubts they are fewer than the warnings that are told of one log.
+const TOLD: usize = 12;
 
 /// Event log files. What [`JsonLines`] makes of one is read as JSON.
 #[derive(Clone, Copy, Debug)]
