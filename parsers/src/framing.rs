@@ -96,6 +96,13 @@ pub(crate) struct Framer {
     refused: bool,
     /// Before this many further bytes no value may span lines: a scan failed there.
     broken: usize,
+    /// How far the line went that was offered last.
+    offered: usize,
+    /// So many further bytes belong to a line on which objects stand back to back: it is not offered again for each of them.
+    crowded: usize,
+    /// The end of the line, where [`Self::broken`] says to look for it.
+    line_end: Mark,
+    marks: XmlMarks,
     /// The first byte of the stream has been looked at.
     begun: bool,
     /// How an object began whose first key says nothing: the next ones mostly begin alike.
@@ -123,6 +130,10 @@ impl Framer {
             scanner: None,
             refused: false,
             broken: 0,
+            offered: 0,
+            crowded: 0,
+            line_end: Mark::default(),
+            marks: XmlMarks::default(),
             begun: false,
             ordinary: Vec::new(),
         }
@@ -151,6 +162,7 @@ impl Framer {
     /// The [`Piece::LikelyRecord`] that was just found is not one object: look again, byte by byte.
     pub(crate) fn refuse(&mut self) {
         self.refused = true;
+        self.crowded = self.offered;
     }
 
     /// Whether an object that is a line of its own is a record if it is what comes next and [is ordinary](crate::json::wrapper::is_ordinary).
@@ -161,6 +173,7 @@ impl Framer {
             && matches!(self.cut, Cut::No)
             && !self.refused
             && self.broken == 0
+            && self.crowded == 0
             && self.scanner.is_none()
     }
 
@@ -174,6 +187,15 @@ impl Framer {
         };
         self.scanner = None;
         self.broken = self.broken.saturating_sub(passed);
+        self.crowded = self.crowded.saturating_sub(passed);
+        // Where objects are lines, not all bytes pass here.
+        match self.broken {
+            0 => self.line_end = Mark::default(),
+            _ => self.line_end.pass(passed),
+        }
+        if let Mode::Xml = self.mode {
+            self.marks.pass(passed);
+        }
         step
     }
 
@@ -213,12 +235,11 @@ impl Framer {
                     Scan::Broken(at) => Some((at, Cut::Line)),
                     Scan::Incomplete => None,
                 };
-                match new_object(block) {
+                let reach = end.as_ref().map_or(block.len(), |(end, _)| block.len().min(end + 1));
+                match new_object(&block[..reach]) {
                     // A value without end must not swallow the records after it.
-                    Some(next) if end.as_ref().is_none_or(|(end, _)| next <= *end) => {
-                        Ok((next, Cut::No))
-                    }
-                    _ => end.ok_or_else(|| scanner.forget()),
+                    Some(next) => Ok((next, Cut::No)),
+                    None => end.ok_or_else(|| scanner.forget()),
                 }
             }
             Cut::Element => match border_of_element(block) {
@@ -384,14 +405,21 @@ impl Framer {
         let window = &block[..block.len().min(self.limit)];
         let full = last || block.len() >= self.limit;
         let special = self.special_key(window);
-        if around == Around::Nothing && !self.refused && self.broken == 0 && special == Special::No
+        // The bytes up to the end of the line, or as many of them as there are.
+        let mut of_line = self.crowded;
+        if around == Around::Nothing
+            && !self.refused
+            && self.broken == 0
+            && self.crowded == 0
+            && special == Special::No
         {
             // The usual case: a line that is one object. The parser will say if it is not.
-            if let Some(end) = memchr::memchr(b'\n', window)
-                .or((last && block.len() <= self.limit).then_some(window.len()))
-            {
+            let end = find_byte(b'\n', window);
+            of_line = end.unwrap_or(window.len());
+            if let Some(end) = end.or((last && block.len() <= self.limit).then_some(window.len())) {
                 let line = window[..end].trim_ascii_end();
                 if line.ends_with(b"}") {
+                    self.offered = end;
                     return Step::Frame(Frame {
                         range: 0..line.len(),
                         resume: (end + 1).min(block.len()),
@@ -421,16 +449,27 @@ impl Framer {
             }
         }
         let fits = block.len() <= self.limit;
-        let scanner = self.scanner.get_or_insert_with(Scanner::new);
-        let line = memchr::memchr(b'\n', window);
         // Where a scan of several lines failed before, only single lines are tried.
-        let (window, is_line) = match line {
-            Some(end) if self.broken > 0 => (&window[..end], true),
-            _ => (window, false),
+        let line = match self.broken {
+            0 => None,
+            _ => self.line_end.find(window, b"\n", 0),
         };
-        match scanner.scan(window) {
+        let (window, is_line) = line.map_or((window, false), |end| (&window[..end], true));
+        let scanner = self.scanner.get_or_insert_with(Scanner::new);
+        let scan = scanner.scan(window);
+        count_work(match scan {
+            Scan::Complete(end) | Scan::Broken(end) => end,
+            Scan::Incomplete => window.len(),
+        });
+        if self.crowded > 0 && !self.refused && !matches!(scan, Scan::Complete(_)) {
+            // The scanner is not the one who says what an object is.
+            (self.crowded, self.scanner) = (0, None);
+            return self.object(block, last, around);
+        }
+        match scan {
             Scan::Complete(end) => {
                 self.refused = false;
+                self.crowded = of_line;
                 let range = match special {
                     Special::Hit => source(&window[..end]).unwrap_or(0..end),
                     _ => 0..end,
@@ -522,20 +561,23 @@ impl Framer {
         if !full && window.len() < 9 {
             return Step::More;
         }
-        let until = |end: &[u8]| memchr::memmem::find(window, end).map(|at| at + end.len());
-        if window.starts_with(b"<Event")
-            && window.get(6).is_none_or(|byte| !byte.is_ascii_alphanumeric())
-        {
-            let tag = memchr::memchr(b'>', window);
+        if begins_event(window) {
+            let tag = find_byte(b'>', window);
             let end = match tag {
-                Some(at) if window[at - 1] == b'/' => Some(at + 1),
-                _ => until(b"</Event>"),
+                Some(at) if window[at - 1] == b'/' => Some(Border::End(at + 1)),
+                _ => self.marks.border(window, full),
             };
             return match end {
-                Some(end) => Step::Frame(Frame {
+                Some(Border::End(end)) => Step::Frame(Frame {
                     range: 0..end,
                     resume: end,
                     piece: Piece::Record,
+                    truncated: false,
+                }),
+                Some(Border::Next(next)) => Step::Frame(Frame {
+                    range: 0..window[..next].trim_ascii_end().len(),
+                    resume: next,
+                    piece: Piece::Stray,
                     truncated: false,
                 }),
                 None if !full => Step::More,
@@ -557,16 +599,16 @@ impl Framer {
                 }
             };
         }
-        let passed = if window.starts_with(b"<?") {
-            until(b"?>")
+        let (mark, end) = if window.starts_with(b"<?") {
+            (&mut self.marks.instruction, &b"?>"[..])
         } else if window.starts_with(b"<!--") {
-            until(b"-->")
+            (&mut self.marks.comment, &b"-->"[..])
         } else if window.starts_with(b"<Events") || window.starts_with(b"</Events") {
-            until(b">")
+            (&mut self.marks.tag, &b">"[..])
         } else {
             return self.line(block, last, Piece::Stray);
         };
-        match passed {
+        match mark.find(window, end, 0).map(|at| at + end.len()) {
             Some(end) => Step::Passed(end),
             None if !full => Step::More,
             None => self.line(block, last, Piece::Stray),
@@ -581,6 +623,131 @@ const BEGUN: usize = b"</Event>".len() - 1;
 
 /// Longer messages are not counted: 16 MiB, less than any date of eight digits.
 const LONGEST_COUNT: usize = 16 << 20;
+
+/// `<Event>`, not `<EventData>`.
+fn begins_event(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"<Event") && bytes.get(6).is_none_or(|byte| !byte.is_ascii_alphanumeric())
+}
+
+/// Where an event begins within another one, which then has no end.
+fn next_event(bytes: &[u8]) -> Option<usize> {
+    memchr::memmem::find_iter(bytes, b"<Event")
+        .find(|at| matches!(bytes.get(at + 6), Some(b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n')))
+}
+
+/// Where the first of some marks stands, kept from record to record: who looks for it again does not read the same bytes twice.
+#[derive(Clone, Debug, Default)]
+struct Mark {
+    /// None begins from here …
+    from: usize,
+    /// … to here.
+    to: usize,
+    /// One begins there.
+    is_found: bool,
+}
+
+impl Mark {
+    /// The first at or after `from`. `window` begins where it did the last time, or where [`Self::pass`] went to, and is no shorter.
+    fn find(&mut self, window: &[u8], mark: &[u8], from: usize) -> Option<usize> {
+        if !(self.from..=self.to).contains(&from) {
+            *self = Self { from, to: from, is_found: false };
+        }
+        if !self.is_found {
+            let rest = window.get(self.to..).unwrap_or_default();
+            let found = memchr::memmem::find(rest, mark);
+            let read = found.unwrap_or((rest.len() + 1).saturating_sub(mark.len()));
+            count_work(read);
+            self.to += read;
+            self.is_found = found.is_some();
+        }
+        self.is_found.then_some(self.to)
+    }
+
+    /// The window begins so many bytes later.
+    fn pass(&mut self, bytes: usize) {
+        if bytes > self.to {
+            *self = Self::default();
+        } else {
+            self.from = self.from.saturating_sub(bytes);
+            self.to -= bytes;
+        }
+    }
+}
+
+/// Where an event ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Border {
+    /// Behind its end tag.
+    End(usize),
+    /// It has none: the next one begins.
+    Next(usize),
+}
+
+/// What ends something in XML.
+#[derive(Clone, Debug, Default)]
+struct XmlMarks {
+    instruction: Mark,
+    comment: Mark,
+    tag: Mark,
+    event: Mark,
+    cdata: Mark,
+    cdata_end: Mark,
+}
+
+impl XmlMarks {
+    /// Where the event ends that the window begins with; what stands in CDATA is its text. `None` if more bytes are needed.
+    fn border(&mut self, window: &[u8], full: bool) -> Option<Border> {
+        const END: &[u8] = b"</Event>";
+        const CDATA: &[u8] = b"<![CDATA[";
+        const CDATA_END: &[u8] = b"]]>";
+        let mut from = window.len().min(b"<Event".len());
+        loop {
+            let end = self.event.find(window, END, from);
+            let reach = end.unwrap_or(window.len());
+            let cdata = self.cdata.find(window, CDATA, from).filter(|at| *at < reach);
+            let markup = &window[from..cdata.unwrap_or(reach)];
+            if let Some(next) = next_event(markup) {
+                return Some(Border::Next(from + next));
+            }
+            let Some(at) = cdata else { return end.map(|end| Border::End(end + END.len())) };
+            from = match self.cdata_end.find(window, CDATA_END, at + CDATA.len()) {
+                Some(end) => end + CDATA_END.len(),
+                None if !full => return None,
+                // It has no end and hides nothing.
+                None => at + CDATA.len(),
+            };
+        }
+    }
+
+    fn pass(&mut self, bytes: usize) {
+        for mark in [
+            &mut self.instruction,
+            &mut self.comment,
+            &mut self.tag,
+            &mut self.event,
+            &mut self.cdata,
+            &mut self.cdata_end,
+        ] {
+            mark.pass(bytes);
+        }
+    }
+}
+
+/// The first such byte.
+fn find_byte(byte: u8, bytes: &[u8]) -> Option<usize> {
+    let found = memchr::memchr(byte, bytes);
+    count_work(found.unwrap_or(bytes.len()));
+    found
+}
+
+/// Tests count how many bytes are searched.
+#[cfg(not(test))]
+fn count_work(_: usize) {}
+
+#[cfg(test)]
+fn count_work(bytes: usize) {
+    tests::WORK.with(|work| work.set(work.get() + bytes));
+}
 
 /// Where a line begins with an object.
 fn new_object(bytes: &[u8]) -> Option<usize> {
@@ -665,6 +832,20 @@ mod tests {
         );
     }
 
+    /// The next one is an event all the same, and what stands in CDATA is text.
+    #[test]
+    fn an_event_without_end_does_not_swallow_the_next() {
+        let (begun, whole) = ("<Event a='1'>\n<EventData>x", "<Event>\nb</Event>");
+        assert_eq!(
+            xml(&format!("{begun}\n{whole}{whole}\n")),
+            [&*format!("~{begun}"), whole, whole]
+        );
+        let quoted = "<Event><![CDATA[ </Event> <Event> ]]><a/><![CDATA[</Event>]]></Event>";
+        assert_eq!(xml(&format!("{quoted}\n{whole}")), [quoted, whole]);
+        let open = "<Event><![CDATA[ x";
+        assert_eq!(xml(&format!("{open}\n{whole}")), [&*format!("~{open}"), whole]);
+    }
+
     #[test]
     fn cuts_an_element_without_end() {
         let cut = format!("<Event>{}</Event>\n<Event>b</Event>\n", "a".repeat(300));
@@ -680,14 +861,95 @@ mod tests {
         }
     }
 
+    thread_local! {
+        /// Bytes that were searched, scanned, or parsed by whoever refuses lines.
+        pub(super) static WORK: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    /// How many bytes are read for this text, over and over those of the line that a parser refuses.
+    fn work(framing: Framing, text: &str) -> usize {
+        let bytes = text.as_bytes();
+        let mut framer = Framer::new(framing, bytes, crate::DEFAULT_LIMIT);
+        WORK.with(|work| work.set(0));
+        let mut at = 0;
+        loop {
+            match framer.next(&bytes[at..], true) {
+                Step::More => break,
+                Step::Passed(length) => at += length,
+                Step::Frame(frame) => {
+                    let record = &bytes[at..][frame.range];
+                    if frame.piece == Piece::LikelyRecord {
+                        count_work(record.len());
+                        if json::read::object(record).is_err() {
+                            framer.refuse();
+                            continue;
+                        }
+                    }
+                    at += frame.resume;
+                }
+            }
+        }
+        WORK.with(std::cell::Cell::get)
+    }
+
+    #[test]
+    fn work_grows_as_the_text_does() {
+        let event = "<Event><System><EventID>1</EventID></System></Event>\n";
+        type Text = fn(&str, usize) -> String;
+        let texts: [(Framing, Text); 14] = [
+            (Framing::Json, |_, n| "{\"a\":1}".repeat(n)),
+            (Framing::Json, |_, n| "{\"a\":1}".repeat(n) + "\n"),
+            (Framing::Json, |_, n| "{\"a\":1}".repeat(n) + " tail\n"),
+            (Framing::Json, |_, n| "{\"a\":1}".repeat(n) + "{\"a\" 1}\n"),
+            (Framing::Json, |_, n| format!("[{{}}{}]", ",{\"a\":1}".repeat(n))),
+            (Framing::Json, |_, n| format!("{{\"a\":[\n{}\n", "{\"a\":1}".repeat(n))),
+            (Framing::Json, |_, n| format!("{{\"a\":[\n{{}}\n[{{}}{}", ",{\"a\":1}".repeat(n))),
+            (Framing::Xml, |event, n| event.to_owned() + &"<?\n".repeat(n)),
+            (Framing::Xml, |event, n| event.to_owned() + &"<!--\n".repeat(n)),
+            (Framing::Xml, |event, n| event.to_owned() + &"<Events\n".repeat(n)),
+            (Framing::Xml, |_, n| "<Event><a>\n".repeat(n)),
+            (Framing::Xml, |_, n| "<Event><![CDATA[\n".repeat(n)),
+            (Framing::Xml, |event, n| event.repeat(n)),
+            (Framing::Xml, |_, n| "<Event><![CDATA[</Event>]]></Event>\n".repeat(n)),
+        ];
+        let grows: Vec<_> = texts
+            .into_iter()
+            .enumerate()
+            .map(|(number, (framing, text))| {
+                let work = |n| work(framing, &text(event, n));
+                (number, work(1000), work(8000))
+            })
+            .filter(|(_, short, long)| *long > 12 * short)
+            .collect();
+        assert!(grows.is_empty(), "{grows:?}");
+    }
+
     proptest! {
+        /// Marks are found where they are, whatever was looked for before.
+        #[test]
+        fn marks_are_where_they_are(
+            text in "[ab]{0,40}",
+            steps in proptest::collection::vec((0usize..6, 0usize..8, 0usize..12), 0..12),
+        ) {
+            let (mut at, mut end, mut mark) = (0, 0, Mark::default());
+            for (pass, from, more) in steps {
+                let pass = pass.min(end - at);
+                mark.pass(pass);
+                at += pass;
+                end = (end + more).min(text.len());
+                let window = &text.as_bytes()[at..end];
+                let expected = window.get(from..).and_then(|rest| memchr::memmem::find(rest, b"aba"));
+                prop_assert_eq!(mark.find(window, b"aba", from), expected.map(|found| found + from));
+            }
+        }
+
         #[test]
         fn xml_is_the_same_in_any_blocks(
             pieces in proptest::collection::vec(
                 prop_oneof![
                     Just("<Event a='1'><x>y</x></Event>"), Just("<Event/>"), Just("<Events>"), Just("</Events>\n"),
                     Just("<?xml?>"), Just("stray\n"), Just("<Event>"), Just("<EventData>"), Just("\n"), Just("<!-- <Event> -->"),
-                    Just("<"), Just("\u{feff}"),
+                    Just("<"), Just("\u{feff}"), Just("<![CDATA["), Just("]]>"), Just("</Event>"),
                 ],
                 0..12,
             ),
