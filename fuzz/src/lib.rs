@@ -67,7 +67,11 @@ fn read(
         let records = &mut reading.records;
         let done = stream.read(&bytes[start..end], last, &mut record, &mut |mut framed| {
             let at = start + framed.offset;
-            assert_eq!(&bytes[at..at + framed.bytes.len()], framed.bytes);
+            // The brackets of what was cut, and of members beside a list, are not there.
+            let members = framed.bytes.get(1..framed.bytes.len().saturating_sub(1));
+            let is_members = framed.bytes.starts_with(b"{")
+                && members.is_some_and(|members| bytes[at..].starts_with(members));
+            assert!(framed.truncated || is_members || bytes[at..].starts_with(framed.bytes));
             let mut route = String::new();
             match framed.outcome {
                 Outcome::Event => {

@@ -5,7 +5,7 @@
 //! and marked; what is not in the stream's own form comes out line by line as [`Piece::Stray`].
 
 use crate::json::scan::{Member, Members, Next as NextMember, Scan, Scanner};
-use crate::json::wrapper::{LONG_LIST, Special, Wrapped, list, source, special_key};
+use crate::json::wrapper::{LONG_LIST, Special, Wrapped, is_beside, list, source, special_key};
 use crate::{Framing, json};
 use std::ops::Range;
 
@@ -16,6 +16,8 @@ pub(crate) enum Piece {
     Record,
     /// A line that looks like one JSON object; if the parser does not take it as one, [`Framer::refuse`] it.
     LikelyRecord,
+    /// Members of a JSON object without its brackets: what a wrapper says besides its list.
+    Members,
     /// A line that is not in the stream's form.
     Stray,
     /// A line without anything.
@@ -98,6 +100,8 @@ pub(crate) struct Framer {
     broken: usize,
     /// How far the line went that was offered last.
     offered: usize,
+    /// The `_source` of the hit that comes next was given; it holds more than a hit does, and is given as a whole, too.
+    sourced: bool,
     /// So many further bytes belong to a line on which objects stand back to back: it is not offered again for each of them.
     crowded: usize,
     /// The end of the line, where [`Self::broken`] says to look for it.
@@ -131,6 +135,7 @@ impl Framer {
             refused: false,
             broken: 0,
             offered: 0,
+            sourced: false,
             crowded: 0,
             line_end: Mark::default(),
             marks: XmlMarks::default(),
@@ -172,6 +177,7 @@ impl Framer {
             && self.begun
             && matches!(self.cut, Cut::No)
             && !self.refused
+            && !self.sourced
             && self.broken == 0
             && self.crowded == 0
             && self.scanner.is_none()
@@ -470,11 +476,20 @@ impl Framer {
             Scan::Complete(end) => {
                 self.refused = false;
                 self.crowded = of_line;
-                let range = match special {
-                    Special::Hit => source(&window[..end]).unwrap_or(0..end),
-                    _ => 0..end,
+                let was_sourced = std::mem::take(&mut self.sourced);
+                let source = match special {
+                    Special::Hit if !was_sourced => source(&window[..end]),
+                    _ => None,
                 };
-                Step::Frame(Frame { range, resume: end, piece: Piece::Record, truncated: false })
+                let (range, resume) = match source {
+                    Some(source) if source.is_all => (source.range, end),
+                    Some(source) => {
+                        self.sourced = true;
+                        (source.range, 0)
+                    }
+                    None => (0..end, end),
+                };
+                Step::Frame(Frame { range, resume, piece: Piece::Record, truncated: false })
             }
             Scan::Incomplete if !full && (self.broken == 0 || line.is_none()) => Step::More,
             // What begins on a line of its own is another record: this one has no end.
@@ -530,17 +545,32 @@ impl Framer {
             return Step::Passed(1);
         }
         let mut members = Members::resume(window, 0);
-        let incomplete = match members.next() {
-            NextMember::Member(Member { .. }) => match members.skip() {
-                Scan::Complete(_) => return Step::Passed(members.at()),
-                Scan::Incomplete => true,
-                Scan::Broken(_) => false,
-            },
-            NextMember::Incomplete => true,
-            NextMember::End(_) | NextMember::Broken => false,
+        // The end of those that tell something, with all that comes after.
+        let mut told = 0;
+        let incomplete = loop {
+            match members.next() {
+                NextMember::Member(Member { name, value }) => match members.skip() {
+                    Scan::Complete(_) if told == 0 && is_beside(name, &window[value..]) => {
+                        return Step::Passed(members.at());
+                    }
+                    Scan::Complete(_) => told = members.at(),
+                    Scan::Incomplete => break true,
+                    Scan::Broken(_) => break false,
+                },
+                NextMember::Incomplete => break true,
+                NextMember::End(_) | NextMember::Broken => break false,
+            }
         };
         if incomplete && !last && block.len() < self.limit {
             return Step::More;
+        }
+        if told > 0 {
+            return Step::Frame(Frame {
+                range: 0..told,
+                resume: told,
+                piece: Piece::Members,
+                truncated: false,
+            });
         }
         self.mode = Mode::Json(Around::Nothing);
         if block[0] == b'{' { Step::Passed(0) } else { self.line(block, last, Piece::Stray) }

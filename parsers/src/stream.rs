@@ -7,8 +7,9 @@
 use crate::detect::detect;
 use crate::envelope::Envelope;
 use crate::format::REACH;
-use crate::framing::{BOM, Framer, Piece, Step};
+use crate::framing::{BOM, Frame, Framer, Piece, Step};
 use crate::json::Json;
+use crate::json::read::object;
 use crate::json::wrapper::is_plain_object_line;
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
 use sigmund_engine::{Event, EventTime, Record};
@@ -79,6 +80,8 @@ pub struct Stream {
     has_batches: bool,
     /// A message as a line in a block. What is behind it is left of earlier ones and does not matter.
     message: Vec<u8>,
+    /// An object that brackets were added to.
+    bracketed: Vec<u8>,
 }
 
 impl std::fmt::Debug for Stream {
@@ -125,9 +128,10 @@ impl Split {
 
 /// A record of a stream, between its parser and whoever matches it.
 pub struct Framed<'a> {
-    /// The record as it came, without its line end or the structure around it.
+    /// The record as it came, without its line end or the structure around it. Members that are given without the list beside them have
+    /// brackets.
     pub bytes: &'a [u8],
-    /// Where `bytes` begin in the block.
+    /// Where the record begins in the block.
     pub offset: usize,
     /// Event or skip; never [`Outcome::Foreign`].
     pub outcome: Outcome,
@@ -227,6 +231,7 @@ impl Stream {
             opens_envelopes: forced.is_none() && format.name() == Json.name(),
             has_batches: false,
             message: Vec::new(),
+            bracketed: Vec::new(),
         }
     }
 
@@ -349,7 +354,10 @@ impl Stream {
                     let offset = at + frame.range.start;
                     let bytes = &block[offset..at + frame.range.end];
                     let refusable = frame.piece == Piece::LikelyRecord;
-                    if self.take(bytes, offset, frame.piece, frame.truncated, record, each)
+                    if frame.piece == Piece::Members {
+                        self.bracket(bytes, offset, &frame, record, each);
+                        at += frame.resume;
+                    } else if self.take(bytes, offset, frame.piece, frame.truncated, record, each)
                         || !refusable
                     {
                         at += frame.resume;
@@ -438,6 +446,29 @@ impl Stream {
             && Envelope.sniff_line(bytes) >= Score::LIKELY
     }
 
+    /// Gives members that stood beside a list as an object.
+    fn bracket(
+        &mut self,
+        bytes: &[u8],
+        offset: usize,
+        frame: &Frame,
+        record: &mut Record,
+        each: &mut dyn FnMut(Framed<'_>),
+    ) {
+        let mut bracketed = std::mem::take(&mut self.bracketed);
+        bracketed.clear();
+        bracketed.push(b'{');
+        bracketed.extend_from_slice(bytes);
+        bracketed.push(b'}');
+        if object(&bracketed).is_ok() {
+            let bytes = &bracketed[..];
+            self.take(bytes, offset, Piece::Record, frame.truncated, record, each);
+        } else {
+            self.take(bytes, offset, Piece::Stray, frame.truncated, record, each);
+        }
+        self.bracketed = bracketed;
+    }
+
     /// Gives a record to the parser that takes it; `false` if it was refused.
     fn take(
         &mut self,
@@ -455,7 +486,10 @@ impl Stream {
             Piece::Empty => Outcome::Skip("empty line"),
             Piece::Stray => Outcome::Foreign,
             Piece::Record if self.mixed => Outcome::Foreign,
-            Piece::Record | Piece::LikelyRecord => self.parser.parse(bytes, record),
+            // Members come as records, with their brackets.
+            Piece::Record | Piece::LikelyRecord | Piece::Members => {
+                self.parser.parse(bytes, record)
+            }
         };
         let is_envelope = outcome == Outcome::Event && self.is_envelope(bytes, record);
         let outcome = match outcome {

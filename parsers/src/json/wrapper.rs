@@ -31,10 +31,25 @@ fn is_list(name: &[u8]) -> bool {
     )
 }
 
-/// Keys that stand beside such a list and are no part of a record: what Elasticsearch, CloudWatch, Splunk,
-/// Graph and paging services in general say about their answer.
+/// Whether a member stands beside such a list and is no part of a record. An error that says something is one.
+pub(crate) fn is_beside(name: &[u8], value: &[u8]) -> bool {
+    is_about_answer(name) && !(matches!(name, b"error" | b"errors") && says_something(value))
+}
+
+/// Whether a value that begins so is a text, list or object with something in it.
+fn says_something(value: &[u8]) -> bool {
+    match value {
+        [b'"', rest @ ..] => rest.first() != Some(&b'"'),
+        [b'{' | b'[', rest @ ..] => {
+            !matches!(rest.iter().find(|byte| !is_blank(**byte)), Some(b'}' | b']'))
+        }
+        _ => false,
+    }
+}
+
+/// What Elasticsearch, CloudWatch, Splunk, Graph and paging services in general say about their answer.
 #[rustfmt::skip]
-fn is_beside(name: &[u8]) -> bool {
+fn is_about_answer(name: &[u8]) -> bool {
     matches!(
         name,
         b"took" | b"timed_out" | b"_shards" | b"_scroll_id" | b"terminated_early" | b"num_reduce_phases"
@@ -63,7 +78,7 @@ pub(crate) fn special_key(window: &[u8]) -> (Special, usize) {
         Next::Member(member) => match member.name {
             b"_index" | b"_source" | b"_id" => Special::Hit,
             b"hits" => Special::Wrapper,
-            name if is_list(name) || is_beside(name) => Special::Wrapper,
+            name if is_list(name) || is_about_answer(name) => Special::Wrapper,
             _ => return (Special::No, member.value),
         },
         Next::End(_) | Next::Broken => Special::No,
@@ -85,10 +100,12 @@ pub(crate) enum Wrapped {
 }
 
 /// The list of an object that does nothing but carry a list of objects: beside the list it has only members that are known to describe
-/// the answer of a service. With `whole` no more bytes will come: a list that does not end is taken for what it seems.
+/// the answer of a service. With `whole` no more bytes will come: a list that does not end is taken for what it seems, and an
+/// empty one for a member as any other.
 pub(crate) fn list(window: &[u8], whole: bool) -> Wrapped {
     let mut members = Members::new(window, 0);
     let mut found = None;
+    let mut is_empty = false;
     loop {
         match members.next() {
             Next::Incomplete => break,
@@ -97,27 +114,29 @@ pub(crate) fn list(window: &[u8], whole: bool) -> Wrapped {
             Next::Member(Member { name, value }) => {
                 if is_list(name) && found.is_none() {
                     match list_of_objects(window, value) {
-                        Some(true) => found = Some(Wrapped::List { start: value + 1, objects: 1 }),
-                        Some(false) => return Wrapped::No,
-                        None => return Wrapped::Incomplete,
+                        Listed::No => return Wrapped::No,
+                        Listed::Unknown => return Wrapped::Incomplete,
+                        listed => {
+                            is_empty = listed == Listed::Nothing;
+                            found = Some(Wrapped::List { start: value + 1, objects: 1 });
+                        }
                     }
                 } else if name == b"hits" && window[value] == b'{' && found.is_none() {
                     let mut inner = Members::new(window, value);
                     loop {
                         match inner.next() {
                             Next::Member(member) if member.name == b"hits" => {
+                                let list = Wrapped::List { start: member.value + 1, objects: 2 };
                                 match list_of_objects(window, member.value) {
-                                    Some(true) => {
-                                        return Wrapped::List {
-                                            start: member.value + 1,
-                                            objects: 2,
-                                        };
-                                    }
-                                    Some(false) => return Wrapped::No,
-                                    None => return Wrapped::Incomplete,
+                                    Listed::Objects => return list,
+                                    Listed::Nothing => (found, is_empty) = (Some(list), true),
+                                    Listed::No => return Wrapped::No,
+                                    Listed::Unknown => return Wrapped::Incomplete,
                                 }
                             }
-                            Next::Member(member) if is_beside(member.name) => {}
+                            Next::Member(Member { name, value })
+                                if is_beside(name, &window[value..]) => {}
+                            Next::End(_) if found.is_some() => break,
                             Next::Incomplete => return Wrapped::Incomplete,
                             _ => return Wrapped::No,
                         }
@@ -125,12 +144,12 @@ pub(crate) fn list(window: &[u8], whole: bool) -> Wrapped {
                             return Wrapped::Incomplete;
                         }
                     }
-                } else if !is_beside(name) {
+                } else if !is_beside(name, &window[value..]) {
                     return Wrapped::No;
                 }
-                // `Records` is a wrapper's name only; the others are also names of ordinary fields, and what
-                // follows decides.
-                if let (b"Records" | b"logEvents", Some(found)) = (name, found) {
+                // `Records` is a wrapper's name only, unless nothing is in it; the others are also names of ordinary
+                // fields, and what follows decides.
+                if let (b"Records" | b"logEvents", Some(found), false) = (name, found, is_empty) {
                     return found;
                 }
             }
@@ -142,7 +161,7 @@ pub(crate) fn list(window: &[u8], whole: bool) -> Wrapped {
         }
     }
     match found {
-        Some(list) if whole => list,
+        Some(list) if whole && !is_empty => list,
         _ => Wrapped::Incomplete,
     }
 }
@@ -150,26 +169,67 @@ pub(crate) fn list(window: &[u8], whole: bool) -> Wrapped {
 /// An object with a list that goes on for so many bytes is a wrapper, whatever comes after.
 pub(crate) const LONG_LIST: usize = 64 * 1024;
 
-/// Whether a list whose first element is an object (or that is empty) begins at `at`; `None` if the bytes do not reach.
-fn list_of_objects(window: &[u8], at: usize) -> Option<bool> {
+/// What a value that may be a list of objects is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listed {
+    /// A list whose first element is an object.
+    Objects,
+    /// An empty list.
+    Nothing,
+    No,
+    /// The bytes do not reach.
+    Unknown,
+}
+
+fn list_of_objects(window: &[u8], at: usize) -> Listed {
     if window[at] != b'[' {
-        return Some(false);
+        return Listed::No;
     }
-    let first = window[at + 1..].iter().find(|byte| !is_blank(**byte))?;
-    Some(matches!(first, b'{' | b']'))
+    match window[at + 1..].iter().find(|byte| !is_blank(**byte)) {
+        Some(b'{') => Listed::Objects,
+        Some(b']') => Listed::Nothing,
+        Some(_) => Listed::No,
+        None => Listed::Unknown,
+    }
+}
+
+/// The record in a search hit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) range: Range<usize>,
+    /// Nothing but what describes the hit stands beside it.
+    pub(crate) is_all: bool,
 }
 
 /// Where the `_source` of a search hit stands.
-pub(crate) fn source(hit: &[u8]) -> Option<Range<usize>> {
+pub(crate) fn source(hit: &[u8]) -> Option<Source> {
     let mut members = Members::new(hit, 0);
-    while let Next::Member(member) = members.next() {
-        let Scan::Complete(length) = scan(&hit[member.value..]) else { return None };
-        if member.name == b"_source" {
-            return (hit[member.value] == b'{').then_some(member.value..member.value + length);
+    let (mut range, mut is_all) = (None, true);
+    while let Next::Member(Member { name, value }) = members.next() {
+        let Scan::Complete(length) = members.skip() else { return None };
+        match name {
+            b"_source" if range.is_some() => {}
+            b"_source" if hit[value] != b'{' => return None,
+            b"_source" => range = Some(value..value + length),
+            _ => is_all &= is_of_hit(name),
         }
-        members.skip();
     }
-    None
+    range.map(|range| Source { range, is_all })
+}
+
+/// What Elasticsearch says of a hit.
+fn is_of_hit(name: &[u8]) -> bool {
+    name.starts_with(b"_")
+        || matches!(
+            name,
+            b"sort"
+                | b"fields"
+                | b"highlight"
+                | b"matched_queries"
+                | b"inner_hits"
+                | b"ignored_field_values"
+                | b"found"
+        )
 }
 
 /// Whether a line is one object and no wrapper; with `open`, whether it may be the beginning of one.

@@ -296,6 +296,47 @@ fn cuts_what_is_too_long() {
     assert_eq!(found, ["text!:{\"a\":\"1234", "json:{\"b\":1}"]);
 }
 
+/// Members that no service says about its answer are those of an event.
+#[test]
+fn what_stands_beside_a_list_is_not_lost() {
+    for text in [
+        r#"{"Records":[],"f":"x"}"#,
+        r#"{"f":"x","Records":[]}"#,
+        r#"{"logEvents":[ ],"f":"x"}"#,
+        r#"{"hits":{"hits":[]},"f":"x"}"#,
+        r#"{"hits":{"total":0,"hits":[],"max_score":null},"f":"x"}"#,
+        r#"{"error":"x","data":[{"a":1}]}"#,
+        r#"{"data":[{"a":1}],"errors":[{"b":2}]}"#,
+    ] {
+        assert_eq!(read(text), [format!("json:{text}")]);
+    }
+    for text in [
+        r#"{"Records":[]}"#,
+        r#"{"hits":{"total":0,"hits":[]},"took":1,"error":null}"#,
+        r#"{"logEvents":[],"messageType":"CONTROL_MESSAGE"}"#,
+    ] {
+        assert_eq!(read(text), [""; 0], "{text}");
+    }
+    let inner = r#"json:{"a":1}"#;
+    let beside = r#"json:{"f":"x","count":2,"g":[{"h":3}]}"#;
+    for text in [
+        r#"{"Records":[{"a":1}],"f":"x","count":2,"g":[{"h":3}]}"#,
+        r#"{"Records":[{"a":1}],"count":1,"f":"x","count":2,"g":[{"h":3}],}"#,
+        r#"{"hits":{"hits":[{"a":1}]},"took":1,"f":"x","count":2,"g":[{"h":3}]}"#,
+        r#"{"hits":{"hits":[{"a":1}],"f":"x","count":2,"g":[{"h":3}]},"took":1}"#,
+    ] {
+        assert_eq!(read(text), [inner, beside], "{text}");
+    }
+    let many = format!("{{\"a\":1}}{}", ",{\"a\":1}".repeat(9000));
+    let found = read(&format!("{{\"data\":[{many}],\"f\":\"x\",\"count\":2,\"g\":[{{\"h\":3}}]}}"));
+    assert_eq!((found.len(), &*found[9000], &*found[9001]), (9002, inner, beside));
+    // What is beside it in a search hit is another record with it.
+    let hit = r#"{"_id":"i","_source":{"a":1},"sort":[1]}"#;
+    assert_eq!(read(hit), [inner]);
+    let more = r#"{"_id":"i","f":"x","_source":{"a":1}}"#;
+    assert_eq!(read(&format!("{more}\n{hit}")), [inner, &*format!("json:{more}"), inner]);
+}
+
 /// What stands behind it on the same line is lost neither.
 #[test]
 fn goes_on_after_what_is_too_long() {
@@ -456,6 +497,9 @@ fn piece() -> impl Strategy<Value = String> {
                 .to_owned()
         ),
         Just("{\"data\":[{\"a\":1}],\"b\":2}".to_owned()),
+        Just("{\"Records\":[{\"a\":1}],\"took\":1,\"b\":2, \"c\":[{}]}\n".to_owned()),
+        Just("{\"hits\":{\"hits\":[],\"b\":1},\"c\":2}\n".to_owned()),
+        Just("{\"_source\":{\"a\":1},\"b\":\"x\\u00e9\"}\n".to_owned()),
         Just("5 <1>ab".to_owned()),
         Just("line\r\n".to_owned()),
         Just("\n".to_owned()),
