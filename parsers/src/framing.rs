@@ -16,6 +16,8 @@ pub(crate) enum Piece {
     Record,
     /// A line that looks like one JSON object; if the parser does not take it as one, [`Framer::refuse`] it.
     LikelyRecord,
+    /// The beginning of a JSON object that was cut.
+    Cut,
     /// Members of a JSON object without its brackets: what a wrapper says besides its list.
     Members,
     /// A line that is not in the stream's form.
@@ -504,7 +506,7 @@ impl Framer {
                 Step::Frame(Frame {
                     range: 0..window.len(),
                     resume,
-                    piece: Piece::Stray,
+                    piece: Piece::Cut,
                     truncated: true,
                 })
             }

@@ -9,8 +9,9 @@ use crate::envelope::Envelope;
 use crate::format::REACH;
 use crate::framing::{BOM, Frame, Framer, Piece, Step};
 use crate::json::Json;
+use crate::json::close::close;
 use crate::json::read::object;
-use crate::json::wrapper::is_plain_object_line;
+use crate::json::wrapper::{Special, is_plain_object_line, source, special_key};
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
 use sigmund_engine::{Event, EventTime, Record};
 
@@ -128,8 +129,8 @@ impl Split {
 
 /// A record of a stream, between its parser and whoever matches it.
 pub struct Framed<'a> {
-    /// The record as it came, without its line end or the structure around it. Members that are given without the list beside them have
-    /// brackets.
+    /// The record as it came, without its line end or the structure around it. A JSON object that was cut, and members that are given without
+    /// the list beside them, have brackets that close them.
     pub bytes: &'a [u8],
     /// Where the record begins in the block.
     pub offset: usize,
@@ -354,7 +355,7 @@ impl Stream {
                     let offset = at + frame.range.start;
                     let bytes = &block[offset..at + frame.range.end];
                     let refusable = frame.piece == Piece::LikelyRecord;
-                    if frame.piece == Piece::Members {
+                    if let Piece::Cut | Piece::Members = frame.piece {
                         self.bracket(bytes, offset, &frame, record, each);
                         at += frame.resume;
                     } else if self.take(bytes, offset, frame.piece, frame.truncated, record, each)
@@ -446,7 +447,7 @@ impl Stream {
             && Envelope.sniff_line(bytes) >= Score::LIKELY
     }
 
-    /// Gives members that stood beside a list as an object.
+    /// Gives what is there of an object that was cut, or members that stood beside a list, as an object.
     fn bracket(
         &mut self,
         bytes: &[u8],
@@ -456,12 +457,23 @@ impl Stream {
         each: &mut dyn FnMut(Framed<'_>),
     ) {
         let mut bracketed = std::mem::take(&mut self.bracketed);
-        bracketed.clear();
-        bracketed.push(b'{');
-        bracketed.extend_from_slice(bytes);
-        bracketed.push(b'}');
-        if object(&bracketed).is_ok() {
-            let bytes = &bracketed[..];
+        let is_closed = match frame.piece {
+            Piece::Cut => close(bytes, &mut bracketed),
+            _ => {
+                bracketed.clear();
+                bracketed.push(b'{');
+                bracketed.extend_from_slice(bytes);
+                bracketed.push(b'}');
+                true
+            }
+        };
+        if is_closed && object(&bracketed).is_ok() {
+            let source = match special_key(&bracketed).0 {
+                Special::Hit => source(&bracketed).filter(|source| source.is_all),
+                _ => None,
+            };
+            let range = source.map_or(0..bracketed.len(), |source| source.range);
+            let (bytes, offset) = (&bracketed[range.clone()], offset + range.start);
             self.take(bytes, offset, Piece::Record, frame.truncated, record, each);
         } else {
             self.take(bytes, offset, Piece::Stray, frame.truncated, record, each);
@@ -486,8 +498,8 @@ impl Stream {
             Piece::Empty => Outcome::Skip("empty line"),
             Piece::Stray => Outcome::Foreign,
             Piece::Record if self.mixed => Outcome::Foreign,
-            // Members come as records, with their brackets.
-            Piece::Record | Piece::LikelyRecord | Piece::Members => {
+            // Cut objects and members come as records, with their brackets.
+            Piece::Record | Piece::LikelyRecord | Piece::Cut | Piece::Members => {
                 self.parser.parse(bytes, record)
             }
         };

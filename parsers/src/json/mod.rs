@@ -4,6 +4,7 @@
 //! to short names, and known kinds of events get their log sources by [`schema`].
 
 pub(crate) mod check;
+pub(crate) mod close;
 pub mod lift;
 pub mod read;
 pub(crate) mod scan;

@@ -293,7 +293,35 @@ fn cuts_what_is_too_long() {
     assert_eq!(found, ["text!:abcde", "text:mn"]);
     assert_eq!(counts.truncated, 1);
     let (found, _) = read_in(b"{\"a\":\"123456789012\"}\n{\"b\":1}\n", 3, 10);
-    assert_eq!(found, ["text!:{\"a\":\"1234", "json:{\"b\":1}"]);
+    assert_eq!(found, ["json!:{\"a\":\"1234\"}", "json:{\"b\":1}"]);
+}
+
+/// What is there of an object is read as any other is: its members, its kind, and what it carries.
+#[test]
+fn what_is_cut_is_matched_as_far_as_it_goes() {
+    let long = "x".repeat(200);
+    let text = format!(
+        "{{\"EventID\":4688,\"Channel\":\"Security\",\"note\":\"a\",\"r\":{{\"z\":[1,\"{long}\"]}},\"b\":1}}\n"
+    );
+    for block in [1, 7, usize::MAX] {
+        let (found, counts) = read_showing(text.as_bytes(), block, 100, true);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("json!:{\"EventID\":4688,"), "{found:?}");
+        for shown in ["xxx\"]}}", " note=[\"a\"]", " EventID=[\"4688\"]", " Channel=[\"Security\"]"]
+        {
+            assert!(found[0].contains(shown), "{shown} {found:?}");
+        }
+        assert_eq!((counts.truncated, counts.unparsed), (1, 0));
+    }
+    let text = format!("{{\"_index\":\"i\",\"_source\":{{\"note\":\"a\",\"b\":\"{long}\"}}}}");
+    let (found, _) = read_in(text.as_bytes(), usize::MAX, 60);
+    assert!(found[0].starts_with("json!:{\"note\":\"a\""), "{found:?}");
+    // Nor is the cut what decides about the envelope.
+    let text = format!(
+        "{{\"stream\":\"stdout\",\"time\":\"2021-05-05T00:00:00Z\",\"log\":\"{SSHD} {long}\"}}"
+    );
+    let (found, _) = read_in(text.as_bytes(), usize::MAX, 180);
+    assert!(found[0].starts_with("envelope!:"), "{found:?}");
 }
 
 /// Members that no service says about its answer are those of an event.
