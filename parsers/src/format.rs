@@ -105,6 +105,11 @@ pub trait Parser: Send {
         false
     }
 
+    /// A record of what waits for more, when the stream ends without it; to be asked again until nothing does.
+    fn finish(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
     /// When the record happened that was just parsed without its time being wanted; `None` if that has to be read in full.
     fn time_of(&mut self, _bytes: &[u8], _record: &Record) -> Option<Option<EventTime>> {
         None

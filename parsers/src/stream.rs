@@ -130,7 +130,7 @@ impl Split {
 /// A record of a stream, between its parser and whoever matches it.
 pub struct Framed<'a> {
     /// The record as it came, without its line end or the structure around it. A JSON object that was cut, and members that are given without
-    /// the list beside them, have brackets that close them.
+    /// the list beside them, have brackets that close them; a line in parts that the stream ended in is one.
     pub bytes: &'a [u8],
     /// Where the record begins in the block.
     pub offset: usize,
@@ -286,7 +286,7 @@ impl Stream {
             }
         }
         let records = self.counts.records;
-        self.read(bytes, true, record, each);
+        self.records(bytes, true, record, each);
         self.has_batches = self.counts.records - records > 1;
     }
 
@@ -336,6 +336,32 @@ impl Stream {
     /// Reads as many whole records of `block` as there are, all of it with `last`, and gives each to `each`.
     /// Returns how many bytes are done with: the next block begins with the rest and goes on from there.
     pub fn read(
+        &mut self,
+        block: &[u8],
+        last: bool,
+        record: &mut Record,
+        each: &mut dyn FnMut(Framed<'_>),
+    ) -> usize {
+        let done = self.records(block, last, record, each);
+        if last {
+            self.finish(done, record, each);
+        }
+        done
+    }
+
+    /// Gives what waits for more that will not come.
+    fn finish(&mut self, offset: usize, record: &mut Record, each: &mut dyn FnMut(Framed<'_>)) {
+        let parsers = std::iter::once(&mut self.parser).chain(self.others.iter_mut().flatten());
+        let mut waiting = Vec::new();
+        for parser in parsers {
+            waiting.extend(std::iter::from_fn(|| parser.finish()));
+        }
+        for bytes in waiting {
+            self.take(&bytes, offset, Piece::Record, false, record, each);
+        }
+    }
+
+    fn records(
         &mut self,
         block: &[u8],
         last: bool,

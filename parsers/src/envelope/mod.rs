@@ -62,6 +62,7 @@ impl Format for Envelope {
 }
 
 /// CRI container logs: `2016-10-06T00:17:09.669794202Z stdout F text`; parts (`P`) are joined with the full line (`F`) that ends them.
+/// At the end of the stream those that no line ended are a line themselves.
 #[derive(Clone, Copy, Debug)]
 pub struct Cri;
 
@@ -109,10 +110,14 @@ fn cut(line: &[u8]) -> Option<(&str, &str, &str, &[u8])> {
 /// Longer joined lines are cut here, as records are.
 const LONGEST: usize = crate::DEFAULT_LIMIT;
 
+const STREAMS: [&str; 2] = ["stdout", "stderr"];
+
 pub(crate) struct CriParser {
     content: Content,
     /// Parts of stdout and stderr.
     pending: [Vec<u8>; 2],
+    /// When the last part of each was written.
+    times: [String; 2],
     /// The last line and what it was joined to: reading it again gives the same.
     last: Vec<u8>,
     joined: Vec<u8>,
@@ -126,6 +131,7 @@ impl CriParser {
         Self {
             content: Content::new(info, depth),
             pending: Default::default(),
+            times: Default::default(),
             last: Vec::new(),
             joined: Vec::new(),
             is_tree: false,
@@ -139,13 +145,16 @@ impl Parser for CriParser {
         let Some((time, stream, tag, text)) = cut(bytes) else { return Outcome::Foreign };
         let again = self.last == bytes;
         let part = tag.starts_with('P');
-        let pending = &mut self.pending[usize::from(stream == "stderr")];
+        let index = usize::from(stream == STREAMS[1]);
+        let pending = &mut self.pending[index];
         if !again {
             self.last.clear();
             self.last.extend_from_slice(bytes);
             let room = LONGEST.saturating_sub(pending.len());
             pending.extend_from_slice(&text[..text.len().min(room)]);
-            if !part {
+            if part {
+                time.clone_into(&mut self.times[index]);
+            } else {
                 self.joined.clear();
                 std::mem::swap(&mut self.joined, pending);
             }
@@ -168,6 +177,13 @@ impl Parser for CriParser {
             own_time(time, "time", &self.info, record);
         }
         Outcome::Event
+    }
+
+    fn finish(&mut self) -> Option<Vec<u8>> {
+        let index = self.pending.iter().position(|parts| !parts.is_empty())?;
+        let mut line = format!("{} {} F ", self.times[index], STREAMS[index]).into_bytes();
+        line.append(&mut self.pending[index]);
+        Some(line)
     }
 
     fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {

@@ -324,6 +324,36 @@ fn what_is_cut_is_matched_as_far_as_it_goes() {
     assert!(found[0].starts_with("envelope!:"), "{found:?}");
 }
 
+/// Whoever reads messages waits for the next.
+#[test]
+fn parts_of_a_line_are_one_when_the_stream_ends() {
+    let line = |stream: &str, tag: &str, text: &str| {
+        format!("2020-02-25T14:34:11.5Z {stream} {tag} {text}")
+    };
+    let (first, second) = (line("stdout", "P", "one "), line("stdout", "P", "two"));
+    let (other, whole) = (line("stderr", "P", "x"), line("stdout", "F", "three"));
+    let ends = [line("stdout", "F", "one two"), line("stderr", "F", "x")];
+    for before in [&*whole, "text", "{\"a\":1}"] {
+        let text = format!("{before}\n{first}\n{other}\n{second}");
+        for block in [1, 50, usize::MAX] {
+            let (found, counts) = read_in(text.as_bytes(), block, DEFAULT_LIMIT);
+            assert_eq!(found.len(), 6, "{found:?}");
+            assert_eq!(found[4..], ends.each_ref().map(|end| format!("cri:{end}")), "{before}");
+            assert_eq!(counts.skipped, [("part of a longer line", 3)]);
+        }
+    }
+    let mut stream = Stream::open(info(), first.as_bytes(), None);
+    let mut record = Record::new(Arc::default());
+    let mut found = Vec::new();
+    for message in [first, whole] {
+        stream.message(message.as_bytes(), &mut record, &mut |mut framed| {
+            let log = framed.event().object.get("log").cloned();
+            found.push(log);
+        });
+    }
+    assert_eq!(found[1], Some(sigmund_engine::Value::text("one three")));
+}
+
 /// Members that no service says about its answer are those of an event.
 #[test]
 fn what_stands_beside_a_list_is_not_lost() {
