@@ -4,12 +4,13 @@ use crate::alias::AliasTable;
 use crate::compile::bucket::{Bucket, bound_values};
 use crate::compile::expr::{Expr, lower};
 use crate::compile::expression;
+use crate::compile::keywords::Keywords;
 use crate::compile::predicate::{Interner, Predicates, Test};
 use crate::oracle::Oracle;
 use crate::{FieldTable, Route, Slot};
 use sigmund_sigma::{Diagnostic, LogSource, Rule};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The field whose value splits Windows rules.
 const EVENT_ID: &str = "EventID";
@@ -21,10 +22,17 @@ pub struct RuleSet {
     exprs: Vec<Expr>,
     pub(crate) predicates: Predicates,
     groups: Vec<Group>,
+    keywords: Mutex<KnownKeywords>,
     oracles: Vec<OnceLock<Option<Oracle>>>,
     table: Arc<FieldTable>,
     event_id: Slot,
 }
+
+/// The keywords of lists of buckets.
+type KnownKeywords = HashMap<Vec<BucketRef>, Arc<Keywords>, ahash::RandomState>;
+
+/// So many lists of buckets have their keywords at hand: which log sources come together is up to the logs.
+const MOST_KEYWORDS: usize = 64;
 
 /// Rules and their bucket, once it is compiled.
 type Lazy = (Vec<u32>, OnceLock<Arc<Bucket>>);
@@ -108,7 +116,10 @@ impl RuleSet {
         let table = Arc::new(field_table(&names, aliases, extra));
         let oracles = kept.iter().map(|_| OnceLock::new()).collect();
         let groups = groups.into_values().collect();
-        (Self { rules: kept, exprs, predicates, groups, oracles, table, event_id }, diagnostics)
+        let keywords = Mutex::default();
+        let ruleset =
+            Self { rules: kept, exprs, predicates, groups, keywords, oracles, table, event_id };
+        (ruleset, diagnostics)
     }
 
     /// The rules, by the index that [`crate::Matcher::matches`] reports.
@@ -189,6 +200,22 @@ impl RuleSet {
             }
         }
         out
+    }
+
+    /// The keywords of a list of buckets: most classes of events, in all threads, have them in common.
+    pub(crate) fn keywords(&self, buckets: Vec<BucketRef>) -> Arc<Keywords> {
+        // Made with the lock held, so that threads that need the same do not make it each.
+        let mut known = self.keywords.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keywords) = known.get(&buckets) {
+            return Arc::clone(keywords);
+        }
+        if known.len() >= MOST_KEYWORDS {
+            known.clear();
+        }
+        let made = buckets.iter().map(|bucket| &**self.bucket(bucket));
+        let made = Arc::new(Keywords::new(made));
+        known.insert(buckets, Arc::clone(&made));
+        made
     }
 
     /// A bucket, compiled now if it was not yet.

@@ -151,7 +151,8 @@ impl Bucket {
         let mut out = Vec::with_capacity(rules.len());
         let mut always = Vec::new();
         let mut fields: Vec<(Slot, Building<'_>)> = Vec::new();
-        let mut keywords: Vec<(Box<[u8]>, Vec<u32>)> = Vec::new();
+        let mut keywords: Vec<(&[u8], Vec<u32>)> = Vec::new();
+        let mut keyword_index: HashMap<&[u8], usize, ahash::RandomState> = HashMap::default();
         for (rule, expr) in rules {
             let folded;
             let expr = match event_id {
@@ -180,10 +181,13 @@ impl Bucket {
                 if alternative.field == KEYWORD {
                     let literals = necessary(&alternative.local, predicates).unwrap_or_default();
                     for literal in literals {
-                        match keywords.iter_mut().find(|(text, _)| *text == literal.text) {
-                            Some((_, rules)) if rules.last() != Some(&index) => rules.push(index),
-                            Some(_) => {}
-                            None => keywords.push((literal.text.clone(), vec![index])),
+                        let at = *keyword_index.entry(&literal.text).or_insert_with(|| {
+                            keywords.push((&literal.text, Vec::new()));
+                            keywords.len() - 1
+                        });
+                        let rules = &mut keywords[at].1;
+                        if rules.last() != Some(&index) {
+                            rules.push(index);
                         }
                     }
                     continue;
@@ -204,7 +208,7 @@ impl Bucket {
             rules: out.into(),
             fields: fields.into_iter().map(|(field, building)| building.finish(field)).collect(),
             always: always.into(),
-            keywords: keywords.into_iter().map(|(text, rules)| (text, rules.into())).collect(),
+            keywords: keywords.into_iter().map(|(text, rules)| (text.into(), rules.into())).collect(),
         }
     }
 }

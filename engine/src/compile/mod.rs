@@ -9,6 +9,7 @@ pub(crate) mod expr;
 pub(crate) mod expression;
 pub(crate) mod few;
 pub(crate) mod grams;
+pub(crate) mod keywords;
 pub(crate) mod literal_set;
 pub(crate) mod predicate;
 pub(crate) mod program;

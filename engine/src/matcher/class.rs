@@ -1,10 +1,9 @@
 //! What the matcher knows about one route: its buckets and where its fields come from.
 
 use crate::alias::{Pick, Source, Which};
-use crate::compile::as_written::AsWritten;
 use crate::compile::bucket::Bucket;
-use crate::compile::literal_set::LiteralSet;
-use crate::compile::predicate::{Literal, Place, folded};
+use crate::compile::keywords::Keywords;
+use crate::compile::predicate::folded;
 use crate::ruleset::{BucketRef, RuleSet};
 use crate::{Fields, Route, Slot};
 use std::collections::HashMap;
@@ -17,46 +16,12 @@ pub(super) struct Class {
     pub(super) numbers: Vec<u32>,
     alias_of: Vec<u16>,
     aliases: Vec<ClassAlias>,
-    pub(super) keywords: Option<Keywords>,
+    /// The keywords of its buckets, and which of them are those that have some.
+    pub(super) keywords: Option<(Arc<Keywords>, Vec<u32>)>,
     /// The folded EventID of its events, if its buckets are those of one.
     pub(super) event_id: Option<Box<[u8]>>,
     /// Tells it from the other classes of the matcher; none if it does not stay.
     number: Option<u32>,
-}
-
-/// What tells that a keyword rule may match: one of its literals is in the record.
-pub(super) struct Keywords {
-    /// For folded text.
-    pub(super) folded: LiteralSet,
-    /// For text as it is, if it has no character but ASCII letters that folds to one.
-    pub(super) plain: Option<AsWritten>,
-    /// Literals that may be in a number of which the record's bytes show another spelling (`1e3` is searched as `1000`).
-    pub(super) numeric: Vec<u32>,
-    /// For each literal the rules it is for: (bucket, rule).
-    pub(super) rules: Vec<Vec<(u32, u32)>>,
-}
-
-/// A literal and the rules that it is for: (bucket, rule).
-type KeywordLiteral = (Box<[u8]>, Vec<(u32, u32)>);
-
-impl Keywords {
-    fn new(literals: &[KeywordLiteral]) -> Self {
-        let whole: Vec<Literal> = literals
-            .iter()
-            .map(|(text, _)| Literal { place: Place::Anywhere, text: text.clone() })
-            .collect();
-        let plain = AsWritten::new(literals.iter().map(|(text, _)| &**text));
-        let rules = literals.iter().map(|(_, rules)| rules.clone()).collect();
-        let numeric = literals
-            .iter()
-            .zip(0..)
-            .filter(|((text, _), _)| {
-                text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'-' | b'.'))
-            })
-            .map(|(_, id)| id)
-            .collect();
-        Self { folded: LiteralSet::new(whole.iter()), plain, numeric, rules }
-    }
 }
 
 pub(super) struct ClassAlias {
@@ -150,17 +115,15 @@ impl Class {
                 *known.entry(bucket.clone()).or_insert(next)
             })
             .collect();
-        let mut literals: Vec<KeywordLiteral> = Vec::new();
-        for (number, bucket) in (0u32..).zip(&buckets) {
-            for (text, rules) in &bucket.keywords {
-                let rules = rules.iter().map(|rule| (number, *rule));
-                match literals.iter_mut().find(|(known, _)| known == text) {
-                    Some((_, known)) => known.extend(rules),
-                    None => literals.push((text.clone(), rules.collect())),
-                }
-            }
-        }
-        let keywords = (!literals.is_empty()).then(|| Keywords::new(&literals));
+        let having: Vec<u32> = (0u32..)
+            .zip(&buckets)
+            .filter(|(_, bucket)| !bucket.keywords.is_empty())
+            .map(|(index, _)| index)
+            .collect();
+        let keywords = (!having.is_empty()).then(|| {
+            let of = having.iter().map(|index| references[*index as usize].clone()).collect();
+            (ruleset.keywords(of), having)
+        });
         let event_id = event_id.map(folded);
         Self { buckets, numbers, alias_of, aliases, keywords, event_id, number }
     }

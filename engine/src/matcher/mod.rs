@@ -13,11 +13,12 @@ mod tests;
 mod values;
 
 use crate::compile::bucket::{Bucket, FieldTriggers};
+use crate::compile::keywords::Keywords;
 use crate::compile::predicate::Test;
 use crate::fold::folds_to_ascii;
 use crate::ruleset::BucketRef;
 use crate::{Body, Event, Kind, Record, Route, RuleSet, Slot, tests_on_text};
-use class::{Class, Keywords};
+use class::Class;
 use memo::{Memo, Recall};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -228,8 +229,8 @@ impl Matcher {
                 state.pull(&self.ruleset, view, bucket, (index, number), triggers);
             }
         }
-        if let Some(keywords) = &class.keywords {
-            state.scan_keywords(view, record, keywords);
+        if let Some((keywords, buckets)) = &class.keywords {
+            state.scan_keywords(view, record, keywords, buckets);
         }
         let candidates = std::mem::take(&mut state.candidates);
         for (bucket, rule) in &candidates {
@@ -554,13 +555,20 @@ impl State {
         id
     }
 
-    /// Nominates keyword rules of which a literal is in the record.
-    fn scan_keywords(&mut self, view: View<'_>, record: &Record, keywords: &Keywords) {
+    /// Nominates keyword rules of which a literal is in the record. `buckets`: those of the class that the keywords are of.
+    fn scan_keywords(
+        &mut self,
+        view: View<'_>,
+        record: &Record,
+        keywords: &Keywords,
+        buckets: &[u32],
+    ) {
         let class = view.class;
         let (mut decoded, mut text) = std::mem::take(&mut self.keyword_text);
         let mut nominate = |literal: u32| {
             for (bucket, rule) in &keywords.rules[literal as usize] {
-                self.nominate(*bucket, *rule, &class.buckets[*bucket as usize]);
+                let bucket = buckets[*bucket as usize];
+                self.nominate(bucket, *rule, &class.buckets[bucket as usize]);
             }
             true
         };

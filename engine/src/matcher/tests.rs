@@ -14,14 +14,7 @@ fn both(
     bytes: &str,
     fields: &[(&str, Value)],
 ) -> (bool, bool) {
-    let text = format!(
-        "title: t\nlogsource:\n  product: windows\ndetection:\n{detection}\n  condition: sel"
-    );
-    let source = Source { name: "t.yml".into(), text: text.into() };
-    let collection = Loader::default().load(&[source]);
-    let (ruleset, refused) = RuleSet::compile(collection.rules, &[], &[], &[]);
-    assert_eq!((ruleset.rules().len(), refused.len()), (1, 0), "{:?}", collection.diagnostics);
-    let ruleset = Arc::new(ruleset);
+    let ruleset = ruleset_of(detection);
     let windows = sigmund_sigma::LogSource::new(Some("windows"), None, None);
     let aliases = Arc::new(AliasTable::default());
     let route = Routing::default().route("t", vec![windows], event_id, &aliases, &|_| None);
@@ -252,5 +245,36 @@ fn what_computed_fields_pull_is_remembered_by_all_that_they_are_made_of() {
             let expected = ruleset.oracle(0).unwrap().matches(&event);
             assert_eq!(!hits.is_empty(), expected, "{one:?} {other:?}");
         }
+    }
+}
+
+/// A rule set of one rule with this detection.
+fn ruleset_of(detection: &str) -> Arc<RuleSet> {
+    let text = format!(
+        "title: t\nlogsource:\n  product: windows\ndetection:\n{detection}\n  condition: sel"
+    );
+    let source = Source { name: "t.yml".into(), text: text.into() };
+    let collection = Loader::default().load(&[source]);
+    let (ruleset, refused) = RuleSet::compile(collection.rules, &[], &[], &[]);
+    assert_eq!((ruleset.rules().len(), refused.len()), (1, 0), "{:?}", collection.diagnostics);
+    Arc::new(ruleset)
+}
+
+#[test]
+fn classes_with_the_same_buckets_share_their_keywords() {
+    // With a comparison of each with each this takes minutes.
+    let list: String = (0..50_000).map(|at| format!("    - 'keyword-{at}'\n")).collect();
+    let ruleset = ruleset_of(&format!("  sel:\n{list}"));
+    let windows = sigmund_sigma::LogSource::new(Some("windows"), None, None);
+    let aliases = Arc::new(AliasTable::default());
+    let routing = Routing::default();
+    let route = |format, id| routing.route(format, vec![windows.clone()], id, &aliases, &|_| None);
+    let class = |route: &Route| {
+        super::Class::new(&ruleset, route, true, None, &mut Default::default()).keywords.unwrap().0
+    };
+    let first = class(&route("a", Some("1")));
+    assert_eq!(first.rules.len(), 50_000);
+    for other in [route("a", Some("2")), route("b", None)] {
+        assert!(Arc::ptr_eq(&first, &class(&other)));
     }
 }
