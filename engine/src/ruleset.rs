@@ -8,7 +8,7 @@ use crate::compile::keywords::Keywords;
 use crate::compile::predicate::{Interner, Predicates, Test};
 use crate::oracle::Oracle;
 use crate::{FieldTable, Route, Slot};
-use sigmund_sigma::{Diagnostic, LogSource, Rule};
+use sigmund_sigma::{Diagnostic, LogSource, Rule, Span, condition};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -61,7 +61,7 @@ pub(crate) enum BucketRef {
 impl RuleSet {
     /// Compiles rules. `aliases` are all alias tables that events may come with, so that the fields they read are wanted too; `extra`
     /// names further fields that parsers need, `read` fields that are read like those of rules, through aliases. Rules that cannot be compiled (a regular expression beyond the
-    /// size limit) are left out and reported.
+    /// size limit, a condition that comes to too much) are left out and reported.
     #[must_use]
     pub fn compile(
         rules: Vec<Rule>,
@@ -81,7 +81,13 @@ impl RuleSet {
         let mut interner = Interner::default();
         let (mut kept, mut exprs, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
         for rule in rules {
-            let expr = lower(&rule, &mut interner, &mut slot);
+            let expr = match lower(&rule, &mut interner, &mut slot) {
+                Ok(expr) => expr,
+                Err(span) => {
+                    diagnostics.push(too_large(&rule, span));
+                    continue;
+                }
+            };
             if let Some(diagnostic) = check_regexes(&rule) {
                 diagnostics.push(diagnostic);
                 continue;
@@ -259,6 +265,15 @@ fn field_table(names: &[Box<str>], aliases: &[Arc<AliasTable>], extra: &[&str]) 
     }
     all.extend(extra);
     FieldTable::new(all)
+}
+
+/// A condition that names so many selections so often that it would never be compiled.
+fn too_large(rule: &Rule, span: Span) -> Diagnostic {
+    let message = "the condition names its selections too often";
+    let mut diagnostic = Diagnostic::error(condition::TOO_LARGE, span, message)
+        .with_help("say what its parts have in common once, or split the rule");
+    diagnostic.source = Arc::clone(&rule.metadata.source);
+    diagnostic
 }
 
 /// Compiles the rule's regular expressions, so that one beyond the size limit refuses the rule at load.

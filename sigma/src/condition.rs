@@ -5,6 +5,7 @@
 //! atom := '(' or ')' | ('1' | 'any' | 'all') 'of' ('them' | pattern) | name
 //! ```
 
+use crate::diagnostic::Code;
 use crate::suggestion::did_you_mean;
 use crate::yaml::Node;
 use crate::{Diagnostic, Selection, Span};
@@ -37,6 +38,9 @@ pub enum Condition {
 
 /// Nested parentheses and `not`s beyond this are refused.
 pub const DEPTH_LIMIT: usize = 200;
+
+/// The code of a rule whose condition comes to too much.
+pub const TOO_LARGE: Code = "condition-too-large";
 
 /// Name comparisons that the `of` patterns of one condition may cost.
 const PATTERN_WORK_LIMIT: usize = 20_000_000;
@@ -297,11 +301,9 @@ impl<'a> Parser<'a> {
         self.next += 1;
         self.work += self.selections.len();
         if self.work > PATTERN_WORK_LIMIT {
-            return Err(self.error(
-                word,
-                "too many patterns over too many selections",
-                "split the rule",
-            ));
+            let message = "too many patterns over too many selections";
+            let error = self.error(word, message, "split the rule");
+            return Err(Diagnostic { code: TOO_LARGE, ..error });
         }
         let found = |name: &str| {
             if is(word.text, "them") {

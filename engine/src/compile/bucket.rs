@@ -208,7 +208,10 @@ impl Bucket {
             rules: out.into(),
             fields: fields.into_iter().map(|(field, building)| building.finish(field)).collect(),
             always: always.into(),
-            keywords: keywords.into_iter().map(|(text, rules)| (text.into(), rules.into())).collect(),
+            keywords: keywords
+                .into_iter()
+                .map(|(text, rules)| (text.into(), rules.into()))
+                .collect(),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::expr::{Expr, KEYWORD, simplify};
 use super::predicate::{Literal, Place, Predicates, Test, Witness};
 use super::required::required_literals;
 use crate::Slot;
+use std::collections::{BTreeMap, HashMap};
 
 /// One alternative.
 #[derive(Clone, Debug)]
@@ -87,10 +88,30 @@ fn local(expr: &Expr, field: Slot, predicates: &Predicates) -> Expr {
     }
 }
 
+fn size(expr: &Expr) -> usize {
+    match expr {
+        Expr::And(parts) | Expr::Or(parts) => 1 + parts.iter().map(size).sum::<usize>(),
+        Expr::Not(part) => 1 + size(part),
+        Expr::Test(_) | Expr::Keyword(_) | Expr::True | Expr::False => 1,
+    }
+}
+
+/// So many nodes are looked at for what parts over several fields say about each of them. No rule of a person needs as many; where they are
+/// used up, such parts are taken to say nothing about one field alone.
+const MOST_LOOKS: usize = 1 << 18;
+
 /// The best alternatives and their estimated probability; `None` if the rule must always be evaluated.
 pub(crate) fn alternatives(
     expr: &Expr,
     predicates: &Predicates,
+) -> Option<(f64, Vec<Alternative>)> {
+    best_alternatives(expr, predicates, &mut { MOST_LOOKS })
+}
+
+fn best_alternatives(
+    expr: &Expr,
+    predicates: &Predicates,
+    looks: &mut usize,
 ) -> Option<(f64, Vec<Alternative>)> {
     match only(expr, predicates) {
         Only::Field(field) => {
@@ -111,12 +132,33 @@ pub(crate) fn alternatives(
                     best = Some(found);
                 }
             };
-            let mut named = Vec::new();
-            fields(expr, predicates, &mut named);
-            named.sort_unstable();
-            named.dedup();
-            for field in named {
-                let local = local(expr, field, predicates);
+            // What does not name a field says nothing about it.
+            let mut naming: BTreeMap<Slot, Vec<(&Expr, usize)>> = BTreeMap::new();
+            let (mut several, mut named) = (Vec::new(), Vec::new());
+            for part in parts {
+                let is_several = matches!(only(part, predicates), Only::Several);
+                if is_several {
+                    several.push(part);
+                }
+                named.clear();
+                fields(part, predicates, &mut named);
+                named.sort_unstable();
+                named.dedup();
+                let price = if is_several { size(part) } else { 0 };
+                for field in &named {
+                    naming.entry(*field).or_default().push((part, price));
+                }
+            }
+            for (field, mut naming) in naming {
+                naming.retain(|(_, price)| match looks.checked_sub(*price) {
+                    Some(left) => {
+                        *looks = left;
+                        true
+                    }
+                    None => false,
+                });
+                let locals = naming.into_iter().map(|(part, _)| local(part, field, predicates));
+                let local = simplify(Expr::And(locals.collect()));
                 if local == Expr::True
                     || (field == KEYWORD && necessary_chance(&local, predicates).is_none())
                 {
@@ -125,10 +167,8 @@ pub(crate) fn alternatives(
                 let chance = chance(&local, predicates) + penalty(field, &local, predicates);
                 offer((chance, vec![Alternative { field, local }]));
             }
-            for part in parts {
-                if matches!(only(part, predicates), Only::Several)
-                    && let Some(found) = alternatives(part, predicates)
-                {
+            for part in several {
+                if let Some(found) = best_alternatives(part, predicates, looks) {
                     offer(found);
                 }
             }
@@ -136,12 +176,14 @@ pub(crate) fn alternatives(
         }
         Expr::Or(parts) => {
             let mut by_field: Vec<(Slot, Vec<Expr>)> = Vec::new();
+            let mut index: HashMap<Slot, usize, ahash::RandomState> = HashMap::default();
             for part in parts {
-                for alternative in alternatives(part, predicates)?.1 {
-                    match by_field.iter_mut().find(|(field, _)| *field == alternative.field) {
-                        Some((_, locals)) => locals.push(alternative.local),
-                        None => by_field.push((alternative.field, vec![alternative.local])),
-                    }
+                for Alternative { field, local } in best_alternatives(part, predicates, looks)?.1 {
+                    let at = *index.entry(field).or_insert_with(|| {
+                        by_field.push((field, Vec::new()));
+                        by_field.len() - 1
+                    });
+                    by_field[at].1.push(local);
                 }
             }
             let mut total = 0.0;
@@ -156,11 +198,11 @@ pub(crate) fn alternatives(
         Expr::Not(part) => match &**part {
             Expr::And(parts) => {
                 let negated = parts.iter().map(|part| Expr::Not(Box::new(part.clone()))).collect();
-                alternatives(&simplify(Expr::Or(negated)), predicates)
+                best_alternatives(&simplify(Expr::Or(negated)), predicates, looks)
             }
             Expr::Or(parts) => {
                 let negated = parts.iter().map(|part| Expr::Not(Box::new(part.clone()))).collect();
-                alternatives(&simplify(Expr::And(negated)), predicates)
+                best_alternatives(&simplify(Expr::And(negated)), predicates, looks)
             }
             _ => None,
         },

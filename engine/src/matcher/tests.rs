@@ -278,3 +278,72 @@ fn classes_with_the_same_buckets_share_their_keywords() {
         assert!(Arc::ptr_eq(&first, &class(&other)));
     }
 }
+
+#[test]
+fn a_condition_that_comes_to_too_much_refuses_its_rule_only() {
+    let selections: String = (0..400).map(|at| format!("  s{at}: {{f{at}: a}}\n")).collect();
+    let parts: Vec<String> = (0..400).map(|at| format!("(s{at} and not 1 of s*)")).collect();
+    let rule = |condition: &str| {
+        format!(
+            "title: t\nlogsource:\n  product: windows\ndetection:\n{selections}  condition: {condition}\n"
+        )
+    };
+    let text = format!("{}---\n{}", rule(&parts.join(" or ")), rule("s1"));
+    let source = Source { name: "t.yml".into(), text: text.into() };
+    let collection = Loader::default().load(&[source]);
+    let (ruleset, refused) = RuleSet::compile(collection.rules, &[], &[], &[]);
+    assert_eq!((ruleset.rules().len(), refused.len()), (1, 1));
+    assert_eq!((refused[0].code, &*refused[0].source), ("condition-too-large", "t.yml"));
+}
+
+#[test]
+fn conditions_that_repeat_themselves_mean_the_same() {
+    let text: String = [
+        "1 of s* and (s1 or s2) and (s2 or s1 or s1)",
+        "all of s* or (s1 and s2 and s1) or all of s*",
+        "not s1 and not not s2 or not s1 and not s3",
+        "not (s1 or s1) and not 1 of s* or s3 and (s3 and not s1)",
+        "(s1 and (s2 or s3)) or (s2 and (s1 or s3)) or (s1 and (s2 or s3))",
+        "not all of s* and (1 of s* or all of s*) and 1 of x*",
+    ]
+    .map(|condition| {
+        let selections = "  s1: {a: 1}\n  s2: {b: 1}\n  s3: {c: 1}\n  xa: {a|exists: true}\n";
+        format!("title: t\nlogsource:\n  product: windows\ndetection:\n{selections}  condition: {condition}\n")
+    })
+    .join("---\n");
+    let collection = Loader::default().load(&[Source { name: "t.yml".into(), text: text.into() }]);
+    let (ruleset, _) = RuleSet::compile(collection.rules, &[], &[], &[]);
+    assert_eq!(ruleset.rules().len(), 6, "{:?}", collection.diagnostics);
+    let ruleset = Arc::new(ruleset);
+    let windows = sigmund_sigma::LogSource::new(Some("windows"), None, None);
+    let aliases = Arc::new(AliasTable::default());
+    let route = Routing::default().route("t", vec![windows], None, &aliases, &|_| None);
+    for bits in 0..8 {
+        let mut record = Record::new(Arc::clone(ruleset.field_table()));
+        record.route = Some(Arc::clone(&route));
+        record.body = Body::Json;
+        let mut object = Object::default();
+        for (at, name) in ["a", "b", "c"].into_iter().enumerate() {
+            let value = number(if bits >> at & 1 == 1 { "1" } else { "0" });
+            set(&mut record, name, &value);
+            object.push(name, value);
+        }
+        let event = Event {
+            raw: b"{}"[..].into(),
+            object,
+            lifted: Object::default(),
+            keywords_in_raw: false,
+            route: Arc::clone(&route),
+            time: None,
+        };
+        let mut hits = Vec::new();
+        Matcher::new(Arc::clone(&ruleset)).matches(
+            b"{}",
+            &record,
+            &mut || event.clone(),
+            &mut hits,
+        );
+        let plain = (0..6).filter(|rule| ruleset.oracle(*rule).unwrap().matches(&event));
+        assert_eq!(hits, plain.collect::<Vec<_>>(), "{bits:b}");
+    }
+}

@@ -232,6 +232,13 @@ const ENTRIES: &[Entry] = &[
     ),
     ("empty-condition", "the condition is empty", "Name a selection: `condition: selection`."),
     (
+        "condition-too-large",
+        "a condition names its selections too often",
+        "Every mention of a selection adds its tests to the condition once more, and `all of them` \
+         mentions all of them. Such a rule would take very long to load and to match: say what its \
+         parts have in common once, or split the rule.",
+    ),
+    (
         "undefined-selection",
         "the condition names a selection that does not exist",
         "Names of selections are case-sensitive. Patterns such as `selection_*` only work after \
