@@ -91,7 +91,7 @@ impl<'a> Excerpt<'a> {
         let start = floor(text, line_start.max(first.saturating_sub(MAX_EXCERPT)));
         let line_end = text[last..].find('\n').map_or(text.len(), |at| last + at);
         let end = floor(text, line_end.min(last + MAX_EXCERPT));
-        let line = text[..start].bytes().filter(|&byte| byte == b'\n').count() + 1;
+        let line = finding.position_of(Span::new(start, start)).line;
         Self { text: &text[start..end], start, line }
     }
 

@@ -14,7 +14,7 @@ pub(super) fn write(out: &mut dyn Write, findings: &[Finding<'_>]) -> io::Result
 fn object(finding: &Finding<'_>) -> Value {
     let diagnostic = finding.diagnostic;
     let place = |span: Span| {
-        let position = span.position(finding.text);
+        let position = finding.position_of(span);
         json!({"line": position.line, "column": position.column, "start": span.start, "end": span.end})
     };
     let labels: Vec<Value> = diagnostic

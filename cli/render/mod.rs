@@ -12,7 +12,8 @@ pub(crate) mod windows;
 
 use crate::args::FindingFormat;
 use ahash::AHashMap;
-use sigmund_sigma::{Diagnostic, Position, Severity, Source, Span};
+use sigmund_sigma::{Diagnostic, Lines, Position, Severity, Source, Span};
+use std::cell::OnceCell;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -22,31 +23,44 @@ pub(crate) struct Finding<'a> {
     pub(crate) diagnostic: &'a Diagnostic,
     /// Empty if the text is not at hand.
     pub(crate) text: &'a str,
+    lines: &'a OnceCell<Lines>,
 }
 
 impl Finding<'_> {
     fn position(&self) -> Position {
-        self.diagnostic.span.position(self.text)
+        self.position_of(self.diagnostic.span)
     }
 
     fn end(&self) -> Position {
         let end = self.diagnostic.span.end;
-        Span { start: end, end }.position(self.text)
+        self.position_of(Span { start: end, end })
+    }
+
+    fn position_of(&self, span: Span) -> Position {
+        self.lines.get_or_init(|| Lines::new(self.text)).position(self.text, span)
     }
 }
 
 /// Texts by name, so that diagnostics find theirs.
 #[derive(Debug, Default)]
-pub(crate) struct Texts(AHashMap<Arc<str>, Arc<str>>);
+pub(crate) struct Texts {
+    known: AHashMap<Arc<str>, Text>,
+    /// For diagnostics whose text is not at hand.
+    nothing: Text,
+}
+
+#[derive(Debug, Default)]
+struct Text {
+    text: Arc<str>,
+    /// Found when the first place in it is asked for.
+    lines: OnceCell<Lines>,
+}
 
 impl Texts {
     pub(crate) fn new<'a>(sources: impl IntoIterator<Item = &'a Source>) -> Self {
-        Self(
-            sources
-                .into_iter()
-                .map(|source| (Arc::clone(&source.name), Arc::clone(&source.text)))
-                .collect(),
-        )
+        let text = |source: &Source| Text { text: Arc::clone(&source.text), ..Text::default() };
+        let known = sources.into_iter().map(|source| (Arc::clone(&source.name), text(source)));
+        Self { known: known.collect(), nothing: Text::default() }
     }
 
     /// The diagnostics, each with its text.
@@ -56,9 +70,10 @@ impl Texts {
     ) -> Vec<Finding<'a>> {
         diagnostics
             .into_iter()
-            .map(|diagnostic| Finding {
-                diagnostic,
-                text: self.0.get(&diagnostic.source).map_or("", |text| text),
+            .map(|diagnostic| {
+                let Text { text, lines } =
+                    self.known.get(&diagnostic.source).unwrap_or(&self.nothing);
+                Finding { diagnostic, text, lines }
             })
             .collect()
     }

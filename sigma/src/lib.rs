@@ -44,5 +44,5 @@ pub use filter::Filter;
 pub use loader::{Collection, Loader, Source};
 pub use logsource::LogSource;
 pub use rule::{Item, Rule, Search, Selection};
-pub use span::{Position, Span};
+pub use span::{Lines, Position, Span};
 pub use value::{Matcher, Pattern, Token};

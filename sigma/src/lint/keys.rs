@@ -6,7 +6,11 @@ use crate::yaml::{Kind, Node};
 use ahash::AHashSet;
 
 /// Takes the fixes away that turn a key into one that is there already, or that another fix makes.
-pub(super) fn keep_unique(text: &str, root: &Node, found: &mut [Diagnostic]) {
+pub(super) fn keep_unique<'n>(
+    text: &str,
+    roots: impl Iterator<Item = &'n Node>,
+    found: &mut [Diagnostic],
+) {
     let mut edited: Vec<(u32, usize)> = Vec::new();
     for (at, finding) in found.iter().enumerate() {
         let edits = finding.fix.iter().flat_map(|fix| &fix.edits);
@@ -14,7 +18,7 @@ pub(super) fn keep_unique(text: &str, root: &Node, found: &mut [Diagnostic]) {
     }
     if !edited.is_empty() {
         edited.sort_unstable();
-        walk(text, root, &edited, found);
+        roots.for_each(|root| walk(text, root, &edited, found));
     }
 }
 

@@ -65,8 +65,9 @@ pub fn check(sources: &[Source], collection: &Collection, options: &Options) -> 
             values::check(&document, &mut found);
             conditions::check(&document, &mut found);
             collection::check(&document, &loaded, taxonomy, &mut across, &mut found);
-            keys::keep_unique(&source.text, document.root, &mut found);
         }
+        let roots = stream.documents.iter().map(|document| &document.root);
+        keys::keep_unique(&source.text, roots, &mut found);
         let suppressions = suppression::read(&source.text, &stream, &mut found);
         found.retain(|finding| {
             !options.ignored.iter().any(|code| code == finding.code)

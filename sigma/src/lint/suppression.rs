@@ -1,17 +1,19 @@
 //! `# sigmund: ignore[code]` comments.
 
 use super::explanations;
-use crate::Diagnostic;
 use crate::suggestion::did_you_mean;
 use crate::yaml::Stream;
+use crate::{Diagnostic, Lines};
 
 /// What a text asks to leave out.
 #[derive(Debug, Default)]
 pub(super) struct Suppressions {
     /// For the whole text; an empty code is all of them.
     everywhere: Vec<String>,
-    /// (line, code).
+    /// (line, code), sorted.
     lines: Vec<(usize, String)>,
+    /// The lines of the text, where such are asked for.
+    text_lines: Option<Lines>,
 }
 
 impl Suppressions {
@@ -20,11 +22,10 @@ impl Suppressions {
         if self.everywhere.iter().any(|code| covers(code)) {
             return true;
         }
-        if self.lines.iter().all(|(_, code)| !covers(code)) {
-            return false;
-        }
-        let line = finding.span.position(text).line;
-        self.lines.iter().any(|(at, code)| *at == line && covers(code))
+        let Some(lines) = &self.text_lines else { return false };
+        let line = lines.position(text, finding.span).line;
+        let from = self.lines.partition_point(|(at, _)| *at < line);
+        self.lines[from..].iter().take_while(|(at, _)| *at == line).any(|(_, code)| covers(code))
     }
 }
 
@@ -48,13 +49,15 @@ pub(super) fn read(text: &str, stream: &Stream, found: &mut Vec<Diagnostic>) -> 
             suppressions.everywhere.extend(codes);
             continue;
         }
-        let line = comment.span.position(text).line;
+        let lines = suppressions.text_lines.get_or_insert_with(|| Lines::new(text));
+        let line = lines.position(text, comment.span).line;
         let start = comment.span.start as usize;
         let before = text.get(..start).unwrap_or_default();
         let alone = before.rsplit('\n').next().unwrap_or_default().trim().is_empty();
         let line = if alone { line + 1 } else { line };
         suppressions.lines.extend(codes.into_iter().map(|code| (line, code)));
     }
+    suppressions.lines.sort();
     suppressions
 }
 
