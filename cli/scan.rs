@@ -11,6 +11,7 @@ use sigmund_stream::evidence::Evidence;
 use sigmund_stream::reading::Reading;
 use sigmund_stream::rules::Rules;
 use std::io;
+use std::mem::take;
 use std::sync::Arc;
 
 /// So many bytes of detections are handed on before the block ends: what grows further would be fresh memory, which the system
@@ -112,15 +113,27 @@ impl<'a> Scan<'a> {
         if !self.hunt.is_within(time) {
             return;
         }
-        let detections = &mut self.found.detections;
-        let Some(encoder) = &self.hunt.encoder else {
-            for rule in self.detector.reporting() {
+        let Self { hunt, detector, path, date, emit, found, number, failed } = self;
+        let detections = &mut found.detections;
+        let Some(encoder) = &hunt.encoder else {
+            for rule in detector.reporting() {
                 detections.count(time, rule, field(event.whole(), HOST_FIELDS));
             }
             return;
         };
-        let view = EventView::new(event, &self.path, self.number).received(self.date);
-        self.detector.hits(&view, &mut |rule, hit| encoder.detection(hit, rule, detections));
+        let view = EventView::new(event, path, *number).received(*date);
+        detector.hits(&view, &mut |rule, hit| {
+            if failed.is_some() {
+                return;
+            }
+            encoder.detection(hit, rule, detections);
+            // One event may have hundreds of detections, and each shows it.
+            if detections.bytes().len() >= FULL {
+                let mut part = Found { detections: take(detections), ..Found::default() };
+                *failed = emit(&mut part, 0).err();
+                *detections = part.detections;
+            }
+        });
     }
 }
 
@@ -163,5 +176,68 @@ impl Consumer for Scan<'_> {
             Some(error) => Err(error),
             None => (self.emit)(&mut self.found, bytes),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{DetectionFormat, LogOptions};
+    use crate::encode::Style;
+    use crate::input::Opened;
+    use sigmund_engine::Routing;
+    use sigmund_sigma::{Loader, Source};
+
+    /// The sizes of what is handed on of one record, and all of it.
+    fn parts(rules: usize, event: &str) -> (Vec<usize>, String) {
+        let rule = |at: usize| {
+            format!(
+                "title: r{at}\nlogsource: {{category: any}}\ndetection: {{s: {{a: x*}}, condition: s}}\n"
+            )
+        };
+        let text = (0..rules).map(rule).collect::<Vec<_>>().join("---\n");
+        let texts = [Source { name: "r.yml".into(), text: text.into() }];
+        let rules = Rules::compile(&Loader::default(), &texts, &|_| true, &Routing::default());
+        let log_sources = vec!["category=any".to_owned()];
+        let options = LogOptions { log_sources, ..LogOptions::default() };
+        let hunt = Hunt {
+            rules: Arc::new(rules),
+            reading: crate::plan::reading(&options).expect("options"),
+            encoder: Some(Encoder::new(DetectionFormat::Jsonl, Style::default())),
+            window: (None, None),
+            is_live: false,
+        };
+        let (mut sizes, mut all) = (Vec::new(), Vec::new());
+        let mut emit = |found: &mut Found, _: usize| {
+            sizes.push(found.detections.bytes().len());
+            found.detections.drain(0, &mut |_, text| {
+                all.extend_from_slice(text);
+                Ok(())
+            })
+        };
+        let mut detector = hunt.detector();
+        let mut scan = Scan::new(&hunt, &mut detector, &mut emit);
+        let opened = Opened::memory(event.as_bytes().to_vec());
+        hunt.reader().log(opened, &hunt.reading, &mut scan).expect("memory");
+        (sizes, String::from_utf8(all).expect("text"))
+    }
+
+    #[test]
+    fn many_detections_of_one_large_event_are_handed_on_a_few_at_a_time() {
+        let value = "x".repeat(100_000);
+        let (sizes, all) = parts(50, &format!("{{\"a\":\"{value}\"}}\n"));
+        assert!(sizes.iter().all(|size| *size < 120_000), "{sizes:?}");
+        let titles: Vec<String> = all
+            .lines()
+            .map(|line| {
+                let detection: serde_json::Value = serde_json::from_str(line).expect("json");
+                let matched = &detection["matched"][0];
+                assert_eq!(matched["value"], "x".repeat(4096));
+                assert_eq!(matched["value_bytes"], 100_000);
+                assert_eq!(detection["event"]["a"], *value);
+                detection["rule"]["title"].as_str().unwrap_or_default().to_owned()
+            })
+            .collect();
+        assert_eq!(titles, (0..50).map(|at| format!("r{at}")).collect::<Vec<_>>());
     }
 }

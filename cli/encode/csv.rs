@@ -44,7 +44,7 @@ pub(crate) fn row(hit: &Hit<'_>, out: &mut Buffer) {
             matched.push_str(field);
             matched.push('=');
         }
-        matched.push_str(value);
+        matched.push_str(&value);
     }
     cell(&matched, bytes);
     bytes.push(b',');

@@ -132,17 +132,17 @@ fn matched(hit: &Hit<'_>) -> String {
             matched.push(' ');
         }
         let Some(field) = field else {
-            matched.push_str(value);
+            matched.push_str(&value);
             continue;
         };
         matched.push_str(field);
         matched.push('=');
         if value.contains(' ') {
             let mut quoted = Vec::new();
-            json::string(value, &mut quoted);
+            json::string(&value, &mut quoted);
             matched.push_str(&String::from_utf8_lossy(&quoted));
         } else {
-            matched.push_str(value);
+            matched.push_str(&value);
         }
     }
     visible(&matched, false).into_owned()

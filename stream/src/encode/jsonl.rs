@@ -110,7 +110,7 @@ pub(super) fn log_source(source: Option<&LogSource>, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// `[{"selection":…,"field":…,"value":…,"patterns":[…],"source":…},…]`
+/// `[{"selection":…,"field":…,"value":…,"value_bytes":…,"patterns":[…],"source":…},…]`
 pub(super) fn matched(hit: &Hit<'_>, out: &mut Vec<u8>) {
     out.push(b'[');
     let most = hit.cut.map_or(usize::MAX, |cut| cut.parts);
@@ -127,7 +127,14 @@ pub(super) fn matched(hit: &Hit<'_>, out: &mut Vec<u8>) {
         }
         json::key("value", out);
         match &part.value {
-            Some(value) => json::string(hit.shown(value), out),
+            Some(value) => {
+                let (shown, is_cut) = hit.shown_value(value);
+                json::string(shown, out);
+                if is_cut {
+                    json::key("value_bytes", out);
+                    out.extend_from_slice(value.len().to_string().as_bytes());
+                }
+            }
             None => out.extend_from_slice(b"null"),
         }
         let patterns = part.patterns.iter().take(most);

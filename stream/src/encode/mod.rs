@@ -30,6 +30,9 @@ pub use alert::{AlertCard, AlertView, Contribution, no_event};
 pub use cut::Cut;
 pub use extension::Extension;
 
+/// So many bytes are shown of a value that matched: hundreds of rules may match the same long one.
+const LONGEST_MATCHED: usize = 4 << 10;
+
 /// How detections are written for machines: one object each, on one line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -379,12 +382,22 @@ impl<'a> Hit<'a> {
         through.or(have.first())
     }
 
-    /// `field=value` of all that matched, each once.
+    /// The value of what matched as it is shown, and whether that is only its beginning: the event has it in whole.
+    fn shown_value<'t>(&self, value: &'t str) -> (&'t str, bool) {
+        let shown = cut::beginning(self.shown(value), LONGEST_MATCHED);
+        (shown, shown.len() < value.len())
+    }
+
+    /// `field=value` of all that matched, each once. What is shown in part ends with `…`.
     #[must_use]
-    pub fn matched_texts(&self) -> Vec<(Option<&'a str>, &'a str)> {
+    pub fn matched_texts(&self) -> Vec<(Option<&'a str>, Cow<'a, str>)> {
         let mut texts = Vec::new();
         for part in self.matched {
-            let text = (part.field.as_deref(), part.value.as_deref().unwrap_or("(none)"));
+            let value = match self.shown_value(part.value.as_deref().unwrap_or("(none)")) {
+                (whole, false) => Cow::Borrowed(whole),
+                (beginning, true) => Cow::Owned(format!("{beginning}…")),
+            };
+            let text = (part.field.as_deref(), value);
             if !texts.contains(&text) {
                 texts.push(text);
             }
