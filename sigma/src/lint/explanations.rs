@@ -693,6 +693,14 @@ const ENTRIES: &[Entry] = &[
         "`.*` at the end of a regular expression",
         "Regular expressions are searched for anywhere in the value; `.*` at either end does nothing.",
     ),
+    (
+        "costly-regex",
+        "a regular expression that may take long",
+        "`a{1,200}` is written out as 200 places, and nested counts multiply: `(a{1,200}){1,20}` has \
+         4000. Matching takes time linear in the text, but one character may take a step for each of \
+         these places, so that a long text made for it takes seconds. Use smaller counts, do not nest \
+         them, or write `+` and `*` where the exact number does not matter.",
+    ),
     // Lint: log sources.
     (
         "unknown-field",

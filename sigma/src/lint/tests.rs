@@ -170,6 +170,8 @@ fn wildcards_and_regexes() {
     assert_eq!(check("Image|contains: '*a'"), ["redundant-wildcard"]);
     assert_eq!(check("Image|endswith: 'a*'"), [""; 0]);
     assert_eq!(check("Image|re: '.*abc.*'"), ["needless-regex"]);
+    assert_eq!(check("Image|re: '(a{1,200}){1,20}b'"), ["costly-regex"]);
+    assert_eq!(check("Image|re: '(?:[a-z]{3,20}\\.){1,20}x|.{300,}'"), [""; 0]);
     assert_eq!(check("Image|re: 'cmd\\.exe'"), ["needless-regex"]);
     assert_eq!(check("Image|re: '.*[0-9]'"), ["regex-redundant-any"]);
     assert_eq!(check("Image|re: '^[0-9]+\\.*$'"), [""; 0]);

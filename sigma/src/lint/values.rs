@@ -2,7 +2,7 @@
 
 use super::document::{Document, WrittenItem, fix, rewritten, single_quoted};
 use crate::diagnostic::{Edit, Fix};
-use crate::modifier::{FOREIGN_NAMES, Modifier, take_number};
+use crate::modifier::{FOREIGN_NAMES, Modifier, places, take_number};
 use crate::value::Scalar;
 use crate::yaml::{Kind, Node, Style};
 use crate::{Diagnostic, Span};
@@ -447,9 +447,22 @@ impl Shape {
     }
 }
 
-/// Regexes that are plain texts, or say at their ends that anything may stand there.
+/// A regular expression that is in more places at the same time is worth a remark.
+const MANY_PLACES: u64 = 1000;
+
+/// Regexes that take long, that are plain texts, or say at their ends that anything may stand there.
 fn regex(node: &Node, found: &mut Vec<Diagnostic>) {
     let Some(pattern) = node.text() else { return };
+    if let Some(places) = places(pattern)
+        && places > MANY_PLACES
+    {
+        let message =
+            format!("one character of a text may take {places} steps in this regular expression");
+        let note = "long texts that look like the beginning of a match then take seconds";
+        found.push(Diagnostic::note("costly-regex", node.span, message).with_note(note).with_help(
+            "use smaller repetition counts and do not nest them; `*` and `+` cost one step",
+        ));
+    }
     let start = pattern.strip_prefix('^').unwrap_or(pattern);
     let leading = start.starts_with(".*") && !start.starts_with(".*?") && start.len() > 2;
     let end = pattern.strip_suffix('$').unwrap_or(pattern);

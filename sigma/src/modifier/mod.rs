@@ -11,6 +11,7 @@ mod regex;
 
 pub(crate) use apply::{Placeholders, apply};
 pub(crate) use key::{Key, key};
+pub(crate) use regex::places;
 
 /// The pattern of a value without modifiers.
 pub(crate) fn pattern(text: &str) -> crate::value::Pattern {

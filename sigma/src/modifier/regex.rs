@@ -95,6 +95,28 @@ fn size(hir: &Hir) -> u64 {
     }
 }
 
+/// In how many places of itself an expression may be at the same time while a text is searched, at most: so many steps may one character
+/// take. `None` if it is no expression, or one that is refused.
+pub(crate) fn places(pattern: &str) -> Option<u64> {
+    fn of(hir: &Hir) -> u64 {
+        match hir.kind() {
+            HirKind::Empty | HirKind::Look(_) => 0,
+            HirKind::Literal(literal) => literal.0.len() as u64,
+            HirKind::Class(_) => 1,
+            HirKind::Repetition(repetition) => {
+                let times = u64::from(repetition.max.unwrap_or(repetition.min).max(1));
+                of(&repetition.sub).saturating_mul(times)
+            }
+            HirKind::Capture(capture) => of(&capture.sub),
+            HirKind::Concat(members) | HirKind::Alternation(members) => {
+                members.iter().map(of).fold(0, u64::saturating_add)
+            }
+        }
+    }
+    let hir = ParserBuilder::new().build().parse(pattern).ok()?;
+    (size(&hir) <= SIZE_LIMIT).then(|| of(&hir))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +129,23 @@ mod tests {
     fn good_expressions() {
         for pattern in ["", r"(?i)a\d+?\b", r"^\\\\[^\\]+\\", "\\p{Cyrillic}", "a{2,300}"] {
             assert_eq!(check(pattern, true, true, true), Ok(()));
+        }
+    }
+
+    #[test]
+    fn places_multiply_where_repetitions_are_nested() {
+        let cases = [
+            ("", Some(0)),
+            ("^abc$", Some(3)),
+            (r"\w+[a-z]*x", Some(3)),
+            ("a{2,300}|b{7}", Some(307)),
+            ("(?i)(a{1,200}){1,20}b", Some(4001)),
+            (".{1000,}", Some(1000)),
+            ("(", None),
+            ("((\\w{1000}){1000}){1000}", None),
+        ];
+        for (pattern, expected) in cases {
+            assert_eq!(places(pattern), expected, "{pattern}");
         }
     }
 
