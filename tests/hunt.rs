@@ -602,7 +602,7 @@ fn a_log_source_for_all_events_leaves_envelopes_their_content() {
     let folder = Folder::new()
         .file("rules/ssh.yml", "{title: SSH, logsource: {product: linux, service: sshd}, detection: {s: {src_ip: 192.0.2.7}, condition: s}}")
         .file("rules/any.yml", "{title: Any, logsource: {product: test}, detection: {s: {src_ip: 192.0.2.7}, condition: s}}")
-        .file("mixed.log", &log.join("\n"));
+        .file("mixed.log", log.join("\n"));
     let fixed = ["hunt", "mixed.log", "-r", "rules", "-q"];
     let found = |args: &[&str]| {
         let ran = folder.run(&[&fixed[..], args].concat());
