@@ -94,6 +94,9 @@ impl Pulse {
     }
 }
 
+/// The library may miss that a coordinator is there again, and then waits for all the time that it was given: it is asked for a moment, and again.
+const ASK: Duration = Duration::from_secs(5);
+
 /// How long all brokers are silent.
 fn silence(pulses: &[Pulse]) -> Option<Duration> {
     if pulses.iter().any(|pulse| pulse.heard().is_some()) {
@@ -302,7 +305,7 @@ impl Member {
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.partition);
         let committed = self.troubles.insist(timeout, &partition.topic, &mut || {
-            let committed = self.consumer.committed_offsets(list.clone(), timeout)?;
+            let committed = self.consumer.committed_offsets(list.clone(), timeout.min(ASK))?;
             // What brokers do not say of a partition is not that there is none.
             committed.elements().iter().try_for_each(|element| element.error())?;
             Ok(committed)
