@@ -64,13 +64,13 @@ mod tests {
             root: PathBuf::from(root),
             current: PathBuf::from(current),
         };
-        let here = checkout("/work/repo", "/work/repo");
+        let here = checkout("/home/ann/repo", "/home/ann/repo");
         for (path, expected) in [
             ("./a.yml", "a.yml"),
             ("rules/./a.yml", "rules/a.yml"),
             ("rules/../a.yml", "a.yml"),
-            ("/work/repo/rules/a.yml", "rules/a.yml"),
-            ("/work/repository/a.yml", "/work/repository/a.yml"),
+            ("/home/ann/repo/rules/a.yml", "rules/a.yml"),
+            ("/home/ann/repository/a.yml", "/home/ann/repository/a.yml"),
             ("../a.yml", "../a.yml"),
             ("./../x/a.yml", "../x/a.yml"),
             ("", ""),
@@ -78,10 +78,10 @@ mod tests {
             assert_eq!(here.path(path), expected, "{path}");
         }
         // Run in a folder of the repository.
-        let below = checkout("/work/repo/", "/work/repo/rules/windows");
+        let below = checkout("/home/ann/repo/", "/home/ann/repo/rules/windows");
         assert_eq!(below.path("./a.yml"), "rules/windows/a.yml");
         assert_eq!(below.path("../b.yml"), "rules/b.yml");
-        let elsewhere = checkout("/work/repo", "/work/other");
+        let elsewhere = checkout("/home/ann/repo", "/home/ann/other");
         assert_eq!(elsewhere.path("./a.yml"), "a.yml");
     }
 

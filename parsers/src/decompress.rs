@@ -213,22 +213,22 @@ pub fn each_stream(
 
 /// Fills `buffer` as far as the input reaches.
 fn read_some(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while length < buffer.len() {
-        match reader.read(&mut buffer[length..]) {
-            Ok(0) => break,
-            Ok(more) => length += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
+    read_until(reader, buffer, &|_| false)
 }
 
 /// As [`read_some`], but a line that is there is enough: who writes into a pipe may take long.
 fn read_head(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = read_some(reader, &mut buffer[..MAGIC])?;
-    while length >= MAGIC && length < buffer.len() && !buffer[..length].contains(&b'\n') {
+    read_until(reader, buffer, &|read| read.len() >= MAGIC && read.contains(&b'\n'))
+}
+
+/// Fills `buffer` until what was read is enough or the input is over.
+fn read_until(
+    reader: &mut dyn Read,
+    buffer: &mut [u8],
+    is_enough: &dyn Fn(&[u8]) -> bool,
+) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() && !is_enough(&buffer[..length]) {
         match reader.read(&mut buffer[length..]) {
             Ok(0) => break,
             Ok(more) => length += more,
@@ -513,7 +513,7 @@ impl Walk<'_> {
                 Ok(raw) => {
                     listed.insert(raw.central_header_start());
                     let end = raw.data_start().saturating_add(raw.compressed_size());
-                    #[allow(deprecated, reason = "there is no other way to the number")]
+                    #[expect(deprecated, reason = "there is no other way to the number")]
                     let method = raw.compression().to_u16();
                     if raw.is_dir() {
                         None
