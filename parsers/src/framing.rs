@@ -594,9 +594,11 @@ impl Framer {
             return Step::More;
         }
         if begins_event(window) {
-            let tag = find_byte(b'>', window);
-            let end = match tag {
-                Some(at) if window[at - 1] == b'/' => Some(Border::End(at + 1)),
+            let end = match self.marks.tag.find(window, b">", 0) {
+                None if !full => return Step::More,
+                Some(at) if window[at - 1] == b'/' && find_byte(b'<', &window[1..at]).is_none() => {
+                    Some(Border::End(at + 1))
+                }
                 _ => self.marks.border(window, full),
             };
             return match end {
@@ -866,6 +868,15 @@ mod tests {
 
     /// The next one is an event all the same, and what stands in CDATA is text.
     #[test]
+    fn a_tag_without_end_is_no_tag_however_it_comes() {
+        let text = "<Event a<Event b<Event c/>";
+        for block in 1..=text.len() {
+            let found = records(Framing::Xml, text.as_bytes(), block);
+            assert_eq!(found, ["~<Event a", "~<Event b", "<Event c/>"], "blocks of {block}");
+        }
+    }
+
+    #[test]
     fn an_event_without_end_does_not_swallow_the_next() {
         let (begun, whole) = ("<Event a='1'>\n<EventData>x", "<Event>\nb</Event>");
         assert_eq!(
@@ -980,7 +991,7 @@ mod tests {
             pieces in proptest::collection::vec(
                 prop_oneof![
                     Just("<Event a='1'><x>y</x></Event>"), Just("<Event/>"), Just("<Events>"), Just("</Events>\n"),
-                    Just("<?xml?>"), Just("stray\n"), Just("<Event>"), Just("<EventData>"), Just("\n"), Just("<!-- <Event> -->"),
+                    Just("<?xml?>"), Just("stray\n"), Just("<Event>"), Just("<Event"), Just("/>"), Just("<EventData>"), Just("\n"), Just("<!-- <Event> -->"),
                     Just("<"), Just("\u{feff}"), Just("<![CDATA["), Just("]]>"), Just("</Event>"),
                 ],
                 0..12,
