@@ -9,7 +9,9 @@ mod stage;
 pub use stage::{Batch, Stage, Taken};
 
 use crate::config::Transaction;
-use crate::kafka::{Change, Clients, Failure, Member, Outbox, TopicPartition, Trouble, Troubles};
+use crate::kafka::{
+    Change, Clients, Failure, Forsaken, Member, Outbox, TopicPartition, Trouble, Troubles,
+};
 use crate::telemetry::StageMetrics;
 use anyhow::{Context as _, bail};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -76,6 +78,8 @@ pub struct Lane<S> {
     /// Producers that were given up since the last commit, and how often work was taken back since.
     broken: usize,
     taken_back: u32,
+    /// When work was first taken back since the last commit, or the producer was given up for that.
+    undone: Instant,
     /// When it was last looked for topics that are missing.
     looked: Instant,
     /// When it was last looked for partitions that nobody has, and those that nobody had then.
@@ -139,6 +143,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
             gathered: heard,
             broken: 0,
             taken_back: 0,
+            undone: looked,
             looked,
             shared: looked,
             orphans: BTreeSet::new(),
@@ -171,7 +176,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
                     "what stage `{}` had begun is not committed: {error:#}; nothing is lost: the next process does it again",
                     self.metrics.stage()
                 ),
-                worked => worked?,
+                Err(error) => return Err(self.end(error)),
+                Ok(()) => {}
             }
             if stops {
                 self.metrics.ended();
@@ -321,6 +327,9 @@ impl<S: Stage + Send + 'static> Lane<S> {
         }
         if self.looked.elapsed() >= LOOK {
             self.looked = Instant::now();
+            if self.member.is_forsaken() {
+                return Err(Forsaken.into());
+            }
             let missing = self.troubles().missing();
             let missing = self.member.missing(missing.iter().map(String::as_str));
             if missing.iter().any(|topic| self.topics.iter().any(|ours| ours == topic)) {

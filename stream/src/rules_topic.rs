@@ -2,7 +2,7 @@
 //!
 //! Keys are ids as `sigmund rules publish` writes them, or titles, as Confluent Sigma does; values are Sigma rules in YAML or JSON.
 
-use crate::kafka::{Reader, TopicPartition};
+use crate::kafka::{Forsaken, Reader, TopicPartition};
 use crate::words::visible;
 use rdkafka::message::Message as _;
 use sigmund_sigma::Source;
@@ -110,6 +110,8 @@ pub struct RulesTopic {
     /// By partition: the next offset.
     next: BTreeMap<TopicPartition, i64>,
     looked: Option<Instant>,
+    /// When it was last read, or the reader was renewed.
+    answered: Instant,
 }
 
 /// New partitions are looked for so often.
@@ -125,6 +127,7 @@ impl RulesTopic {
             records: RuleRecords::default(),
             next: BTreeMap::new(),
             looked: None,
+            answered: Instant::now(),
         }
     }
 
@@ -146,6 +149,17 @@ impl RulesTopic {
     ///
     /// The brokers do not answer, or the topic is missing.
     pub fn read(&mut self) -> anyhow::Result<bool> {
+        let read = self.read_on();
+        if read.is_ok() {
+            self.answered = Instant::now();
+        } else if self.answered.elapsed() >= Forsaken::AFTER {
+            self.reader.renew()?;
+            self.answered = Instant::now();
+        }
+        read
+    }
+
+    fn read_on(&mut self) -> anyhow::Result<bool> {
         if self.looked.is_none_or(|looked| looked.elapsed() > LOOK) {
             for partition in self.reader.partitions(&self.topic)? {
                 self.next.entry(partition).or_insert(0);

@@ -4,8 +4,8 @@ use crate::config::{Config, Delivery};
 use crate::correlate::Correlate;
 use crate::detect::Detect;
 use crate::kafka::topics::{self, Finding};
-use crate::kafka::{Clients, Hail, Publisher, Reader};
-use crate::lane::Lane;
+use crate::kafka::{Clients, Forsaken, Hail, Publisher, Reader};
+use crate::lane::{Lane, Stage};
 use crate::outlets::Outlets;
 use crate::plan::Plan;
 use crate::reload::{Made, ReadRules, Recipe, Reload, fingerprint};
@@ -13,7 +13,7 @@ use crate::replay::{self, Bounds, Replay};
 use crate::rules_status::RulesStatus;
 use crate::rules_topic::RulesTopic;
 use crate::snapshot::Snapshots;
-use crate::telemetry::{Identity, Metrics, Server, Sums};
+use crate::telemetry::{Identity, Metrics, Server, StageMetrics, Sums};
 use anyhow::{Context as _, anyhow, bail};
 use sigmund_sigma::Source;
 use std::collections::BTreeSet;
@@ -136,7 +136,7 @@ impl Service {
         self.clients = self.clients.until(stop);
         self.metrics.watch(self.clients.troubles());
         let _telling = self.clients.troubles().tell().context("cannot start a thread")?;
-        self.reach()?;
+        self.reach(&|| {})?;
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -238,14 +238,14 @@ impl Service {
         stop: &Arc<AtomicBool>,
     ) -> anyhow::Result<()> {
         let metrics = self.metrics.lane("detect", number);
-        let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
-        let stage = Detect::new(plan, snapshots, metrics.clone()).within(bounds);
-        let stage = stage.at_least_once(self.config.delivery == Delivery::AtLeastOnce);
         let topics = self.plan.subscription();
         let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-        let place = ("detect", number);
-        Lane::join(&self.clients, place, &topics, stage, &self.config.transaction, stop, metrics)?
-            .run()
+        self.insist(stop, &metrics, &|| {
+            let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
+            let stage = Detect::new(plan, snapshots, metrics.clone()).within(bounds.clone());
+            let stage = stage.at_least_once(self.config.delivery == Delivery::AtLeastOnce);
+            self.work(("detect", number), &topics, stage, stop, &metrics)
+        })
     }
 
     fn correlate(
@@ -255,17 +255,52 @@ impl Service {
         stop: &Arc<AtomicBool>,
     ) -> anyhow::Result<()> {
         let metrics = self.metrics.lane("correlate", number);
-        let beats = metrics.clone();
-        let reader = Reader::new(&self.clients, &format!("restore-{number}"))?
-            .beating(Box::new(move || beats.beat()));
-        let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
-        let exactly_once = self.config.delivery == Delivery::ExactlyOnce;
-        let stage = Correlate::new(plan, snapshots, reader, exactly_once, metrics.clone());
-        let stage = stage.within(bounds);
-        let topics = [&*self.plan.sightings];
-        let place = ("correlate", number);
-        Lane::join(&self.clients, place, &topics, stage, &self.config.transaction, stop, metrics)?
-            .run()
+        self.insist(stop, &metrics, &|| {
+            let beats = metrics.clone();
+            let reader = Reader::new(&self.clients, &format!("restore-{number}"))?
+                .beating(Box::new(move || beats.beat()));
+            let (plan, snapshots) = (Arc::clone(&self.plan), Arc::clone(&self.snapshots));
+            let exactly_once = self.config.delivery == Delivery::ExactlyOnce;
+            let stage = Correlate::new(plan, snapshots, reader, exactly_once, metrics.clone());
+            let stage = stage.within(bounds.clone());
+            self.work(("correlate", number), &[&*self.plan.sightings], stage, stop, &metrics)
+        })
+    }
+
+    /// A lane with all its clients.
+    fn work<S: Stage + Send + 'static>(
+        &self,
+        place: (&'static str, usize),
+        topics: &[&str],
+        stage: S,
+        stop: &Arc<AtomicBool>,
+        metrics: &StageMetrics,
+    ) -> anyhow::Result<()> {
+        let transaction = &self.config.transaction;
+        Lane::join(&self.clients, place, topics, stage, transaction, stop, metrics.clone())?.run()
+    }
+
+    /// Begins a lane anew whose clients are given up, as soon as a broker answers another client.
+    fn insist(
+        &self,
+        stop: &AtomicBool,
+        metrics: &StageMetrics,
+        lane: &dyn Fn() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        loop {
+            match lane() {
+                Err(error) if error.is::<Forsaken>() => {
+                    tracing::warn!(
+                        "{error:#}: its clients are given up, and others begin when one answers; nothing is lost"
+                    );
+                    self.reach(&|| metrics.beat())?;
+                    if stop.load(Ordering::Relaxed) {
+                        return Ok(());
+                    }
+                }
+                other => return other,
+            }
+        }
     }
 
     /// Waits until all of a replay is done, and says how far it has come.
@@ -325,11 +360,15 @@ impl Service {
         Ok(())
     }
 
-    /// Waits until a broker answers.
-    fn reach(&self) -> anyhow::Result<()> {
-        let hail = Hail::new(&self.clients)?;
+    /// Waits until a broker answers. `beat` is called meanwhile.
+    fn reach(&self, beat: &dyn Fn()) -> anyhow::Result<()> {
+        let (mut hail, mut made) = (Hail::new(&self.clients)?, Instant::now());
         let troubles = self.clients.troubles();
         while !troubles.is_stopped() {
+            beat();
+            if made.elapsed() >= Forsaken::AFTER {
+                (hail, made) = (Hail::new(&self.clients)?, Instant::now());
+            }
             if hail.is_answered() {
                 self.metrics.reached();
                 break;

@@ -150,6 +150,27 @@ fn an_outage_ends_no_process() {
     case.application.remove();
 }
 
+/// The library may forget all brokers when they come back, and there is no telling when it has.
+#[test]
+fn clients_that_find_no_broker_are_given_up() {
+    let Some(broker) = Broker::start() else { return };
+    let case = Case::new(&broker, "forsaken", "");
+    let mut process = Running::start(&case.config);
+    process.wait_until_assigned();
+    case.produce(&broker, 0..100);
+    case.expect(&broker, 0..100, &mut process);
+    broker.kill(1);
+    for stage in ["detect", "correlate"] {
+        process.wait_for(&["WARN", &format!("stage `{stage}`"), "its clients are given up"]);
+    }
+    broker.restart(1);
+    process.wait_for(&["INFO", "answer after"]);
+    case.produce(&broker, 100..200);
+    case.expect(&broker, 0..200, &mut process);
+    process.stop();
+    case.application.remove();
+}
+
 /// A broker that hangs keeps its connections, and the library gives them up after a minute only.
 #[test]
 fn a_broker_that_hangs_is_told_like_one_that_is_away() {

@@ -5,6 +5,7 @@
 
 use super::TopicPartition;
 use super::client::Clients;
+use super::forsaken::{Forsaken, watermarks};
 use super::ledger::SILENCE;
 use super::orphans;
 use super::outbox::Failure;
@@ -63,6 +64,8 @@ struct Seen {
     reaches: Vec<Reach>,
     /// By the last statistics no broker was heard.
     is_silent: bool,
+    /// Since when no broker is connected.
+    alone: Option<Instant>,
 }
 
 /// What the statistics say of a connection.
@@ -123,6 +126,12 @@ impl Context {
 impl ClientContext for Context {
     #[expect(clippy::iter_over_hash_type, reason = "the order does not matter")]
     fn stats(&self, statistics: Statistics) {
+        // Connections to coordinators are apart: they lead to no other broker.
+        let is_connected = |broker: &Broker| broker.state == "UP" && broker.source != "logical";
+        let is_alone = !statistics.brokers.values().any(is_connected);
+        self.with(|seen| {
+            seen.alone = is_alone.then(|| seen.alone.unwrap_or_else(Instant::now));
+        });
         let pulses: Vec<Pulse> = statistics.brokers.into_values().map(Pulse::of).collect();
         self.2.up(&pulses.iter().filter_map(Pulse::heard).cloned().collect());
         // Of a process that stood still itself everybody seems to be silent, once.
@@ -279,6 +288,13 @@ impl Member {
         wanted
     }
 
+    /// Whether no broker is there for this client for so long that another one should be tried.
+    #[must_use]
+    pub fn is_forsaken(&self) -> bool {
+        let alone = self.context.with(|seen| seen.alone);
+        alone.is_some_and(|since| since.elapsed() >= Forsaken::AFTER)
+    }
+
     /// Whether the group went on without us.
     #[must_use]
     pub fn is_lost(&self) -> bool {
@@ -324,20 +340,11 @@ impl Member {
     ///
     /// The brokers do not say.
     pub fn beginning(&self, partition: &TopicPartition, timeout: Duration) -> anyhow::Result<i64> {
-        let deadline = Instant::now() + timeout;
-        let (low, high) = loop {
-            let (topic, number) = (&partition.topic, partition.partition);
-            match self.consumer.fetch_watermarks(topic, number, timeout) {
-                Ok(marks) => break marks,
-                // Not all brokers know a partition that has just been added.
-                Err(_) if Instant::now() < deadline => {
-                    std::thread::sleep(Duration::from_millis(200));
-                }
-                Err(error) => {
-                    return Err(error).with_context(|| format!("cannot look at `{partition}`"));
-                }
-            }
-        };
+        // Not all brokers know a partition that has just been added.
+        let marks = self.troubles.insist(timeout, &partition.topic, &mut || {
+            watermarks(&self.consumer, partition, timeout.min(ASK * 2))
+        });
+        let (low, high) = marks.with_context(|| format!("cannot look at `{partition}`"))?;
         Ok(if self.begins_at_end { high } else { low })
     }
 

@@ -7,6 +7,7 @@ mod access;
 mod awake;
 mod calls;
 pub mod client;
+pub mod forsaken;
 pub mod hail;
 mod ledger;
 pub mod member;
@@ -20,6 +21,7 @@ mod trouble;
 pub mod troubles;
 
 pub use client::Clients;
+pub use forsaken::Forsaken;
 pub use hail::Hail;
 pub use member::{Change, Member};
 pub use outbox::{Failure, Outbox, Outgoing};

@@ -4,6 +4,7 @@ use super::TopicPartition;
 use super::awake::Awake;
 use super::calls::Calls;
 use super::client::Clients;
+use super::forsaken::Forsaken;
 use super::member::Member;
 use super::trouble::Trouble;
 use super::troubles::Troubles;
@@ -200,19 +201,22 @@ impl Outbox {
     ) -> anyhow::Result<Self> {
         let troubles = clients.troubles().clone();
         let context = Context::new(&troubles);
-        let producer: BaseProducer<Context> = clients
-            .producer((stage, lane), compression)
-            .create_with_context(context.clone())
-            .context("cannot make a Kafka producer")?;
-        let producer = Arc::new(producer);
+        let make = || -> anyhow::Result<(Arc<BaseProducer<Context>>, Calls)> {
+            let producer = clients
+                .producer((stage, lane), compression)
+                .create_with_context(context.clone())
+                .context("cannot make a Kafka producer")?;
+            Ok((Arc::new(producer), Calls::start().context("cannot start a thread")?))
+        };
+        let (mut producer, mut calls) = make()?;
         let (delivery, timeout) = (clients.delivery(), clients.timeout());
-        let calls = Calls::start().context("cannot start a thread")?;
         if delivery == Delivery::ExactlyOnce {
             // A coordinator that has just been elected needs a while.
             let patient = timeout * 6;
             // Tokens are made while polling.
             producer.poll(Duration::ZERO);
             let mut awake = Awake::since(Instant::now());
+            let mut made = Instant::now();
             loop {
                 beat();
                 if troubles.is_stopped() && troubles.hinder(None) {
@@ -243,6 +247,11 @@ impl Outbox {
                     return Err(error).context(
                         "no transaction coordinator answers; are the brokers up, and is the transactional id allowed?",
                     );
+                }
+                if made.elapsed() >= Forsaken::AFTER {
+                    (producer, calls) = make()?;
+                    producer.poll(Duration::ZERO);
+                    made = Instant::now();
                 }
             }
             troubles.reached();

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 /// A producer without transactions.
 pub struct Publisher {
+    clients: Clients,
+    name: String,
     producer: BaseProducer<Context>,
     context: Context,
     timeout: Duration,
@@ -34,7 +36,8 @@ impl Publisher {
         config.set("message.timeout.ms", clients.timeout().as_millis().to_string());
         let producer =
             config.create_with_context(context.clone()).context("cannot make a Kafka producer")?;
-        Ok(Self { producer, context, timeout: clients.timeout() })
+        let (clients, name, timeout) = (clients.clone(), name.to_owned(), clients.timeout());
+        Ok(Self { clients, name, producer, context, timeout })
     }
 
     /// Sends records and waits until the brokers have all of them.
@@ -42,7 +45,16 @@ impl Publisher {
     /// # Errors
     ///
     /// One of them was not taken. Others may have been.
-    pub fn send(&self, outgoing: impl IntoIterator<Item = Outgoing>) -> anyhow::Result<()> {
+    pub fn send(&mut self, outgoing: impl IntoIterator<Item = Outgoing>) -> anyhow::Result<()> {
+        let sent = self.send_with(outgoing);
+        if sent.is_err() {
+            // This client may be `Forsaken`.
+            *self = Self::new(&self.clients, &self.name)?;
+        }
+        sent
+    }
+
+    fn send_with(&self, outgoing: impl IntoIterator<Item = Outgoing>) -> anyhow::Result<()> {
         let deadline = Instant::now() + self.timeout + Duration::from_secs(1);
         for outgoing in outgoing {
             let mut next = record(&outgoing);

@@ -3,6 +3,7 @@
 use super::TopicPartition;
 use super::awake::Awake;
 use super::client::Clients;
+use super::forsaken::{Forsaken, watermarks};
 use super::trouble::Trouble;
 use super::troubles::Troubles;
 use anyhow::{Context as _, bail};
@@ -37,6 +38,8 @@ impl ConsumerContext for Hearing {}
 
 /// Reads what is committed.
 pub struct Reader {
+    clients: Clients,
+    name: String,
     committed: BaseConsumer<Hearing>,
     uncommitted: BaseConsumer<Hearing>,
     timeout: Duration,
@@ -81,12 +84,25 @@ impl Reader {
                 .context("cannot make a Kafka consumer")
         };
         Ok(Self {
+            clients: clients.clone(),
+            name: name.to_owned(),
             committed: consumer("read_committed")?,
             uncommitted: consumer("read_uncommitted")?,
             timeout: clients.timeout(),
             troubles: clients.troubles().clone(),
             beat: None,
         })
+    }
+
+    /// Takes other clients, for these are [`Forsaken`], or may be.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be made.
+    pub fn renew(&mut self) -> anyhow::Result<()> {
+        let beat = self.beat.take();
+        *self = Self { beat, ..Self::new(&self.clients, &self.name)? };
+        Ok(())
     }
 
     /// Calls this while brokers are waited for.
@@ -181,7 +197,8 @@ impl Reader {
         at: &TopicPartition,
     ) -> anyhow::Result<(i64, i64)> {
         let looked = self.troubles.insist(self.patience(), &at.topic, &mut || {
-            let found = consumer.fetch_watermarks(&at.topic, at.partition, self.timeout);
+            let timeout = self.timeout.min(Forsaken::AFTER);
+            let found = watermarks(consumer, at, timeout);
             if let Err(error) = &found {
                 tracing::debug!(partition = %at, %error, "looking again");
                 self.beat();
@@ -189,9 +206,6 @@ impl Reader {
                 if consumer.assignment().is_ok_and(|assigned| assigned.count() == 0) {
                     let _ = consumer.poll(Duration::ZERO);
                 }
-                // A broker that leads no more, or not yet: what the client remembers of the topic may be that of a moment without a
-                // leader, and it does not ask again by itself.
-                let _ = consumer.fetch_metadata(Some(&at.topic), Duration::from_secs(5));
             }
             found
         });

@@ -2,6 +2,7 @@
 //!
 //! Every client of the library meets the same outage, each several times a second. People need one line of it, with what to do.
 
+use super::forsaken::{Forsaken, is_unanswered};
 use super::ledger::{GRACE, Ledger, Level, Line, SILENT};
 use super::trouble::{Trouble, is_missing, plain};
 use crate::config::Config;
@@ -175,19 +176,21 @@ impl Troubles {
             || topic.is_some_and(|topic| ledger.is_standing(&Trouble::Missing(topic.to_owned())))
     }
 
-    /// Asks the brokers until they answer: for so long, and while they are away, silent or without the topic, until all is to stop.
+    /// Asks the brokers until they answer: for so long, longer while they are away or silent, and while they are without the topic until all is to stop.
     ///
     /// # Errors
     ///
-    /// The last answer.
+    /// The last answer; it is of one that is [`Forsaken`] if there was none.
     pub(super) fn insist<T>(
         &self,
         patience: Duration,
         topic: &str,
         call: &mut dyn FnMut() -> Result<T, KafkaError>,
-    ) -> Result<T, KafkaError> {
+    ) -> anyhow::Result<T> {
         let mut deadline = Instant::now() + patience;
+        let mut unanswered: Option<Instant> = None;
         loop {
+            let asked = Instant::now();
             let error = match call() {
                 Ok(answer) => {
                     self.reached();
@@ -200,7 +203,7 @@ impl Troubles {
                 self.met(Trouble::Missing(topic.to_owned()), "");
             }
             if self.is_stopped() {
-                return Err(error);
+                return Err(error.into());
             }
             // Those who hang keep their connections, which are given up after a minute only.
             let is_silent = error.rdkafka_error_code() == Some(RDKafkaErrorCode::OperationTimedOut);
@@ -208,10 +211,15 @@ impl Troubles {
                 self.met(Trouble::Unanswered(topic.to_owned()), "");
             }
             let now = Instant::now();
-            if is_silent || self.hinder(Some(topic)) {
+            if is_unanswered(&error) || self.hinder(None) {
+                if now.duration_since(*unanswered.get_or_insert(asked)) >= Forsaken::AFTER {
+                    return Err(anyhow::Error::new(error).context(Forsaken));
+                }
+                deadline = now + patience;
+            } else if self.hinder(Some(topic)) {
                 deadline = now + patience;
             } else if now > deadline {
-                return Err(error);
+                return Err(error.into());
             }
             std::thread::sleep(Duration::from_millis(200));
         }

@@ -1,7 +1,7 @@
 //! What becomes of work that was not made visible, and of clients that are of no use any more.
 
 use super::{Lane, PATIENCE, Stage, apply};
-use crate::kafka::{Change, Failure, Member, Outbox, TopicPartition, Trouble};
+use crate::kafka::{Change, Failure, Forsaken, Member, Outbox, TopicPartition, Trouble};
 use anyhow::{Context as _, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -19,6 +19,22 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 impl<S: Stage + Send + 'static> Lane<S> {
+    /// It cannot go on. What is left of clients that are given up may take long to end.
+    pub(super) fn end(mut self, error: anyhow::Error) -> anyhow::Error {
+        if !error.is::<Forsaken>() {
+            return error;
+        }
+        let stage = self.metrics.stage();
+        let owned = Change::Lost(std::mem::take(&mut self.owned).into_iter().collect());
+        let told = apply(&[owned], &self.member, &mut self.stage, &mut self.offsets, &self.metrics);
+        let thread = std::thread::Builder::new().name("forsaken".to_owned());
+        let ended = thread.spawn(move || drop(self)).context("cannot start a thread");
+        match told.and(ended.map(drop)) {
+            Ok(()) => error.context(format!("stage `{stage}`")),
+            Err(other) => other,
+        }
+    }
+
     /// Nothing is to be done again any more, also of what was sent to these topics.
     pub(super) fn done_after_all(&mut self, topics: &BTreeSet<&str>) {
         if std::mem::take(&mut self.taken_back) == 0 {
@@ -50,11 +66,21 @@ impl<S: Stage + Send + 'static> Lane<S> {
         if self.taken_back > 0 {
             self.rest((PAUSE * 2u32.pow((self.taken_back - 1).min(8))).min(LONGEST_PAUSE));
         }
+        if self.taken_back == 0 {
+            self.undone = Instant::now();
+        }
         self.taken_back += 1;
         let failure = match failure {
             Failure::Aborted(why) | Failure::Undelivered(why) => {
                 self.troubles().met(Trouble::TakenBack(stage), &why);
-                self.outbox.abort().err()
+                match self.outbox.abort().err() {
+                    // One that has lost its brokers never delivers anything again. Another one may try for as long.
+                    None if self.undone.elapsed() >= Forsaken::AFTER => {
+                        (self.undone, self.broken) = (Instant::now(), 0);
+                        Some(Failure::Broken(why))
+                    }
+                    aborted => aborted,
+                }
             }
             other => Some(other),
         };
