@@ -175,7 +175,7 @@ impl Fields {
         }
     }
 
-    /// For every name that a parser mentions.
+    /// For every name that a parser mentions. Its [table](Self::table) is empty, and is that of no other.
     #[must_use]
     pub fn collecting() -> Self {
         let mut fields = Self::new(Arc::default());

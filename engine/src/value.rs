@@ -61,6 +61,12 @@ impl Value {
     }
 }
 
+/// Bytes as text; what is no UTF-8 in them is replaced. `from_utf8_lossy` alone goes from character to character where all is well, too.
+#[must_use]
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
+}
+
 /// Canonical text of a number as written in JSON; plain integers, the usual case, are not copied.
 #[must_use]
 pub fn number_text(text: &str) -> Cow<'_, str> {

@@ -78,7 +78,9 @@ fn read(
             let mut route = String::new();
             match framed.outcome {
                 Outcome::Event => {
+                    let told = framed.time();
                     let event = framed.event();
+                    assert!(told.is_none_or(|time| time == event.time), "it has another time");
                     assert_eq!(&*event.raw, framed.bytes, "the event is not the record");
                     let hot = framed.record.route.as_ref().expect("an event has a route");
                     assert_eq!(hot.name, event.route.name, "read again it has another route");

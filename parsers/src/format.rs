@@ -1,6 +1,7 @@
 //! What a log format is to the rest of the program.
 
 use crate::{json, text};
+use sigmund_engine::value::lossy;
 use sigmund_engine::{
     AliasTable, Body, Event, EventTime, Kind, Object, Record, Route, Routing, Value,
 };
@@ -127,7 +128,7 @@ pub trait Parser: Send {
 /// The event that a collecting record holds: each field a member.
 #[must_use]
 pub fn flat_event(bytes: &[u8], record: &Record) -> Event {
-    let mut object = Object::default();
+    let mut object = Object(Vec::with_capacity(record.fields.present().count()));
     for slot in record.fields.present() {
         let mut values = record.fields.values(slot).map(|value| {
             let bytes = record.fields.bytes(bytes, value);
@@ -153,7 +154,7 @@ pub fn flat_event(bytes: &[u8], record: &Record) -> Event {
 }
 
 fn field_value(kind: Kind, bytes: &[u8]) -> Value {
-    let text = || String::from_utf8_lossy(bytes);
+    let text = || lossy(bytes);
     match kind {
         Kind::Null => Value::Null,
         Kind::True => Value::Bool(true),

@@ -95,6 +95,8 @@ pub(super) struct Reader {
     /// Which log the file name says this is.
     file_path: Option<Box<str>>,
     plan: Plan,
+    /// The same for a record that collects all names: its table is nobody else's, so that it stands for the slots that it has given.
+    whole: Plan,
     /// Of the row at hand.
     cells: Cells,
     route: Option<Arc<Route>>,
@@ -109,6 +111,7 @@ impl Reader {
             header: Header::default(),
             file_path: path_of_file(&info.file_name).map(Into::into),
             plan: Plan::default(),
+            whole: Plan::default(),
             cells: Cells::default(),
             route: None,
             conditional: !info.routing.condition_fields().is_empty(),
@@ -117,7 +120,7 @@ impl Reader {
     }
 
     fn header_changed(&mut self) {
-        self.plan = Plan::default();
+        (self.plan, self.whole) = (Plan::default(), Plan::default());
         self.route = None;
         let cells = self.header.columns.iter().filter(|column| !column.joined);
         self.time_cell = cells.clone().position(|column| &*column.name == "ts").or_else(|| {
@@ -148,12 +151,14 @@ impl Reader {
     }
 
     fn row(&mut self, line: &[u8], record: &mut Record) {
-        // Slots of a collecting record are its own, so they are not kept.
-        let own = record.fields.collects().then(|| Plan::new(&mut record.fields, &self.header));
-        if own.is_none() && !self.plan.fits(&record.fields) {
-            self.plan = Plan::new(&mut record.fields, &self.header);
+        let plan = match record.fields.collects() {
+            true => &mut self.whole,
+            false => &mut self.plan,
+        };
+        if !plan.fits(&record.fields) {
+            *plan = Plan::new(&mut record.fields, &self.header);
         }
-        let plan = own.as_ref().unwrap_or(&self.plan);
+        let plan = &*plan;
         let mut writer =
             Row { header: &self.header, line, fields: &mut record.fields, may_have_escapes: true };
         match self.header.separator.as_slice() {
@@ -218,6 +223,11 @@ impl Reader {
         self.route = Some(Arc::clone(&route));
         route
     }
+}
+
+/// A row without its line end.
+fn line_of(bytes: &[u8]) -> &[u8] {
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
 fn columns_of(layout: &Layout) -> Vec<super::header::Column> {
@@ -353,7 +363,7 @@ fn is_marker(cell: &[u8], marker: &[u8]) -> bool {
 
 impl Parser for Reader {
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {
-        let line = bytes.strip_suffix(b"\r").unwrap_or(bytes);
+        let line = line_of(bytes);
         // Of a file that was appended to another.
         let line = match line.strip_prefix(BOM) {
             Some(rest) if rest.starts_with(b"#") || is_plain_names(rest) => rest,
@@ -409,6 +419,10 @@ impl Parser for Reader {
         }
         record.route = Some(self.route(line, &record.fields));
         Outcome::Event
+    }
+
+    fn time_of(&mut self, bytes: &[u8], _: &Record) -> Option<Option<EventTime>> {
+        Some(self.time(line_of(bytes)))
     }
 
     fn knows(&self, line: &[u8]) -> bool {
@@ -476,6 +490,25 @@ mod tests {
                 value("text", Kind::Text, "-"),
             ]
         );
+    }
+
+    #[test]
+    fn the_time_of_a_row_needs_no_other_cell() {
+        let mut reader = Reader::new(&info("x.log"));
+        let mut record = Record::collecting();
+        record.wants_time = false;
+        let log =
+            format!("{HEADER}#fields\tuid\tts\n#types\tstring\ttime\nC1\t1700000000.5\r\nC2\t-\n");
+        let mut told = Vec::new();
+        for line in log.split_terminator('\n').map(str::as_bytes) {
+            record.clear();
+            if reader.parse(line, &mut record) == Outcome::Event {
+                let time = reader.time_of(line, &record);
+                assert_eq!(time, Some(reader.event(line, &mut Record::collecting()).time));
+                told.push(time.flatten().map(|time| time.nanos));
+            }
+        }
+        assert_eq!(told, [Some(1_700_000_000_500_000_000), None]);
     }
 
     #[test]

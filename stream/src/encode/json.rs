@@ -1,5 +1,6 @@
 //! JSON by hand: a detection is written straight from the record, without a tree in between.
 
+use sigmund_engine::value::lossy;
 use sigmund_engine::vector::{self, Block, Operations, Pass};
 use sigmund_engine::{Object, Value};
 
@@ -256,7 +257,7 @@ pub fn record(bytes: &[u8], out: &mut Vec<u8>) {
         }
         out.truncate(start);
     }
-    string(&String::from_utf8_lossy(bytes), out);
+    string(&lossy(bytes), out);
 }
 
 /// Where quotes and backslashes are, one bit for each byte; `None` if there are control characters, which records on one line do not have.

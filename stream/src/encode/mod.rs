@@ -18,6 +18,7 @@ mod tree;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sigmund_engine::detection::Matched;
+use sigmund_engine::value::lossy;
 use sigmund_engine::{DetectionId, Event, EventDigest, Occurrence};
 use sigmund_sigma::rule::{Level, Metadata};
 use sigmund_sigma::{LogSource, Rule};
@@ -358,7 +359,7 @@ impl<'a> Hit<'a> {
     fn record_text(&self) -> Cow<'_, str> {
         let raw = self.event().raw();
         let limit = self.cut.map_or(raw.len(), |cut| raw.len().min(cut.event));
-        String::from_utf8_lossy(&raw[..limit])
+        lossy(&raw[..limit])
     }
 
     /// A value as it is shown.
