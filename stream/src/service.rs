@@ -136,7 +136,7 @@ impl Service {
         self.clients = self.clients.until(stop);
         self.metrics.watch(self.clients.troubles());
         let _telling = self.clients.troubles().tell().context("cannot start a thread")?;
-        self.reach(&|| {})?;
+        self.reach(None)?;
         if stop.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -293,7 +293,7 @@ impl Service {
                     tracing::warn!(
                         "{error:#}: its clients are given up, and others begin when one answers; nothing is lost"
                     );
-                    self.reach(&|| metrics.beat())?;
+                    self.reach(Some(metrics))?;
                     if stop.load(Ordering::Relaxed) {
                         return Ok(());
                     }
@@ -360,12 +360,11 @@ impl Service {
         Ok(())
     }
 
-    /// Waits until a broker answers. `beat` is called meanwhile.
-    fn reach(&self, beat: &dyn Fn()) -> anyhow::Result<()> {
+    /// Waits until a broker answers: a lane as long as it takes, and without one, at start, as long as the process is not refused.
+    fn reach(&self, lane: Option<&StageMetrics>) -> anyhow::Result<()> {
         let (mut hail, mut made) = (Hail::new(&self.clients)?, Instant::now());
         let troubles = self.clients.troubles();
         while !troubles.is_stopped() {
-            beat();
             if made.elapsed() >= Forsaken::AFTER {
                 (hail, made) = (Hail::new(&self.clients)?, Instant::now());
             }
@@ -373,9 +372,10 @@ impl Service {
                 self.metrics.reached();
                 break;
             }
-            // Who may not in will not be let in by waiting.
-            if let Some(refusal) = troubles.refusal() {
-                bail!("{refusal}");
+            match lane {
+                Some(metrics) => metrics.beat(),
+                // Who may not in will not be let in by waiting.
+                None => troubles.refusal().map_or(Ok(()), |refusal| Err(anyhow!("{refusal}")))?,
             }
         }
         Ok(())
