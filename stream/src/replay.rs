@@ -8,6 +8,7 @@
 use crate::config::Config;
 use crate::correlate::Origin;
 use crate::encode::rfc3339;
+use crate::kafka::forsaken::leave;
 use crate::kafka::{Clients, Reader, TopicPartition};
 use crate::plan::Plan;
 use anyhow::{Context as _, bail};
@@ -84,6 +85,7 @@ pub struct Replay {
     /// What is read.
     pub bounds: Arc<Bounds>,
     application: String,
+    clients: Clients,
     detect: BaseConsumer,
     correlate: BaseConsumer,
     reader: Reader,
@@ -163,6 +165,7 @@ impl Replay {
         let mut this = Self {
             bounds: Arc::default(),
             application: config.application.clone(),
+            clients: clients.clone(),
             detect,
             correlate: client(clients, "correlate")?,
             reader: Reader::new(clients, "replay")?,
@@ -288,6 +291,22 @@ impl Replay {
     pub fn is_done(&self) -> anyhow::Result<bool> {
         let places: Vec<TopicPartition> = self.bounds.0.keys().cloned().collect();
         self.are_all_read(&self.bounds, &places)
+    }
+
+    /// Takes other clients, for these may be [`Forsaken`](crate::kafka::Forsaken).
+    ///
+    /// # Errors
+    ///
+    /// They cannot be made.
+    pub fn renew(&mut self) -> anyhow::Result<()> {
+        self.reader.renew()?;
+        let others = (client(&self.clients, "detect")?, client(&self.clients, "correlate")?);
+        let before = (
+            std::mem::replace(&mut self.detect, others.0),
+            std::mem::replace(&mut self.correlate, others.1),
+        );
+        leave(before);
+        Ok(())
     }
 
     /// How many of the offsets between the bounds are behind us.

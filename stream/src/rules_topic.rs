@@ -110,6 +110,8 @@ pub struct RulesTopic {
     /// By partition: the next offset.
     next: BTreeMap<TopicPartition, i64>,
     looked: Option<Instant>,
+    /// Something is other than when that was last told.
+    changed: bool,
     /// When it was last read, or the reader was renewed.
     answered: Instant,
 }
@@ -127,6 +129,7 @@ impl RulesTopic {
             records: RuleRecords::default(),
             next: BTreeMap::new(),
             looked: None,
+            changed: false,
             answered: Instant::now(),
         }
     }
@@ -152,32 +155,34 @@ impl RulesTopic {
         let read = self.read_on();
         if read.is_ok() {
             self.answered = Instant::now();
-        } else if self.answered.elapsed() >= Forsaken::AFTER {
+            return Ok(std::mem::take(&mut self.changed));
+        }
+        if self.answered.elapsed() >= Forsaken::AFTER {
             self.reader.renew()?;
             self.answered = Instant::now();
         }
-        read
+        read.map(|()| false)
     }
 
-    fn read_on(&mut self) -> anyhow::Result<bool> {
+    /// What was read of one partition counts even if another one cannot be read.
+    fn read_on(&mut self) -> anyhow::Result<()> {
         if self.looked.is_none_or(|looked| looked.elapsed() > LOOK) {
             for partition in self.reader.partitions(&self.topic)? {
                 self.next.entry(partition).or_insert(0);
             }
             self.looked = Some(Instant::now());
         }
-        let mut changed = false;
         for (partition, next) in &mut self.next {
-            let records = &mut self.records;
+            let (records, changed) = (&mut self.records, &mut self.changed);
             let mut take = |message: &rdkafka::message::BorrowedMessage<'_>| {
                 let time = message.timestamp().to_millis().unwrap_or(0);
-                changed |=
+                *changed |=
                     records.take(message.partition(), time, message.key(), message.payload());
                 Ok(())
             };
             *next = self.reader.read_to_end(partition, Some(*next), &mut take)?;
         }
-        Ok(changed)
+        Ok(())
     }
 }
 

@@ -182,7 +182,7 @@ impl Service {
                 // The rules are those of the beginning.
                 let thread = std::thread::Builder::new().name("replay".to_owned());
                 thread
-                    .spawn_scoped(scope, move || this.watch(&replay, stop))
+                    .spawn_scoped(scope, move || this.watch(replay, stop))
                     .context("cannot start a thread")?;
             } else if let Some(reload) = reload {
                 let thread = std::thread::Builder::new().name("reload".to_owned());
@@ -295,6 +295,7 @@ impl Service {
                     );
                     self.reach(Some(metrics))?;
                     if stop.load(Ordering::Relaxed) {
+                        metrics.ended();
                         return Ok(());
                     }
                 }
@@ -304,12 +305,16 @@ impl Service {
     }
 
     /// Waits until all of a replay is done, and says how far it has come.
-    fn watch(&self, replay: &Replay, stop: &AtomicBool) {
+    fn watch(&self, mut replay: Replay, stop: &AtomicBool) {
         let total = replay.bounds.length();
-        let mut said = Instant::now();
+        let (mut said, mut answered) = (Instant::now(), Instant::now());
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(LOOK);
-            match replay.is_done() {
+            let is_done = replay.is_done();
+            if is_done.is_ok() {
+                answered = Instant::now();
+            }
+            match is_done {
                 Ok(true) => {
                     let application = &*self.config.application;
                     let Sums { records, events, detections, late_hits, dead_letters } =
@@ -341,7 +346,15 @@ impl Service {
                     Err(error) => tracing::warn!("{error:#}"),
                 },
                 Ok(false) => {}
-                Err(error) => tracing::warn!("cannot see how far the replay is: {error:#}"),
+                Err(error) => {
+                    tracing::warn!("cannot see how far the replay is: {error:#}");
+                    if answered.elapsed() >= Forsaken::AFTER {
+                        answered = Instant::now();
+                        if let Err(error) = replay.renew() {
+                            tracing::warn!("{error:#}");
+                        }
+                    }
+                }
             }
         }
     }

@@ -4,6 +4,7 @@
 //! again (librdkafka issue 5301). Nothing mends it from outside, so it is given up for a new one, which begins with `bootstrap.servers`.
 
 use super::TopicPartition;
+use super::trouble::is_missing;
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::fmt;
@@ -17,6 +18,9 @@ impl Forsaken {
     /// A client that is not answered for so long is given up. Brokers that are away for longer have given its work to others, or soon will.
     pub const AFTER: Duration = Duration::from_secs(30);
 }
+
+/// What a broker needs to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl fmt::Display for Forsaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,9 +50,26 @@ pub(super) fn watermarks<C: ConsumerContext>(
     timeout: Duration,
 ) -> Result<(i64, i64), KafkaError> {
     consumer.fetch_watermarks(&at.topic, at.partition, timeout).or_else(|error| {
-        consumer.fetch_metadata(Some(&at.topic), timeout.min(Duration::from_secs(5)))?;
-        Err(error)
+        let metadata = consumer.fetch_metadata(Some(&at.topic), timeout.min(PATIENCE))?;
+        let is_there = metadata.topics().iter().any(|topic| !topic.partitions().is_empty());
+        match is_missing(error.rdkafka_error_code()) && is_there {
+            // Not every broker knows a partition at once that was just added.
+            true => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::LeaderNotAvailable)),
+            false => Err(error),
+        }
     })
+}
+
+/// Whether any broker answers a client about a topic; one that knows of no brokers has only just come back.
+pub(super) fn is_answered<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic: &str) -> bool {
+    let metadata = consumer.fetch_metadata(Some(topic), PATIENCE);
+    metadata.is_ok_and(|metadata| !metadata.brokers().is_empty())
+}
+
+/// Lets a client go that may take long to end.
+pub(crate) fn leave(client: impl Send + 'static) {
+    // Without a thread it is dropped here.
+    let _ = std::thread::Builder::new().name("forsaken".to_owned()).spawn(move || drop(client));
 }
 
 #[cfg(test)]

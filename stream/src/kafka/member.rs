@@ -5,7 +5,7 @@
 
 use super::TopicPartition;
 use super::client::Clients;
-use super::forsaken::{Forsaken, watermarks};
+use super::forsaken::{self, Forsaken, watermarks};
 use super::ledger::SILENCE;
 use super::orphans;
 use super::outbox::Failure;
@@ -22,7 +22,7 @@ use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What happened to the assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +64,8 @@ struct Seen {
     reaches: Vec<Reach>,
     /// By the last statistics no broker was heard.
     is_silent: bool,
-    /// Since when no broker is connected.
-    alone: Option<Instant>,
+    /// By so many statistics in a row, one a second while this process runs, no broker is connected.
+    alone: u32,
 }
 
 /// What the statistics say of a connection.
@@ -130,7 +130,7 @@ impl ClientContext for Context {
         let is_connected = |broker: &Broker| broker.state == "UP" && broker.source != "logical";
         let is_alone = !statistics.brokers.values().any(is_connected);
         self.with(|seen| {
-            seen.alone = is_alone.then(|| seen.alone.unwrap_or_else(Instant::now));
+            seen.alone = if is_alone { seen.alone.saturating_add(1) } else { 0 };
         });
         let pulses: Vec<Pulse> = statistics.brokers.into_values().map(Pulse::of).collect();
         self.2.up(&pulses.iter().filter_map(Pulse::heard).cloned().collect());
@@ -291,8 +291,12 @@ impl Member {
     /// Whether no broker is there for this client for so long that another one should be tried.
     #[must_use]
     pub fn is_forsaken(&self) -> bool {
-        let alone = self.context.with(|seen| seen.alone);
-        alone.is_some_and(|since| since.elapsed() >= Forsaken::AFTER)
+        u64::from(self.context.with(|seen| seen.alone)) >= Forsaken::AFTER.as_secs()
+    }
+
+    /// Whether any broker answers this client about a topic.
+    fn is_answered(&self, topic: &str) -> bool {
+        forsaken::is_answered(&self.consumer, topic)
     }
 
     /// Whether the group went on without us.
@@ -320,7 +324,8 @@ impl Member {
     ) -> anyhow::Result<Option<i64>> {
         let mut list = TopicPartitionList::new();
         list.add_partition(&partition.topic, partition.partition);
-        let committed = self.troubles.insist(timeout, &partition.topic, &mut || {
+        let is_answered = || self.is_answered(&partition.topic);
+        let committed = self.troubles.insist(timeout, &partition.topic, &is_answered, &mut || {
             let committed = self.consumer.committed_offsets(list.clone(), timeout.min(ASK))?;
             // What brokers do not say of a partition is not that there is none.
             committed.elements().iter().try_for_each(|element| element.error())?;
@@ -341,7 +346,8 @@ impl Member {
     /// The brokers do not say.
     pub fn beginning(&self, partition: &TopicPartition, timeout: Duration) -> anyhow::Result<i64> {
         // Not all brokers know a partition that has just been added.
-        let marks = self.troubles.insist(timeout, &partition.topic, &mut || {
+        let is_answered = || self.is_answered(&partition.topic);
+        let marks = self.troubles.insist(timeout, &partition.topic, &is_answered, &mut || {
             watermarks(&self.consumer, partition, timeout.min(ASK * 2))
         });
         let (low, high) = marks.with_context(|| format!("cannot look at `{partition}`"))?;
@@ -437,7 +443,8 @@ impl Member {
             let offset = Offset::Offset(offset);
             // A partition whose broker comes and goes cannot be moved at once.
             let (topic, number) = (&partition.topic, partition.partition);
-            let moved = self.troubles.insist(timeout * 3, topic, &mut || {
+            let is_answered = || self.is_answered(topic);
+            let moved = self.troubles.insist(timeout * 3, topic, &is_answered, &mut || {
                 self.consumer.seek(topic, number, offset, timeout)
             });
             moved.with_context(|| format!("cannot go back in `{partition}`"))?;

@@ -4,7 +4,7 @@ use super::TopicPartition;
 use super::awake::Awake;
 use super::calls::Calls;
 use super::client::Clients;
-use super::forsaken::Forsaken;
+use super::forsaken::{self, Forsaken};
 use super::member::Member;
 use super::trouble::Trouble;
 use super::troubles::Troubles;
@@ -249,6 +249,7 @@ impl Outbox {
                     );
                 }
                 if made.elapsed() >= Forsaken::AFTER {
+                    forsaken::leave(producer);
                     (producer, calls) = make()?;
                     producer.poll(Duration::ZERO);
                     made = Instant::now();

@@ -1,6 +1,7 @@
 //! Sends single records on the side, outside transactions.
 
 use super::client::Clients;
+use super::forsaken;
 use super::outbox::{Context, Outgoing, record};
 use anyhow::{Context as _, bail};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -49,7 +50,8 @@ impl Publisher {
         let sent = self.send_with(outgoing);
         if sent.is_err() {
             // This client may be `Forsaken`.
-            *self = Self::new(&self.clients, &self.name)?;
+            let other = Self::new(&self.clients, &self.name)?;
+            forsaken::leave(std::mem::replace(self, other));
         }
         sent
     }

@@ -3,7 +3,7 @@
 use super::TopicPartition;
 use super::awake::Awake;
 use super::client::Clients;
-use super::forsaken::{Forsaken, watermarks};
+use super::forsaken::{self, Forsaken, watermarks};
 use super::trouble::Trouble;
 use super::troubles::Troubles;
 use anyhow::{Context as _, bail};
@@ -101,7 +101,8 @@ impl Reader {
     /// They cannot be made.
     pub fn renew(&mut self) -> anyhow::Result<()> {
         let beat = self.beat.take();
-        *self = Self { beat, ..Self::new(&self.clients, &self.name)? };
+        let other = Self { beat, ..Self::new(&self.clients, &self.name)? };
+        forsaken::leave(std::mem::replace(self, other));
         Ok(())
     }
 
@@ -196,8 +197,9 @@ impl Reader {
         consumer: &BaseConsumer<Hearing>,
         at: &TopicPartition,
     ) -> anyhow::Result<(i64, i64)> {
-        let looked = self.troubles.insist(self.patience(), &at.topic, &mut || {
-            let timeout = self.timeout.min(Forsaken::AFTER);
+        let is_answered = || forsaken::is_answered(consumer, &at.topic);
+        let looked = self.troubles.insist(self.patience(), &at.topic, &is_answered, &mut || {
+            let timeout = self.timeout.min(Forsaken::AFTER / 3);
             let found = watermarks(consumer, at, timeout);
             if let Err(error) = &found {
                 tracing::debug!(partition = %at, %error, "looking again");

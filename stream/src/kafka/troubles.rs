@@ -124,6 +124,15 @@ impl Troubles {
         self.ledger().away(Instant::now())
     }
 
+    /// Whether brokers say why they do not take records.
+    #[must_use]
+    pub(crate) fn explains_undelivered(&self) -> bool {
+        let is_reason = |trouble: &Trouble| {
+            matches!(trouble, Trouble::TooLarge(_) | Trouble::Forbidden(_) | Trouble::Missing(_))
+        };
+        self.ledger().standing.keys().any(is_reason)
+    }
+
     /// Topics that are not there.
     #[must_use]
     pub fn missing(&self) -> Vec<String> {
@@ -176,21 +185,22 @@ impl Troubles {
             || topic.is_some_and(|topic| ledger.is_standing(&Trouble::Missing(topic.to_owned())))
     }
 
-    /// Asks the brokers until they answer: for so long, longer while they are away or silent, and while they are without the topic until all is to stop.
+    /// Asks the brokers until they answer: for so long, and while they are away, silent or without the topic, until all is to stop. A client that no
+    /// broker answers at all, as `is_answered` says, is not asked for ever.
     ///
     /// # Errors
     ///
-    /// The last answer; it is of one that is [`Forsaken`] if there was none.
+    /// The last answer; with [`Forsaken`] if the client is.
     pub(super) fn insist<T>(
         &self,
         patience: Duration,
         topic: &str,
+        is_answered: &dyn Fn() -> bool,
         call: &mut dyn FnMut() -> Result<T, KafkaError>,
     ) -> anyhow::Result<T> {
         let mut deadline = Instant::now() + patience;
-        let mut unanswered: Option<Instant> = None;
+        let (mut looked, mut unanswered) = (Instant::now(), Duration::ZERO);
         loop {
-            let asked = Instant::now();
             let error = match call() {
                 Ok(answer) => {
                     self.reached();
@@ -211,15 +221,25 @@ impl Troubles {
                 self.met(Trouble::Unanswered(topic.to_owned()), "");
             }
             let now = Instant::now();
+            let passed = now.duration_since(std::mem::replace(&mut looked, now));
             if is_unanswered(&error) || self.hinder(None) {
-                if now.duration_since(*unanswered.get_or_insert(asked)) >= Forsaken::AFTER {
-                    return Err(anyhow::Error::new(error).context(Forsaken));
+                // After one call that seems to have taken long it may have been this process that stood still.
+                unanswered += passed.min(Forsaken::AFTER / 2);
+                if unanswered >= Forsaken::AFTER {
+                    if !is_answered() {
+                        return Err(anyhow::Error::new(error).context(Forsaken));
+                    }
+                    // Others answer: it is the one that was asked who is silent.
+                    unanswered = Duration::ZERO;
                 }
                 deadline = now + patience;
-            } else if self.hinder(Some(topic)) {
-                deadline = now + patience;
-            } else if now > deadline {
-                return Err(error.into());
+            } else {
+                unanswered = Duration::ZERO;
+                if self.hinder(Some(topic)) {
+                    deadline = now + patience;
+                } else if now > deadline {
+                    return Err(error.into());
+                }
             }
             std::thread::sleep(Duration::from_millis(200));
         }

@@ -74,9 +74,10 @@ impl<S: Stage + Send + 'static> Lane<S> {
             Failure::Aborted(why) | Failure::Undelivered(why) => {
                 self.troubles().met(Trouble::TakenBack(stage), &why);
                 match self.outbox.abort().err() {
-                    // One that has lost its brokers never delivers anything again. Another one may try for as long.
-                    None if self.undone.elapsed() >= Forsaken::AFTER => {
-                        (self.undone, self.broken) = (Instant::now(), 0);
+                    // One that has lost its brokers never delivers anything again. Another one may try for as long, which says nothing of the brokers.
+                    None if self.is_in_vain() => {
+                        self.undone = Instant::now();
+                        self.broken = self.broken.saturating_sub(1);
                         Some(Failure::Broken(why))
                     }
                     aborted => aborted,
@@ -103,6 +104,13 @@ impl<S: Stage + Send + 'static> Lane<S> {
             ),
         }
         self.begin_again(begins)
+    }
+
+    /// Whether work is taken back again and again, and nobody says why.
+    fn is_in_vain(&self) -> bool {
+        self.taken_back > 2
+            && self.undone.elapsed() >= Forsaken::AFTER
+            && !self.troubles().explains_undelivered()
     }
 
     /// Forgets what was done, and reads it again.
