@@ -69,7 +69,7 @@ pub(super) fn is_answered<C: ConsumerContext>(consumer: &BaseConsumer<C>, topic:
 /// Lets a client go that may take long to end.
 pub(crate) fn leave(client: impl Send + 'static) {
     // Without a thread it is dropped here.
-    let _ = std::thread::Builder::new().name("forsaken".to_owned()).spawn(move || drop(client));
+    let _ = std::thread::Builder::new().name("leave".to_owned()).spawn(move || drop(client));
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What becomes of work that was not made visible, and of clients that are of no use any more.
 
 use super::{Lane, PATIENCE, Stage, apply};
+use crate::kafka::forsaken::leave;
 use crate::kafka::{Change, Failure, Forsaken, Member, Outbox, TopicPartition, Trouble};
 use anyhow::{Context as _, bail};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,9 +28,8 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let stage = self.metrics.stage();
         let owned = Change::Lost(std::mem::take(&mut self.owned).into_iter().collect());
         let told = apply(&[owned], &self.member, &mut self.stage, &mut self.offsets, &self.metrics);
-        let thread = std::thread::Builder::new().name("forsaken".to_owned());
-        let ended = thread.spawn(move || drop(self)).context("cannot start a thread");
-        match told.and(ended.map(drop)) {
+        leave(self);
+        match told {
             Ok(()) => error.context(format!("stage `{stage}`")),
             Err(other) => other,
         }
@@ -148,7 +148,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
         let member = Member::join(&self.clients, stage, self.number, &topics)?;
         let old = std::mem::replace(&mut self.member, member);
-        std::thread::Builder::new().spawn(move || drop(old)).context("cannot start a thread")?;
+        leave(old);
         Ok(())
     }
 
@@ -167,8 +167,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let outbox = Outbox::open(&self.clients, place, S::COMPRESSION, &|| metrics.beat())
             .with_context(|| why.to_owned())?;
         let old = std::mem::replace(&mut self.outbox, outbox);
-        // One that cannot reach its brokers may take a while to end.
-        std::thread::Builder::new().spawn(move || drop(old)).context("cannot start a thread")?;
+        leave(old);
         Ok(())
     }
 
