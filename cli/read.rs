@@ -73,24 +73,25 @@ impl Report {
 
 /// The beginning of a stream.
 pub(crate) fn head(bytes: &mut dyn Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    bytes.take(HEAD as u64).read_to_end(&mut head)?;
+    let mut head = vec![0; HEAD];
+    let length = read_head(bytes, &mut head, false)?;
+    head.truncate(length);
     Ok(head)
 }
 
-/// The beginning of a stream that may still be written: its first lines, without waiting for more.
-fn live_head(bytes: &mut dyn Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    let mut piece = vec![0; HEAD];
-    while head.len() < HEAD && !head.contains(&b'\n') {
-        match bytes.read(&mut piece[head.len()..]) {
+/// Reads the beginning of a stream into a block, of one that is `live` (it may still be written) only its first lines, without waiting for
+/// more. How many bytes it is.
+fn read_head(bytes: &mut dyn Read, block: &mut [u8], live: bool) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < HEAD && !(live && block[..filled].contains(&b'\n')) {
+        match bytes.read(&mut block[filled..HEAD]) {
             Ok(0) => break,
-            Ok(count) => head.extend_from_slice(&piece[head.len()..head.len() + count]),
+            Ok(count) => filled += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(head)
+    Ok(filled)
 }
 
 /// Event logs are recognised by so many bytes.
@@ -211,7 +212,7 @@ pub(crate) struct Reader {
 impl Reader {
     /// `record` says which fields are wanted.
     pub(crate) fn new(record: Record) -> Self {
-        Self { record, block: Vec::new(), live: false }
+        Self { record, block: vec![0; BLOCK], live: false }
     }
 
     /// Reads a log to its end, decompressed. The error is the consumer's; what goes wrong while reading is in the report.
@@ -229,28 +230,29 @@ impl Reader {
         let mut damaged = Vec::new();
         let mut each = |name: &str, mut bytes: Bytes<'_>| {
             consumer.stream(name);
-            let start = if self.live { live_head(&mut bytes) } else { head(&mut bytes) }?;
+            let length = read_head(&mut bytes, &mut self.block, self.live)?;
+            let start = &self.block[..length];
             let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
             let info = reading.file_info(file_name, modified);
             consumer.dated(info.reference_time);
-            let (stream, result) = if evtx::is_evtx(&start) {
+            let (stream, result) = if evtx::is_evtx(start) {
                 let mut spooled;
                 let file: &mut dyn Seekable = match &mut bytes {
                     Bytes::File(file) => *file,
                     Bytes::Flow(rest) => {
-                        spooled = spool(name, &start, rest, &mut damaged)?;
+                        spooled = spool(name, start, rest, &mut damaged)?;
                         &mut spooled
                     }
                 };
                 let mut lines = evtx::JsonLines::new(file);
-                let start = head(&mut lines)?;
-                let mut stream = Stream::open(info, &start, Some(&evtx::Evtx));
-                let result = self.stream(&mut stream, &start, &mut lines, consumer);
+                let length = read_head(&mut lines, &mut self.block, false)?;
+                let mut stream = Stream::open(info, &self.block[..length], Some(&evtx::Evtx));
+                let result = self.stream(&mut stream, length, &mut lines, consumer);
                 damaged.extend(damage(name, &lines));
                 (stream, result)
             } else {
-                let mut stream = Stream::open(info, &start, reading.forced);
-                let result = self.stream(&mut stream, &start, &mut bytes, consumer);
+                let mut stream = Stream::open(info, start, reading.forced);
+                let result = self.stream(&mut stream, length, &mut bytes, consumer);
                 (stream, result)
             };
             report.counts.add(stream.counts());
@@ -287,26 +289,22 @@ impl Reader {
         bytes: &mut dyn Read,
         consumer: &mut dyn Consumer,
     ) -> io::Result<Option<io::Error>> {
-        self.stream(stream, b"", bytes, consumer)
+        self.stream(stream, 0, bytes, consumer)
     }
 
+    /// Reads a stream of which so many bytes are in the block.
     fn stream(
         &mut self,
         stream: &mut Stream,
-        head: &[u8],
+        mut filled: usize,
         reader: &mut dyn Read,
         consumer: &mut dyn Consumer,
     ) -> io::Result<Option<io::Error>> {
         let Self { record, block, live } = self;
-        if block.len() < BLOCK.max(head.len()) {
-            block.resize(BLOCK.max(head.len()), 0);
-        }
-        block[..head.len()].copy_from_slice(head);
-        let mut filled = head.len();
         // Bytes that the consumer was not told of yet.
         let mut fresh = filled;
         let mut problem = None;
-        let mut line_is_there = *live && head.contains(&b'\n');
+        let mut line_is_there = *live && block[..filled].contains(&b'\n');
         loop {
             let mut last = false;
             while filled < block.len() && !line_is_there {

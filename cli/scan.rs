@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// So many bytes of detections are handed on before the block ends: what grows further would be fresh memory, which the system
 /// clears first, and out of the cache when it is written.
-const FULL: usize = 64 << 10;
+pub(crate) const FULL: usize = 64 << 10;
 
 /// What a hunt knows before it reads the first log. Shared by all threads.
 pub(crate) struct Hunt {
@@ -94,7 +94,7 @@ pub(crate) struct Scan<'a> {
     /// The time of the log, for formats in which every event has one.
     date: Option<i64>,
     pub(crate) emit: &'a mut Emit<'a>,
-    found: Found,
+    found: &'a mut Found,
     /// Records so far.
     number: u64,
     /// What went wrong when detections were handed on.
@@ -102,8 +102,14 @@ pub(crate) struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    pub(crate) fn new(hunt: &'a Hunt, detector: &'a mut Detector, emit: &'a mut Emit<'a>) -> Self {
-        let (path, found) = (Arc::default(), Found::default());
+    /// `found` is empty: what it has room for serves one part after the other.
+    pub(crate) fn new(
+        hunt: &'a Hunt,
+        detector: &'a mut Detector,
+        found: &'a mut Found,
+        emit: &'a mut Emit<'a>,
+    ) -> Self {
+        let path = Arc::default();
         Self { hunt, detector, path, date: None, emit, found, number: 0, failed: None }
     }
 
@@ -167,14 +173,14 @@ impl Consumer for Scan<'_> {
             seen.show(&mut framed, &mut |event| self.detect(event));
         }
         if self.failed.is_none() && self.found.detections.bytes().len() >= FULL {
-            self.failed = (self.emit)(&mut self.found, 0).err();
+            self.failed = (self.emit)(self.found, 0).err();
         }
     }
 
     fn block(&mut self, bytes: usize) -> io::Result<()> {
         match self.failed.take() {
             Some(error) => Err(error),
-            None => (self.emit)(&mut self.found, bytes),
+            None => (self.emit)(self.found, bytes),
         }
     }
 }
@@ -215,8 +221,8 @@ mod tests {
                 Ok(())
             })
         };
-        let mut detector = hunt.detector();
-        let mut scan = Scan::new(&hunt, &mut detector, &mut emit);
+        let (mut detector, mut found) = (hunt.detector(), Found::default());
+        let mut scan = Scan::new(&hunt, &mut detector, &mut found, &mut emit);
         let opened = Opened::memory(event.as_bytes().to_vec());
         hunt.reader().log(opened, &hunt.reading, &mut scan).expect("memory");
         (sizes, String::from_utf8(all).expect("text"))

@@ -7,7 +7,7 @@
 
 use crate::input::{Content, Input, Opened};
 use crate::read::{Consumer as _, Reader, Report, head};
-use crate::scan::{Emit, Found, Hunt, Origin, Scan};
+use crate::scan::{Emit, FULL, Found, Hunt, Origin, Scan};
 use sigmund_parsers::decompress::is_plain;
 use sigmund_parsers::{Counts, Framing, Split, Stream, format_named};
 use sigmund_stream::detect::Detector;
@@ -76,12 +76,13 @@ pub(crate) fn run(
         let (order_sender, order) = sync_channel::<Ordered>(4 * threads);
         let feed = Feed { hunt, inputs, threads, next: 0, cutting: None, order: order_sender };
         let feed = Arc::new(Mutex::new(feed));
+        let emptied = Emptied::default();
         for _ in 0..threads {
-            let feed = Arc::clone(&feed);
-            scope.spawn(move || work(hunt, inputs, &feed, progress));
+            let (feed, emptied) = (Arc::clone(&feed), Arc::clone(&emptied));
+            scope.spawn(move || work(hunt, inputs, &feed, &emptied, progress));
         }
         drop(feed);
-        collect(inputs, &order, sink)
+        collect(inputs, &order, &emptied, sink)
     })
 }
 
@@ -93,12 +94,14 @@ fn one_thread(
 ) -> io::Result<Totals> {
     let mut totals = Totals::default();
     let (mut reader, mut detector) = (hunt.reader(), hunt.detector());
+    let mut found = Found::default();
     for (index, input) in inputs.iter().enumerate() {
         let origin = Origin { input: index, base: 0, ends: false };
-        let report = read_log(hunt, &mut reader, &mut detector, input, &mut |found, bytes| {
+        let mut emit = |found: &mut Found, bytes| {
             progress(bytes);
             if found.is_empty() { Ok(()) } else { sink(origin, found) }
-        })?;
+        };
+        let report = read_log(hunt, &mut reader, &mut detector, &mut found, input, &mut emit)?;
         totals.add(&input.name(), &report);
         sink(Origin { ends: true, ..origin }, &mut Found::default())?;
     }
@@ -110,6 +113,7 @@ fn read_log(
     hunt: &Hunt,
     reader: &mut Reader,
     detector: &mut Detector,
+    found: &mut Found,
     input: &Input,
     emit: &mut Emit<'_>,
 ) -> io::Result<Report> {
@@ -119,7 +123,7 @@ fn read_log(
             return Ok(Report { problem: Some(error.to_string()), ..Report::default() });
         }
     };
-    reader.log(opened, &hunt.reading, &mut Scan::new(hunt, detector, emit))
+    reader.log(opened, &hunt.reading, &mut Scan::new(hunt, detector, found, emit))
 }
 
 /// A part of the input for a worker.
@@ -143,6 +147,9 @@ enum Piece {
     Found(Found),
     Done(Report),
 }
+
+/// What was handed on, to be filled again: no more than may wait in all channels.
+type Emptied = Arc<Mutex<Vec<Found>>>;
 
 /// A part in its place.
 struct Ordered {
@@ -290,8 +297,15 @@ impl<F: Read + Seek> Read for Lines<F> {
 }
 
 /// Reads parts until there are no more.
-fn work(hunt: &Hunt, inputs: &[Input], feed: &Mutex<Feed<'_>>, progress: &(dyn Fn(usize) + Sync)) {
+fn work(
+    hunt: &Hunt,
+    inputs: &[Input],
+    feed: &Mutex<Feed<'_>>,
+    emptied: &Mutex<Vec<Found>>,
+    progress: &(dyn Fn(usize) + Sync),
+) {
     let (mut reader, mut detector) = (hunt.reader(), hunt.detector());
+    let mut found = Found::default();
     // The parts of one log follow each other: what its parser prepared serves them all.
     let mut open: Option<(usize, Stream)> = None;
     loop {
@@ -302,12 +316,14 @@ fn work(hunt: &Hunt, inputs: &[Input], feed: &Mutex<Feed<'_>>, progress: &(dyn F
             if found.is_empty() {
                 return Ok(());
             }
-            let piece = Piece::Found(std::mem::take(found));
+            let empty = emptied.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let piece = Piece::Found(std::mem::replace(found, empty.unwrap_or_default()));
             results.send(piece).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))
         };
         let report = match part {
             Part::Whole(input) => {
-                read_log(hunt, &mut reader, &mut detector, &inputs[input], &mut emit)
+                let input = &inputs[input];
+                read_log(hunt, &mut reader, &mut detector, &mut found, input, &mut emit)
             }
             Part::Lines { input, begin, from, to } => {
                 let stream = match &mut open {
@@ -317,7 +333,7 @@ fn work(hunt: &Hunt, inputs: &[Input], feed: &Mutex<Feed<'_>>, progress: &(dyn F
                     }
                     open => &mut open.insert((input, begin.split.open())).1,
                 };
-                let mut scan = Scan::new(hunt, &mut detector, &mut emit);
+                let mut scan = Scan::new(hunt, &mut detector, &mut found, &mut emit);
                 scan.stream(&inputs[input].name());
                 scan.dated(begin.date);
                 let format = begin.split.format();
@@ -350,7 +366,12 @@ fn work(hunt: &Hunt, inputs: &[Input], feed: &Mutex<Feed<'_>>, progress: &(dyn F
 }
 
 /// Empties the channels in order.
-fn collect(inputs: &[Input], order: &Receiver<Ordered>, sink: &mut Sink<'_>) -> io::Result<Totals> {
+fn collect(
+    inputs: &[Input],
+    order: &Receiver<Ordered>,
+    emptied: &Mutex<Vec<Found>>,
+    sink: &mut Sink<'_>,
+) -> io::Result<Totals> {
     let mut totals = Totals::default();
     let mut base = 0;
     let mut last = None;
@@ -367,6 +388,10 @@ fn collect(inputs: &[Input], order: &Receiver<Ordered>, sink: &mut Sink<'_>) -> 
             match part.pieces.recv() {
                 Ok(Piece::Found(mut found)) => {
                     sink(Origin { input: part.input, base, ends: false }, &mut found)?;
+                    // A huge event leaves a huge buffer.
+                    if found.detections.bytes().capacity() <= 4 * FULL {
+                        emptied.lock().unwrap_or_else(PoisonError::into_inner).push(found);
+                    }
                 }
                 Ok(Piece::Done(report)) => {
                     base += report.counts.records;

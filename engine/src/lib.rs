@@ -35,7 +35,7 @@ pub use event::Event;
 pub use fields::{FieldTable, Fields, Kind, OWN_WAY, Slot, Store, ValueSpan};
 pub use identity::{DetectionId, EventDigest};
 pub use matcher::{Matcher, Stats};
-pub use occurrence::{Occurrence, Partial};
+pub use occurrence::{Occurrence, Partial, Reread};
 pub use recall::Recall;
 pub use record::{Body, Record};
 pub use route::{AddedLogSource, ConditionValue, Route, Routing};

@@ -19,6 +19,13 @@ pub trait Occurrence: fmt::Debug {
     /// Every field of it.
     fn whole(&self) -> &Event;
 
+    /// Gives `show` a record with every field of it, without making an event of them, and the bytes that it is of. Whether it did: where the fields
+    /// have a structure of their own, and where the event is there anyway, [`whole`](Self::whole) has to be asked.
+    fn fields(&self, show: &mut dyn FnMut(&[u8], &Record)) -> bool {
+        let _ = show;
+        false
+    }
+
     /// The record with its wanted fields, if they were read: what they hold, [`whole`](Self::whole) need not be asked for.
     fn record(&self) -> Option<&Record> {
         None
@@ -43,6 +50,24 @@ impl Occurrence for Event {
     }
 }
 
+/// Reads a record in full of which only the wanted fields were read.
+pub trait Reread {
+    /// The whole event.
+    fn event(&mut self) -> Event;
+
+    /// Gives `show` a record with every field and the bytes that it is of, or else the event: where the fields have a structure of their own.
+    fn fields(&mut self, show: &mut dyn FnMut(&[u8], &Record)) -> Option<Event> {
+        let _ = show;
+        Some(self.event())
+    }
+}
+
+impl<F: FnMut() -> Event> Reread for F {
+    fn event(&mut self) -> Event {
+        self()
+    }
+}
+
 /// A record that is read in full when the first reader asks for more than its wanted fields.
 pub struct Partial<'e> {
     raw: &'e [u8],
@@ -51,7 +76,7 @@ pub struct Partial<'e> {
     /// `None` if only the whole event tells.
     time: Option<Option<EventTime>>,
     whole: OnceCell<Event>,
-    read: RefCell<&'e mut dyn FnMut() -> Event>,
+    read: RefCell<&'e mut dyn Reread>,
 }
 
 impl<'e> Partial<'e> {
@@ -60,7 +85,7 @@ impl<'e> Partial<'e> {
         raw: &'e [u8],
         record: &'e Record,
         time: Option<Option<EventTime>>,
-        read: &'e mut dyn FnMut() -> Event,
+        read: &'e mut dyn Reread,
     ) -> Option<Self> {
         let route = record.route.as_ref()?;
         let (whole, read) = (OnceCell::new(), RefCell::new(read));
@@ -88,7 +113,19 @@ impl Occurrence for Partial<'_> {
     }
 
     fn whole(&self) -> &Event {
-        self.whole.get_or_init(|| (self.read.borrow_mut())())
+        self.whole.get_or_init(|| self.read.borrow_mut().event())
+    }
+
+    fn fields(&self, show: &mut dyn FnMut(&[u8], &Record)) -> bool {
+        if self.whole.get().is_some() {
+            return false;
+        }
+        let event = self.read.borrow_mut().fields(show);
+        let is_shown = event.is_none();
+        if let Some(event) = event {
+            let _ = self.whole.set(event);
+        }
+        is_shown
     }
 
     fn record(&self) -> Option<&Record> {

@@ -2,10 +2,12 @@
 
 use jiff::civil::Date;
 use sigmund_sigma::value::DatePart;
+pub use smol_str::SmolStr;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// A value. Numbers keep their written text, so that integers of any size stay exact.
+/// A value. Numbers keep their written text, so that integers of any size stay exact. Names and texts up to 23 bytes, which are most, need no
+/// allocation of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// JSON `null`, an unset Zeek column.
@@ -13,9 +15,9 @@ pub enum Value {
     /// `true` or `false`.
     Bool(bool),
     /// A number as written.
-    Number(Box<str>),
+    Number(SmolStr),
     /// Text; bytes that were not UTF-8 are U+FFFD here, the raw record keeps them.
-    Text(Box<str>),
+    Text(SmolStr),
     /// A list.
     Array(Vec<Value>),
     /// Named members.
@@ -25,7 +27,7 @@ pub enum Value {
 /// Named members in written order. A name may occur twice: the last one counts in look-ups, all are
 /// searched by keywords.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Object(pub Vec<(Box<str>, Value)>);
+pub struct Object(pub Vec<(SmolStr, Value)>);
 
 impl Object {
     /// The last member of that name.
@@ -35,7 +37,7 @@ impl Object {
     }
 
     /// Adds a member.
-    pub fn push(&mut self, name: impl Into<Box<str>>, value: Value) {
+    pub fn push(&mut self, name: impl Into<SmolStr>, value: Value) {
         self.0.push((name.into(), value));
     }
 }
@@ -43,7 +45,7 @@ impl Object {
 impl Value {
     /// Text from anything that makes a string.
     #[must_use]
-    pub fn text(text: impl Into<Box<str>>) -> Self {
+    pub fn text(text: impl Into<SmolStr>) -> Self {
         Self::Text(text.into())
     }
 

@@ -116,12 +116,17 @@ pub trait Parser: Send {
         None
     }
 
-    /// Reads one record in full; `record` collects every name, and its route is the one that [`parse`](Self::parse) found, if it did. Formats with
-    /// structure of their own (JSON) say how.
-    fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
+    /// Reads one record in full: into `record`, which collects every name, and whose route is the one that [`parse`](Self::parse) found, if it did.
+    /// Formats with structure of their own (JSON) give the event instead.
+    fn reread(&mut self, bytes: &[u8], record: &mut Record) -> Option<Event> {
         record.clear();
         let _ = self.parse(bytes, record);
-        flat_event(bytes, record)
+        None
+    }
+
+    /// The whole event of a record; `record` as for [`reread`](Self::reread).
+    fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
+        self.reread(bytes, record).unwrap_or_else(|| flat_event(bytes, record))
     }
 }
 
@@ -153,7 +158,9 @@ pub fn flat_event(bytes: &[u8], record: &Record) -> Event {
     }
 }
 
-fn field_value(kind: Kind, bytes: &[u8]) -> Value {
+/// A value of a record.
+#[must_use]
+pub fn field_value(kind: Kind, bytes: &[u8]) -> Value {
     let text = || lossy(bytes);
     match kind {
         Kind::Null => Value::Null,

@@ -34,8 +34,9 @@ pub mod zeek;
 pub use detect::{detect, format_named};
 pub use envelope::{Cri, Envelope};
 pub use format::{
-    FORMATS, Format, Framing, Head, Line, Outcome, Parser, Score, StreamInfo, flat_event,
+    FORMATS, Format, Framing, Head, Line, Outcome, Parser, Score, StreamInfo, field_value,
+    flat_event,
 };
-pub use stream::{Counts, DEFAULT_LIMIT, Framed, Split, Stream};
+pub use stream::{Again, Counts, DEFAULT_LIMIT, Framed, Split, Stream};
 pub use syslog::Syslog;
 pub use text::Text;

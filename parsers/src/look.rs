@@ -23,9 +23,9 @@ pub(crate) fn field(log: &str, name: &str) -> (String, Vec<String>) {
         Record::new(Arc::new(FieldTable::new(wanted(name).iter().map(String::as_str))));
     record.wants_time = true;
     let mut found = Vec::new();
-    read(&log, record, &mut |bytes, record, read| {
+    read(&log, record, &mut |bytes, record, mut read| {
         let whole = read();
-        let partial = Partial::new(bytes, record, Some(record.time), read).expect("a route");
+        let partial = Partial::new(bytes, record, Some(record.time), &mut read).expect("a route");
         let values = texts(&partial, name);
         assert_eq!(values, texts(&whole, name), "{name} of {log}");
         assert_eq!(record.time, whole.time, "{log}");

@@ -13,7 +13,7 @@ use crate::json::close::close;
 use crate::json::read::object;
 use crate::json::wrapper::{Special, is_plain_object_line, source, special_key};
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
-use sigmund_engine::{Event, EventTime, Record};
+use sigmund_engine::{Event, EventTime, Record, Reread};
 
 /// The longest record, unless told otherwise: 1 MiB.
 pub const DEFAULT_LIMIT: usize = 1 << 20;
@@ -160,7 +160,7 @@ impl std::fmt::Debug for Framed<'_> {
 impl Framed<'_> {
     /// The whole event: the same bytes, read again in full.
     pub fn event(&mut self) -> Event {
-        whole_event(self.bytes, self.parser, self.record, self.whole)
+        self.again().1.event()
     }
 
     /// When it happened; `None` if only the whole event tells.
@@ -173,22 +173,47 @@ impl Framed<'_> {
 
     /// The record as its parser filled it together with the whole event on demand, for a matcher.
     pub fn parts(&mut self) -> (&Record, impl FnMut() -> Event) {
+        let (record, mut again) = self.again();
+        (record, move || again.event())
+    }
+
+    /// The record as its parser filled it together with what reads it again in full.
+    pub fn again(&mut self) -> (&Record, Again<'_>) {
         let (bytes, parser, whole) = (self.bytes, &mut *self.parser, &mut *self.whole);
         let record = &*self.record;
-        (record, move || whole_event(bytes, parser, record, whole))
+        (record, Again { bytes, parser, record, whole })
     }
 }
 
-fn whole_event(
-    bytes: &[u8],
-    parser: &mut dyn Parser,
-    record: &Record,
-    whole: &mut Option<Box<Record>>,
-) -> Event {
+/// Reads a record again in full.
+pub struct Again<'a> {
+    bytes: &'a [u8],
+    parser: &'a mut dyn Parser,
+    record: &'a Record,
+    whole: &'a mut Option<Box<Record>>,
+}
+
+impl Reread for Again<'_> {
+    fn event(&mut self) -> Event {
+        self.parser.event(self.bytes, whole_of(self.whole, self.record))
+    }
+
+    fn fields(&mut self, show: &mut dyn FnMut(&[u8], &Record)) -> Option<Event> {
+        let whole = whole_of(self.whole, self.record);
+        let event = self.parser.reread(self.bytes, whole);
+        if event.is_none() {
+            show(self.bytes, whole);
+        }
+        event
+    }
+}
+
+/// A record that collects every name, and knows nothing but the route of the other.
+fn whole_of<'a>(whole: &'a mut Option<Box<Record>>, record: &Record) -> &'a mut Record {
     let whole = whole.get_or_insert_with(|| Box::new(Record::collecting()));
     whole.clear();
     whole.route.clone_from(&record.route);
-    parser.event(bytes, whole)
+    whole
 }
 
 impl Stream {

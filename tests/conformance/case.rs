@@ -128,8 +128,8 @@ fn value_of(node: &Node, content: &str) -> Value {
         Kind::Scalar(text, style) => match Scalar::resolve(text.clone(), *style) {
             Scalar::Null => Value::Null,
             Scalar::Bool(value) => Value::Bool(value),
-            Scalar::Number(number) => Value::Number(number),
-            Scalar::Text(text) => Value::Text(text),
+            Scalar::Number(number) => Value::Number(number.into()),
+            Scalar::Text(text) => Value::text(text),
         },
         Kind::Sequence(elements) => {
             Value::Array(elements.iter().map(|element| value_of(element, content)).collect())

@@ -231,11 +231,11 @@ impl Round {
         &self,
         bytes: &[u8],
         record: &Record,
-        whole: &mut dyn FnMut() -> Event,
+        mut whole: &mut dyn FnMut() -> Event,
         hits: &[u32],
     ) {
         let event = whole();
-        let partial = Partial::new(bytes, record, None, whole).unwrap();
+        let partial = Partial::new(bytes, record, None, &mut whole).unwrap();
         let (wanted, all) = (Lookup::new(&partial), Lookup::new(&event));
         for rule in hits {
             let of = &self.ruleset.rules()[*rule as usize];

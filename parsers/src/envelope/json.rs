@@ -350,13 +350,11 @@ impl Parser for EnvelopeParser {
         Outcome::Event
     }
 
-    fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
+    fn reread(&mut self, bytes: &[u8], record: &mut Record) -> Option<Event> {
         record.clear();
         let outcome = self.parse(bytes, record);
         let (route, time) = (record.route.clone(), record.time);
-        let Some(opened) = Self::open(bytes).filter(|_| outcome == Outcome::Event) else {
-            return crate::flat_event(bytes, record);
-        };
+        let opened = Self::open(bytes).filter(|_| outcome == Outcome::Event)?;
         record.clear();
         let mut event = self.outer.event(bytes, record);
         record.clear();
@@ -378,6 +376,6 @@ impl Parser for EnvelopeParser {
         if let Some(route) = route {
             event.route = Arc::clone(&route);
         }
-        event
+        Some(event)
     }
 }

@@ -186,17 +186,18 @@ impl Parser for CriParser {
         Some(line)
     }
 
-    fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
+    fn reread(&mut self, bytes: &[u8], record: &mut Record) -> Option<Event> {
         record.clear();
         let _ = self.parse(bytes, record);
-        let mut event = flat_event(bytes, record);
-        if self.is_tree {
-            let text = String::from_utf8_lossy(&self.joined).into_owned();
-            if let Some(inner) = self.content.event(&text, record) {
-                merge(&mut event, inner, true);
-            }
+        if !self.is_tree {
+            return None;
         }
-        event
+        let mut event = flat_event(bytes, record);
+        let text = String::from_utf8_lossy(&self.joined).into_owned();
+        if let Some(inner) = self.content.event(&text, record) {
+            merge(&mut event, inner, true);
+        }
+        Some(event)
     }
 }
 

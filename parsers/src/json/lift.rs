@@ -6,6 +6,7 @@
 
 use super::read;
 use crate::windows::xml;
+use sigmund_engine::value::SmolStr;
 use sigmund_engine::{Object, Value};
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
@@ -174,7 +175,7 @@ pub fn lifted(object: &Object) -> Object {
 
 struct Fields {
     /// Without a value: the last member on the way that has the name cannot be lifted.
-    members: Vec<(Box<str>, Option<Value>)>,
+    members: Vec<(SmolStr, Option<Value>)>,
     /// Where each name stands, and which way gave it.
     ways: HashMap<String, (usize, usize)>,
 }

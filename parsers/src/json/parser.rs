@@ -252,17 +252,17 @@ impl Parser for JsonParser {
         Some(time::of_record(bytes, &record.fields, slots, &self.info))
     }
 
-    fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
+    fn reread(&mut self, bytes: &[u8], record: &mut Record) -> Option<Event> {
         let object = read::object(bytes).unwrap_or_default();
         let lifted = lifted(&object);
-        Event {
+        Some(Event {
             raw: bytes.into(),
             route: record.route.take().unwrap_or_else(|| self.route(&object, &lifted)),
             time: time::of(&object, &lifted, &self.info),
             object,
             lifted,
             keywords_in_raw: false,
-        }
+        })
     }
 }
 

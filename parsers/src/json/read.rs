@@ -6,6 +6,7 @@
 //! [`MAX_DEPTH`] stays text.
 
 use sigmund_engine::escape::unescape_json;
+use sigmund_engine::value::{SmolStr, lossy};
 use sigmund_engine::{Object, Value};
 
 /// How deep values are taken apart; deeper ones are kept as their text.
@@ -163,7 +164,7 @@ impl Reader<'_> {
         }
     }
 
-    fn string(&mut self) -> Result<Box<str>, NotJson> {
+    fn string(&mut self) -> Result<SmolStr, NotJson> {
         self.expect(b'"')?;
         let start = self.at;
         let end = string_end(&self.bytes[start..]).map(|length| start + length);
@@ -174,7 +175,7 @@ impl Reader<'_> {
         self.at = end + 1;
         let raw = &self.bytes[start..end];
         if memchr::memchr(b'\\', raw).is_none() {
-            return Ok(String::from_utf8_lossy(raw).into());
+            return Ok(lossy(raw).into());
         }
         let mut out = Vec::with_capacity(raw.len());
         unescape(raw, &mut out);

@@ -369,12 +369,12 @@ impl Parser for SyslogParser {
         self.read(&text(bytes), bytes, record, true)
     }
 
-    fn event(&mut self, bytes: &[u8], record: &mut Record) -> Event {
+    fn reread(&mut self, bytes: &[u8], record: &mut Record) -> Option<Event> {
         record.clear();
         let line = text(bytes);
         let _ = self.read(&line, bytes, record, true);
         if record.body == Body::Text {
-            return flat_event(bytes, record);
+            return None;
         }
         // The content is a tree: the header's fields flat, then the members as they are written.
         let (body, route, time) = (record.body, record.route.clone(), record.time);
@@ -392,7 +392,7 @@ impl Parser for SyslogParser {
             event.object.0.extend(inner.object.0);
             event.lifted = inner.lifted;
         }
-        event
+        Some(event)
     }
 }
 

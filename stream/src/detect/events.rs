@@ -6,8 +6,8 @@ use crate::rules::Rules;
 use crate::sighting::Sightings;
 use sigmund_engine::correlation::EventRef;
 use sigmund_engine::oracle::Lookup;
-use sigmund_engine::{Event, Matcher, Occurrence, Partial, Recall};
-use sigmund_parsers::Framed;
+use sigmund_engine::{Event, Matcher, Occurrence, Partial, Recall, Record, Reread};
+use sigmund_parsers::{Again, Framed};
 use std::sync::Arc;
 
 /// Matches events. Its buffers and memories are its own; threads share the rules only.
@@ -37,12 +37,27 @@ impl Seen {
     /// Shows the event, which was read from this record; the whole of it is read if somebody asks.
     pub fn show(self, framed: &mut Framed<'_>, show: &mut dyn FnMut(&dyn Occurrence)) {
         let (bytes, time) = (framed.bytes, framed.time());
-        let (record, mut read) = framed.parts();
-        let mut known = self.whole;
-        let mut whole = || known.take().unwrap_or_else(&mut read);
-        if let Some(event) = Partial::new(bytes, record, time, &mut whole) {
+        let (record, again) = framed.again();
+        let mut read = Known { event: self.whole, again };
+        if let Some(event) = Partial::new(bytes, record, time, &mut read) {
             show(&event);
         }
+    }
+}
+
+/// An event that may have been read in full before.
+struct Known<'a> {
+    event: Option<Event>,
+    again: Again<'a>,
+}
+
+impl Reread for Known<'_> {
+    fn event(&mut self) -> Event {
+        self.event.take().unwrap_or_else(|| self.again.event())
+    }
+
+    fn fields(&mut self, show: &mut dyn FnMut(&[u8], &Record)) -> Option<Event> {
+        self.event.take().or_else(|| self.again.fields(show))
     }
 }
 

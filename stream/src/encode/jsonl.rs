@@ -1,7 +1,6 @@
 //! One JSON object per detection, described by `docs/detection.schema.json`.
 
 use super::alert::Behind;
-use super::cut::small_fields;
 use super::{Buffer, Hit, json, level_name, rfc3339, status_name};
 use sigmund_engine::TimeSource;
 use sigmund_sigma::LogSource;
@@ -86,13 +85,10 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     let record = hit.record_json();
     bytes.extend_from_slice(&record);
     if record.first() == Some(&b'"') {
-        let fields = &hit.event().whole().object;
-        if !fields.0.is_empty() {
+        let fields = hit.fields_json();
+        if *fields != *b"{}" {
             json::key("fields", bytes);
-            match hit.cut {
-                Some(cut) => bytes.extend_from_slice(&small_fields(fields, cut)),
-                None => json::object(fields, bytes),
-            }
+            bytes.extend_from_slice(&fields);
         }
     }
     hit.write_cut(bytes);

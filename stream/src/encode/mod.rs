@@ -19,12 +19,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sigmund_engine::detection::Matched;
 use sigmund_engine::value::lossy;
-use sigmund_engine::{DetectionId, Event, EventDigest, Occurrence};
+use sigmund_engine::{DetectionId, Event, EventDigest, Occurrence, Record};
 use sigmund_sigma::rule::{Level, Metadata};
 use sigmund_sigma::{LogSource, Rule};
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::io::{self, Write as _};
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 pub use alert::{AlertCard, AlertView, Contribution, no_event};
@@ -203,14 +203,16 @@ pub struct EventView<'a> {
     digest: OnceCell<EventDigest>,
     /// The record as JSON.
     json: OnceCell<Vec<u8>>,
+    /// Its fields as a JSON object.
+    fields: OnceCell<Vec<u8>>,
 }
 
 impl<'a> EventView<'a> {
     /// An event and where it was: `record` is its offset in a partition; in what is read as one part it counts from 1, with headers and empty lines.
     #[must_use]
     pub fn new(event: &'a dyn Occurrence, path: &'a str, record: u64) -> Self {
-        let (digest, json) = (OnceCell::new(), OnceCell::new());
-        Self { event, path, record, received: None, digest, json }
+        let (digest, json, fields) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        Self { event, path, record, received: None, digest, json, fields }
     }
 
     /// The same with the time at which it came here: what has no time of its own has that.
@@ -350,6 +352,22 @@ impl<'a> Hit<'a> {
         let made = self.view.json.get_or_init(|| {
             let mut out = Vec::new();
             json::record(self.event().raw(), &mut out);
+            out
+        });
+        made.into()
+    }
+
+    /// The fields of the event as a JSON object.
+    fn fields_json(&self) -> Cow<'_, [u8]> {
+        if let Some(cut) = self.cut {
+            return cut::small_fields(&self.event().whole().object, cut).into();
+        }
+        let made = self.view.fields.get_or_init(|| {
+            let mut out = Vec::new();
+            let mut show = |bytes: &[u8], record: &Record| json::fields(bytes, record, &mut out);
+            if !self.event().fields(&mut show) {
+                json::object(&self.event().whole().object, &mut out);
+            }
             out
         });
         made.into()
@@ -496,11 +514,14 @@ pub struct Mark {
     pub host: Option<Box<str>>,
 }
 
+/// The most digits that a number of a record may have.
+const DIGITS: usize = 20;
+
 /// Encoded detections with places for record numbers.
 #[derive(Debug, Default)]
 pub struct Buffer {
     bytes: Vec<u8>,
-    /// (offset, number within the part)
+    /// (offset of [`DIGITS`] bytes that are left for it, number within the part)
     numbers: Vec<(usize, u64)>,
     marks: Vec<Mark>,
 }
@@ -520,6 +541,7 @@ impl Buffer {
     /// Leaves a place for the number of a record within the part.
     pub fn number(&mut self, record: u64) {
         self.numbers.push((self.bytes.len(), record));
+        self.bytes.extend_from_slice(&[b' '; DIGITS]);
     }
 
     /// Ends a detection.
@@ -539,23 +561,75 @@ impl Buffer {
         base: u64,
         each: &mut dyn FnMut(&Mark, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut text = Vec::new();
-        let mut numbers = self.numbers.iter().peekable();
-        let mut at = 0;
+        let bytes = &mut self.bytes;
+        let mut numbers = &*self.numbers;
+        let mut start = 0;
         for mark in &self.marks {
-            text.clear();
-            while let Some((offset, number)) = numbers.next_if(|(offset, _)| *offset <= mark.end) {
-                text.extend_from_slice(&self.bytes[at..*offset]);
-                write!(text, "{}", base + number)?;
-                at = *offset;
+            let (own, rest) = numbers.split_at(numbers.partition_point(|one| one.0 < mark.end));
+            numbers = rest;
+            // What comes before a number moves up to it, from the last one on: that is the lesser part of a detection.
+            let mut at = own.last().map_or(start, |(offset, _)| offset + DIGITS);
+            for (index, (offset, number)) in own.iter().enumerate().rev() {
+                let mut number = base + number;
+                loop {
+                    at -= 1;
+                    bytes[at] = b'0' + (number % 10) as u8;
+                    number /= 10;
+                    if number == 0 {
+                        break;
+                    }
+                }
+                let from = match index {
+                    0 => start,
+                    _ => own[index - 1].0 + DIGITS,
+                };
+                at -= offset - from;
+                bytes.copy_within(from..*offset, at);
             }
-            text.extend_from_slice(&self.bytes[at..mark.end]);
-            at = mark.end;
-            each(mark, &text)?;
+            each(mark, &bytes[at..mark.end])?;
+            start = mark.end;
         }
         self.bytes.clear();
         self.numbers.clear();
         self.marks.clear();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_detection_has_its_own_numbers() {
+        let mut buffer = Buffer::default();
+        let mut expected = Vec::new();
+        let base = 1_000;
+        for (detection, numbers) in [0, 1, 3, 2].into_iter().enumerate() {
+            let mut text = format!("<{detection}");
+            buffer.bytes().extend_from_slice(text.as_bytes());
+            for number in (0..numbers).map(|number| number * u64::from(u32::MAX)) {
+                let after = "-".repeat(detection * 30);
+                buffer.number(number);
+                buffer.bytes().extend_from_slice(after.as_bytes());
+                text.push_str(&format!("{}{after}", base + number));
+            }
+            buffer.bytes().push(b'>');
+            text.push('>');
+            buffer.mark(None, 7);
+            expected.push(text);
+        }
+        for _ in 0..2 {
+            let mut found = Vec::new();
+            let mut add = |mark: &Mark, text: &[u8]| {
+                assert_eq!(mark.rule, 7);
+                found.push(String::from_utf8_lossy(text).into_owned());
+                Ok(())
+            };
+            buffer.drain(base, &mut add).expect("nothing fails");
+            assert_eq!(found, expected);
+            assert!(buffer.is_empty());
+            expected.clear();
+        }
     }
 }
