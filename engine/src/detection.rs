@@ -10,7 +10,6 @@ use sigmund_sigma::condition::Condition;
 use sigmund_sigma::modifier::Modifier;
 use sigmund_sigma::value::{Matcher, Pattern, Token};
 use sigmund_sigma::{Item, LogSource, Rule, Search};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// A rule that matched an event.
@@ -262,8 +261,8 @@ impl Reading<'_, '_> {
 
 /// A matcher of a rule, ready to be asked a few times.
 enum Ready<'r> {
-    /// The usual patterns: one folded text of ASCII, with something before it or after it or not.
-    Plain { opens: bool, literal: Cow<'r, str>, ends: bool },
+    /// The usual patterns: one text of ASCII in any case, with something before it or after it or not.
+    Plain { opens: bool, literal: &'r str, ends: bool },
     /// Any other pattern for whole values.
     Pattern(Wildcard),
     /// Anything else.
@@ -292,21 +291,24 @@ impl<'r> Ready<'r> {
         if pattern.cased || !literal.is_ascii() {
             return None;
         }
-        let literal = match literal.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            true => Cow::Owned(literal.to_ascii_lowercase()),
-            false => Cow::Borrowed(&**literal),
-        };
         Some(Self::Plain { opens, literal, ends })
     }
 
     fn holds_for(&self, value: &Candidate<'_>, lookup: &Lookup<'_>) -> bool {
         match self {
             Self::Plain { opens, literal, ends } => {
-                value.folded().is_some_and(|text| match (opens, ends) {
-                    (false, false) => *text == **literal,
-                    (false, true) => text.starts_with(&**literal),
-                    (true, false) => text.ends_with(&**literal),
-                    (true, true) => find(text.as_bytes(), literal.as_bytes()).is_some(),
+                let literal = literal.as_bytes();
+                value.folded().map(str::as_bytes).is_some_and(|text| match (opens, ends) {
+                    (false, false) => text.eq_ignore_ascii_case(literal),
+                    (false, true) => {
+                        let start = text.get(..literal.len());
+                        start.is_some_and(|start| start.eq_ignore_ascii_case(literal))
+                    }
+                    (true, false) => {
+                        let start = text.len().checked_sub(literal.len());
+                        start.is_some_and(|at| text[at..].eq_ignore_ascii_case(literal))
+                    }
+                    (true, true) => is_within(literal, text),
                 })
             }
             Self::Pattern(wildcard) => {
@@ -333,6 +335,26 @@ impl<'r> Ready<'r> {
             }
             Self::Other(test) => test.holds_for_any(lookup.searched(), lookup),
         }
+    }
+}
+
+/// Whether a text that is folded holds a literal of ASCII in any case.
+fn is_within(literal: &[u8], text: &[u8]) -> bool {
+    const SHORT: usize = 64;
+    if literal.len() > text.len() {
+        return false;
+    }
+    if !literal.iter().any(u8::is_ascii_uppercase) {
+        return find(text, literal).is_some();
+    }
+    let mut short = [0; SHORT];
+    match short.get_mut(..literal.len()) {
+        Some(folded) => {
+            folded.copy_from_slice(literal);
+            folded.make_ascii_lowercase();
+            find(text, folded).is_some()
+        }
+        None => find(text, &literal.to_ascii_lowercase()).is_some(),
     }
 }
 
@@ -498,6 +520,7 @@ detection:
             Just(Token::One),
             Just(Token::Dash),
             "[aAbBσΣ]{1,3}".prop_map(|text| Token::Literal(text.into())),
+            "[aA]{62,66}".prop_map(|text| Token::Literal(text.into())),
         ]
     }
 
@@ -508,7 +531,7 @@ detection:
             tokens in prop::collection::vec(token(), 0..4),
             cased: bool,
             keyword: bool,
-            text in prop_oneof!["[aAbBσς-]{0,6}", "[aAbB]{0,3}"],
+            text in prop_oneof!["[aAbBσς-]{0,6}", "[aAbB]{0,3}", "b?[aA]{60,68}b?"],
         ) {
             let matcher = Matcher::Text(Pattern { tokens: tokens.into(), cased });
             let mut object = Object::default();

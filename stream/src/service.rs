@@ -293,6 +293,7 @@ impl Service {
                     tracing::warn!(
                         "{error:#}: its clients are given up, and others begin when one answers; nothing is lost"
                     );
+                    metrics.begins_anew();
                     self.reach(Some(metrics))?;
                     if stop.load(Ordering::Relaxed) {
                         metrics.ended();

@@ -101,6 +101,8 @@ pub(super) struct Seen {
     pub(super) lost: BTreeMap<TopicPartition, i64>,
     /// The group has said what is ours, be it nothing.
     pub(super) was_assigned: bool,
+    /// When it began to read.
+    joined: Option<Instant>,
     pub(super) last: Option<Transaction>,
 }
 
@@ -133,6 +135,20 @@ impl Lane {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// It begins to read.
+    pub(super) fn joined(&self) {
+        self.beat();
+        let mut seen = self.seen();
+        (seen.phase, seen.joined) = (Phase::Working, Some(Instant::now()));
+    }
+
+    /// Its clients are given up. Until the group has told the next ones what is ours, it is as at the beginning.
+    pub(super) fn begins_anew(&self) {
+        self.beat();
+        let mut seen = self.seen();
+        (seen.phase, seen.was_assigned, seen.joined) = (Phase::Joining, false, None);
+    }
+
     /// It lives.
     pub(super) fn beat(&self) {
         let since = self.begun.elapsed().as_millis();
@@ -163,10 +179,9 @@ impl Lane {
             Phase::Joining => "joins its group",
             Phase::Restoring => "reads the state of its partitions",
             Phase::Ended => "has ended",
-            Phase::Working if !seen.was_assigned && self.begun.elapsed() < SPARE => {
-                "waits for its partitions"
-            }
-            Phase::Working => return None,
+            Phase::Working if seen.was_assigned => return None,
+            Phase::Working if seen.joined.is_some_and(|at| at.elapsed() >= SPARE) => return None,
+            Phase::Working => "waits for its partitions",
         };
         Some(format!("lane {}-{} {why}", self.stage, self.number))
     }
@@ -201,5 +216,19 @@ mod tests {
         assert_eq!((lane.unready(), lane.hangs()), (None, None));
         lane.seen().phase = Phase::Restoring;
         assert!(lane.unready().is_some_and(|why| why.contains("reads the state")));
+    }
+
+    #[test]
+    fn a_lane_that_begins_anew_is_not_ready_before_it_knows_its_partitions_again() {
+        let lane = Lane::new("detect", 0);
+        lane.joined();
+        lane.seen().was_assigned = true;
+        assert_eq!(lane.unready(), None);
+        lane.begins_anew();
+        assert_eq!(lane.unready().as_deref(), Some("lane detect-0 joins its group"));
+        lane.joined();
+        assert_eq!(lane.unready().as_deref(), Some("lane detect-0 waits for its partitions"));
+        lane.seen().joined = Instant::now().checked_sub(SPARE);
+        assert_eq!(lane.unready(), None);
     }
 }

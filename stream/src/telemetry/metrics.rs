@@ -353,8 +353,12 @@ impl StageMetrics {
 
     /// The lane has begun to read.
     pub fn joined(&self) {
-        self.lane.beat();
-        self.lane.seen().phase = Phase::Working;
+        self.lane.joined();
+    }
+
+    /// The clients of the lane are given up, and others begin.
+    pub fn begins_anew(&self) {
+        self.lane.begins_anew();
     }
 
     /// The lane is over.
