@@ -9,9 +9,8 @@ use crate::input::{Content, Input, Opened};
 use crate::read::{Consumer as _, Reader, Report, head};
 use crate::scan::{Emit, FULL, Found, Hunt, Origin, Scan};
 use sigmund_parsers::decompress::is_plain;
-use sigmund_parsers::{Counts, Framing, Split, Stream, format_named};
+use sigmund_parsers::{Counts, Format as _, Framing, Split, Stream, Text, format_named};
 use sigmund_stream::detect::Detector;
-use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,8 +33,8 @@ const WAITING: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) counts: Counts,
-    /// Logs read, by format.
-    pub(crate) formats: BTreeMap<&'static str, usize>,
+    /// Logs that no format knows.
+    pub(crate) texts: Vec<String>,
     /// Logs, or members of them, that could not be read.
     pub(crate) problems: Vec<(String, String)>,
     /// Logs that are damaged: what comes before the damage was read.
@@ -45,8 +44,8 @@ pub(crate) struct Totals {
 impl Totals {
     fn add(&mut self, path: &str, report: &Report) {
         self.counts.add(&report.counts);
-        if let Some(format) = report.format {
-            *self.formats.entry(format).or_default() += 1;
+        if report.format == Some(Text.name()) && report.counts.events > 0 {
+            self.texts.push(path.to_owned());
         }
         if let Some(problem) = &report.problem {
             self.problems.push((path.to_owned(), problem.clone()));

@@ -621,3 +621,18 @@ fn a_log_source_for_all_events_leaves_envelopes_their_content() {
     let any = expected("Any", &[2, 3, 4, 5, 6]);
     assert_eq!(found(&["--logsource", "product=test"]), ssh.union(&any).cloned().collect());
 }
+
+/// Nothing found among lines that hardly a rule sees is not nothing there.
+#[test]
+fn logs_that_no_format_knows_are_told() {
+    let folder = folder().file("logs/c.txt", "cat /etc/passwd\n").file("logs/empty.log", "");
+    let warnings = |args: &[&str]| {
+        let ran = folder.run(&[&["hunt", "logs", "-r", "rules"], args].concat());
+        let lines = ran.stderr.lines().filter(|line| line.starts_with("warning"));
+        lines.map(str::to_owned).collect::<Vec<_>>().join("\n")
+    };
+    assert_snapshot!(warnings(&[]), @"warning: `logs/b.txt`, `logs/c.txt` were read as plain text: no format knows them, and only rules without a log source see them; say what they are with `--logsource KEY=VALUE,…`");
+    assert_eq!(warnings(&["--logsource", "product=test"]), "");
+    assert_eq!(warnings(&["--no-routing"]), "");
+    assert_eq!(warnings(&["--input-format", "text"]), "");
+}

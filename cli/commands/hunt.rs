@@ -12,6 +12,7 @@ use crate::schedule::{self, Totals};
 use crate::timeline::Timeline;
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sigmund_parsers::{Format as _, Text};
 use sigmund_sigma::rule::Level;
 use sigmund_stream::encode::{Buffer, Mark};
 use sigmund_stream::file_identity::FileIdentity;
@@ -146,6 +147,9 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         printer.warn(&format!("`{path}`: {damage}"));
     }
     let seconds = start.elapsed().as_secs_f64();
+    if let Some(logs) = unknown_logs(&hunt, &totals.texts) {
+        printer.warn(&logs);
+    }
     if told.untimed > 0 {
         let hits = plural(told.untimed, "hit");
         printer.warn(&format!("{hits} in events without a time: correlations do not see them"));
@@ -166,6 +170,31 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     } else {
         Status::Success
     })
+}
+
+/// Says which logs were read as plain text, if that is what few rules see.
+fn unknown_logs(hunt: &Hunt, logs: &[String]) -> Option<String> {
+    const NAMED: usize = 3;
+    if logs.is_empty() || hunt.reading.forced.is_some() {
+        return None;
+    }
+    let routing = &hunt.reading.routing;
+    let route = routing.route(Text.name(), Vec::new(), None, &Arc::default(), &|_| None);
+    if route.unfiltered || !route.log_sources.is_empty() {
+        return None;
+    }
+    let mut names: Vec<String> = logs.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
+    if logs.len() > NAMED {
+        names.push(format!("{} more", logs.len() - NAMED));
+    }
+    let (was, it, it_is) = match logs.len() {
+        1 => ("was", "it", "it is"),
+        _ => ("were", "them", "they are"),
+    };
+    Some(format!(
+        "{} {was} read as plain text: no format knows {it}, and only rules without a log source see {it}; say what {it_is} with `--logsource KEY=VALUE,…`",
+        names.join(", ")
+    ))
 }
 
 /// What is written to, as far as it is there already.
