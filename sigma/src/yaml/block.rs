@@ -250,8 +250,8 @@ impl Reader<'_> {
                 }
                 break;
             }
-            start.get_or_insert(line.start);
             let content = self.skip_blanks(line.start + 1);
+            start.get_or_insert((line.start, content));
             // Nothing behind the dash, nested dashes: rare enough for the complete parser.
             if matches!(self.bytes.get(content), None | Some(b'\n' | b'#')) || self.is_dash(content)
             {
@@ -266,12 +266,13 @@ impl Reader<'_> {
         }
         self.depth -= 1;
         let end = members.last()?.span.end;
-        // The complete parser lets a sequence begin behind the dash if it is not indented.
+        // The complete parser lets a sequence begin behind the dash if it is not indented: at the `|` of a text that begins on the next line, too.
+        let (dash, behind) = start?;
         let start = match usize::try_from(parent) {
-            Ok(parent) if parent == indent => members.first()?.span.start,
-            _ => self.span(start?, start?).start,
+            Ok(parent) if parent == indent => behind,
+            _ => dash,
         };
-        let span = Span { start, end };
+        let span = Span { start: self.span(start, start).start, end };
         Some(Node { kind: Kind::Sequence(members), span })
     }
 
@@ -409,6 +410,13 @@ mod tests {
         let complete = &stream.documents.first().expect("document").root;
         assert_eq!(format!("{quick:?}"), format!("{complete:?}"), "{text:?}");
         true
+    }
+
+    #[test]
+    fn a_sequence_that_is_not_indented_begins_behind_its_dash() {
+        assert!(compare("a:\n- |\n  b\n"));
+        assert!(compare("a:\n- b\n- |\n  c\n"));
+        assert!(compare("a:\n  - |\n    b\n"));
     }
 
     #[test]
