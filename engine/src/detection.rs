@@ -8,8 +8,9 @@ use crate::oracle::{Candidate, Found, FoundSource, Lookup, Test};
 use crate::{DetectionId, Event, EventDigest, EventTime};
 use sigmund_sigma::condition::Condition;
 use sigmund_sigma::modifier::Modifier;
-use sigmund_sigma::value::{Matcher, Pattern, Token};
+use sigmund_sigma::value::{Matcher, Pattern, Scalar, Token};
 use sigmund_sigma::{Item, LogSource, Rule, Search};
+use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// A rule that matched an event.
@@ -41,15 +42,15 @@ pub struct SourcePosition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Matched {
     /// The selection.
-    pub selection: Box<str>,
+    pub selection: SmolStr,
     /// The field as the rule names it; `None` for keywords.
-    pub field: Option<Box<str>>,
+    pub field: Option<SmolStr>,
     /// The event's value; `None` where the field is missing or null, or has no scalar.
     pub value: Option<String>,
     /// The rule's values that hold for it, as written.
-    pub patterns: Vec<String>,
+    pub patterns: Vec<SmolStr>,
     /// For an alias: the native field, or what was computed.
-    pub source: Option<String>,
+    pub source: Option<SmolStr>,
     /// What named groups of the rule's regular expressions hold in the value, in their order.
     pub extracted: Vec<(Box<str>, Box<str>)>,
 }
@@ -84,20 +85,33 @@ impl Detection {
 #[must_use]
 pub fn matched(rule: &Rule, lookup: &Lookup<'_>) -> Vec<Matched> {
     let reading = Reading { rule, lookup };
-    let mut found = Vec::new();
+    let mut parts = Vec::new();
     match &*rule.conditions {
-        [condition] => reading.collect_true(condition, &mut found),
-        several => several.iter().for_each(|one| reading.collect(one, &mut found)),
+        [condition] => reading.collect_true(condition, &mut parts),
+        several => several.iter().for_each(|one| reading.collect(one, &mut parts)),
     }
     let mut names: Vec<&str> = Vec::new();
     let mut matched = Vec::new();
-    for selection in found.iter().filter_map(|index| rule.selections.get(*index)) {
-        if !names.contains(&&*selection.name) {
-            names.push(&selection.name);
+    for Part { index, holds } in parts {
+        let Some(selection) = rule.selections.get(index) else { continue };
+        if names.contains(&&*selection.name) {
+            continue;
+        }
+        names.push(&selection.name);
+        if holds {
             reading.add_search(&selection.name, &selection.search, &mut matched);
+        } else {
+            reading.add_if_true(&selection.name, &selection.search, &mut matched);
         }
     }
     matched
+}
+
+/// A selection of a rule that may say why it matches.
+struct Part {
+    index: usize,
+    /// Otherwise it is asked when it is its turn.
+    holds: bool,
 }
 
 /// A rule and an event that it matches.
@@ -148,22 +162,24 @@ impl Reading<'_, '_> {
     }
 
     /// The selections that make a condition true, if it is.
-    fn collect(&self, condition: &Condition, found: &mut Vec<usize>) {
-        if self.condition_holds(condition) {
-            self.collect_true(condition, found);
+    fn collect(&self, condition: &Condition, parts: &mut Vec<Part>) {
+        if let Condition::Selection(index, _) = condition {
+            parts.push(Part { index: *index, holds: false });
+        } else if self.condition_holds(condition) {
+            self.collect_true(condition, parts);
         }
     }
 
     /// The same for one that is known to be true: what must hold then is not asked again.
-    fn collect_true(&self, condition: &Condition, found: &mut Vec<usize>) {
+    fn collect_true(&self, condition: &Condition, parts: &mut Vec<Part>) {
+        let part = |index: &usize, holds| Part { index: *index, holds };
         match condition {
-            Condition::And(of) => of.iter().for_each(|one| self.collect_true(one, found)),
-            Condition::Or(of) => of.iter().for_each(|one| self.collect(one, found)),
+            Condition::And(of) => of.iter().for_each(|one| self.collect_true(one, parts)),
+            Condition::Or(of) => of.iter().for_each(|one| self.collect(one, parts)),
             Condition::Not(_) => {}
-            Condition::Selection(index, _) => found.push(*index),
-            Condition::Of { all: true, selections, .. } => found.extend(selections),
-            Condition::Of { selections, .. } => {
-                found.extend(selections.iter().filter(|index| self.selection_holds(**index)));
+            Condition::Selection(index, _) => parts.push(part(index, true)),
+            Condition::Of { all, selections, .. } => {
+                parts.extend(selections.iter().map(|index| part(index, *all)));
             }
         }
     }
@@ -172,39 +188,71 @@ impl Reading<'_, '_> {
     fn add_search(&self, name: &str, search: &Search, matched: &mut Vec<Matched>) {
         match search {
             Search::All(items) => {
-                items.iter().for_each(|item| self.add_item(name, item, matched));
+                for item in items {
+                    self.add_item(name, item, matched);
+                }
             }
-            Search::Any(members) => members
-                .iter()
-                .filter(|member| self.holds(member))
-                .for_each(|member| self.add_search(name, member, matched)),
+            Search::Any(members) => {
+                for member in members {
+                    self.add_if_true(name, member, matched);
+                }
+            }
         }
     }
 
-    fn add_item(&self, selection: &str, item: &Item, matched: &mut Vec<Matched>) {
+    /// The same for one that may not hold, which adds nothing then; whether it does.
+    fn add_if_true(&self, name: &str, search: &Search, matched: &mut Vec<Matched>) -> bool {
+        match search {
+            Search::All(items) => {
+                let start = matched.len();
+                let holds = items.iter().all(|item| {
+                    // Patterns of a field are asked once, whatever comes of it.
+                    if is_of_patterns(item) {
+                        return self.add_item(name, item, matched);
+                    }
+                    self.item_holds(item) && {
+                        self.add_item(name, item, matched);
+                        true
+                    }
+                });
+                if !holds {
+                    matched.truncate(start);
+                }
+                holds
+            }
+            Search::Any(members) => members
+                .iter()
+                .fold(false, |holds, member| self.add_if_true(name, member, matched) || holds),
+        }
+    }
+
+    /// Whether the item holds, if it [is of patterns](is_of_patterns); others are known to. What it added counts only if it does.
+    fn add_item(&self, selection: &str, item: &Item, matched: &mut Vec<Matched>) -> bool {
         let lookup = self.lookup;
         let source_name = |source: Option<&FoundSource<'_>>| {
-            source.and_then(|source| source.name.as_deref()).map(str::to_owned)
+            source.and_then(|source| source.name.as_deref()).map(SmolStr::new)
         };
-        let entry = |value: Option<&str>, patterns: Vec<String>, source: Option<String>| Matched {
-            selection: selection.into(),
-            field: item.field.clone(),
-            value: value.map(str::to_owned),
-            patterns,
-            source,
-            extracted: Vec::new(),
-        };
+        let entry =
+            |value: Option<&str>, patterns: Vec<SmolStr>, source: Option<SmolStr>| Matched {
+                selection: selection.into(),
+                field: item.field.as_deref().map(SmolStr::new),
+                value: value.map(str::to_owned),
+                patterns,
+                source,
+                extracted: Vec::new(),
+            };
         let field = item.field.as_ref().map(|field| lookup.field(field));
         if item.negated {
             // It holds because none of its values does: what the field is instead.
-            let Some(found) = &field else { return };
+            let Some(found) = &field else { return true };
             let first = found.candidates().next();
-            let patterns = item.values.iter().map(written).collect();
+            let patterns = item.values.iter().map(shown).collect();
             let source = source_name(first.map(|(source, _)| source));
             matched.push(entry(first.and_then(|(_, value)| value.text()), patterns, source));
-            return;
+            return true;
         }
         let start = matched.len();
+        let (is_of_patterns, mut count) = (is_of_patterns(item), 0);
         let asks_presence = item.modifiers.contains(&Modifier::Exists);
         for (index, matcher) in item.matchers.iter().enumerate() {
             let Some(ready) = Ready::new(matcher, field.is_none()) else { continue };
@@ -228,8 +276,12 @@ impl Reading<'_, '_> {
             let of_field = || field.as_ref().is_some_and(|it| ready.holds_for_field(it, lookup));
             let holds = by.is_some() || (is_about_field && of_field());
             if !holds {
+                if item.all && is_of_patterns {
+                    return false;
+                }
                 continue;
             }
+            count += 1;
             // `exists` asks about the field: what it is says more than nothing.
             let by = by.or_else(|| {
                 let found = field.as_ref().filter(|_| asks_presence)?;
@@ -237,7 +289,7 @@ impl Reading<'_, '_> {
             });
             let text = by.and_then(|(_, value)| value.text());
             let source = by.and_then(|(source, _)| source).and_then(|one| one.name.as_deref());
-            let pattern = item.values.get(index).map(written).unwrap_or_default();
+            let pattern = item.values.get(index).map(shown).unwrap_or_default();
             let same = matched[start..]
                 .iter_mut()
                 .find(|known| known.value.as_deref() == text && known.source.as_deref() == source);
@@ -251,12 +303,28 @@ impl Reading<'_, '_> {
                     known.extracted.append(&mut extracted);
                 }
                 None => {
-                    let made = entry(text, vec![pattern], source.map(str::to_owned));
+                    let made = entry(text, vec![pattern], source.map(SmolStr::new));
                     matched.push(Matched { extracted, ..made });
                 }
             }
         }
+        count > 0 || item.all
     }
+}
+
+/// A value of a rule as written.
+fn shown(scalar: &Scalar) -> SmolStr {
+    match scalar {
+        Scalar::Text(text) | Scalar::Number(text) => SmolStr::new(text),
+        Scalar::Bool(_) | Scalar::Null => written(scalar).into(),
+    }
+}
+
+/// Whether an item compares one field with patterns and nothing else.
+fn is_of_patterns(item: &Item) -> bool {
+    item.field.is_some()
+        && !item.negated
+        && item.matchers.iter().all(|matcher| matches!(matcher, Matcher::Text(_)))
 }
 
 /// A matcher of a rule, ready to be asked a few times.
@@ -458,6 +526,77 @@ detection:
                 "selection Host prod true -",
                 "selection Gone - false -",
                 "keywords - the SECRET secret -",
+            ]
+        );
+    }
+
+    #[test]
+    fn names_only_what_holds() {
+        let text = r"
+title: t
+logsource:
+    category: c
+detection:
+    maps:
+        - a: x
+          b: other
+        - a|contains|all: [x, other]
+        - a|contains|all: [x, y]
+        - b|re: 'z'
+          a: [no, xy]
+        - - a: never
+          - b: [z, q]
+    some_no:
+        a|contains: [y, other]
+        b: other
+    some_yes:
+        a|contains: [y, other]
+        b|neq: other
+    either:
+        b: z
+    condition: maps and 1 of some_* and (either or maps or some_no)
+";
+        let source = Source { name: "t.yml".into(), text: text.into() };
+        let mut collection = Loader::default().load(&[source]);
+        assert!(collection.diagnostics.is_empty(), "{:?}", collection.diagnostics);
+        let rule = collection.rules.remove(0);
+        let mut object = Object::default();
+        object.push("a", Value::text("xy"));
+        object.push("b", Value::text("z"));
+        let event = Event {
+            raw: Arc::from(&b"{}"[..]),
+            object,
+            lifted: Object::default(),
+            keywords_in_raw: false,
+            route: Arc::new(Route {
+                id: 0,
+                name: "test".into(),
+                log_sources: Vec::new(),
+                aliases: Arc::default(),
+                event_id: None,
+                unfiltered: false,
+                is_known: true,
+            }),
+            time: None,
+        };
+        assert!(Oracle::new(&rule).unwrap().matches(&event));
+        let named: Vec<String> = matched(&rule, &Lookup::new(&event))
+            .iter()
+            .map(|part| {
+                let field = part.field.as_deref().unwrap_or("-");
+                format!("{} {field} {}", part.selection, part.patterns.join(","))
+            })
+            .collect();
+        assert_eq!(
+            named,
+            [
+                "maps a x,y",
+                "maps b z",
+                "maps a xy",
+                "maps b z",
+                "some_yes a y",
+                "some_yes b other",
+                "either b z",
             ]
         );
     }

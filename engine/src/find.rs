@@ -21,29 +21,49 @@ static COMMONNESS: [u8; 256] = {
 /// Of a needle so many first bytes are looked at for rare ones.
 const LOOK: usize = 12;
 
-/// The first place of `needle` in `text`: where two of its rarer bytes are at their distance, the whole is compared. Nothing is prepared, because most
-/// needles are looked for once.
+/// Where the two rarer bytes of a needle are, of its first ones: the rarest, and the one that comes after it. [`LOOK`] where there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RareBytes {
+    rarest: u8,
+    next: u8,
+}
+
+impl RareBytes {
+    /// Those of a needle.
+    #[inline]
+    pub(crate) fn of(needle: &[u8]) -> Self {
+        let firsts = &needle[..needle.len().min(LOOK)];
+        let commonness =
+            |at: usize| firsts.get(at).map_or(u8::MAX, |byte| COMMONNESS[usize::from(*byte)]);
+        let (mut rarest, mut next) = (if firsts.is_empty() { LOOK } else { 0 }, LOOK);
+        for at in 1..firsts.len() {
+            if commonness(at) < commonness(rarest) {
+                next = rarest;
+                rarest = at;
+            } else if commonness(at) < commonness(next) {
+                next = at;
+            }
+        }
+        Self { rarest: rarest as u8, next: next as u8 }
+    }
+}
+
+/// The first place of `needle` in `text`. For needles that are looked for once.
 #[inline]
 pub(crate) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
+    find_by(text, needle, RareBytes::of(needle))
+}
+
+/// The same for a needle of which the rare bytes are known: where both are at their distance, the whole is compared.
+#[inline]
+pub(crate) fn find_by(text: &[u8], needle: &[u8], rare: RareBytes) -> Option<usize> {
     let last = text.len().checked_sub(needle.len())?;
-    let firsts = &needle[..needle.len().min(LOOK)];
-    // The rarest, and the one that comes after it.
-    let (mut rare, mut next) = (0, usize::MAX);
-    let commonness =
-        |at: usize| firsts.get(at).map_or(u8::MAX, |byte| COMMONNESS[usize::from(*byte)]);
-    for at in 1..firsts.len() {
-        if commonness(at) < commonness(rare) {
-            next = rare;
-            rare = at;
-        } else if commonness(at) < commonness(next) {
-            next = at;
-        }
+    let (rarest, next) = (usize::from(rare.rarest), usize::from(rare.next));
+    let Some(byte) = needle.get(rarest) else { return Some(0) };
+    if next < LOOK && text.len() >= size_of::<Block>() + LOOK {
+        return vector::run(Search { text, needle, places: (rarest, next) });
     }
-    let Some(byte) = firsts.get(rare) else { return Some(0) };
-    if next < firsts.len() && text.len() >= size_of::<Block>() + LOOK {
-        return vector::run(Search { text, needle, places: (rare, next) });
-    }
-    memchr::memchr_iter(*byte, &text[rare..=last + rare])
+    memchr::memchr_iter(*byte, &text[rarest..=last + rarest])
         .find(|start| text[*start..start + needle.len()] == *needle)
 }
 

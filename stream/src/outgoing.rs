@@ -141,7 +141,7 @@ mod tests {
             selection: "s".into(),
             field: Some("f".into()),
             value: Some(value.to_owned()),
-            patterns: vec!["1".to_owned()],
+            patterns: vec!["1".into()],
             source: None,
             extracted: vec![("group".into(), value.into())],
         }];

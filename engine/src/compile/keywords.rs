@@ -28,7 +28,7 @@ impl Keywords {
         for (number, bucket) in (0u32..).zip(buckets) {
             for (text, of) in &bucket.keywords {
                 let at = *index.entry(text).or_insert_with(|| {
-                    literals.push(Literal { place: Place::Anywhere, text: text.clone() });
+                    literals.push(Literal::new(Place::Anywhere, text.clone()));
                     rules.push(Vec::new());
                     rules.len() - 1
                 });

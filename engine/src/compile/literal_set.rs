@@ -237,7 +237,7 @@ mod tests {
             Just(Place::Anywhere)
         ];
         (place, prop_oneof!["[ab.]{0,9}", "[ab]{10,14}"])
-            .prop_map(|(place, text)| Literal { place, text: text.into_bytes().into() })
+            .prop_map(|(place, text)| Literal::new(place, text.into_bytes().into()))
     }
 
     proptest! {

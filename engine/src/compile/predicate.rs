@@ -4,7 +4,7 @@ use super::expression::{self, Expression};
 use super::literal_set::LiteralSet;
 use super::wildcard::Wildcard;
 use crate::Slot;
-use crate::find::find;
+use crate::find::{RareBytes, find_by};
 use crate::fold::fold_char;
 use ipnet::IpNet;
 use sigmund_sigma::value::{Anchor, Comparison, DatePart, Matcher, Pattern, Regex, Token};
@@ -31,9 +31,14 @@ pub(crate) enum Place {
 pub(crate) struct Literal {
     pub(crate) place: Place,
     pub(crate) text: Box<[u8]>,
+    rare: RareBytes,
 }
 
 impl Literal {
+    pub(crate) fn new(place: Place, text: Box<[u8]>) -> Self {
+        Self { place, rare: RareBytes::of(&text), text }
+    }
+
     /// Whether it holds for a folded value.
     #[inline]
     pub(crate) fn holds(&self, folded: &[u8]) -> bool {
@@ -41,7 +46,7 @@ impl Literal {
             Place::Whole => folded == &*self.text,
             Place::Start => folded.starts_with(&self.text),
             Place::End => folded.ends_with(&self.text),
-            Place::Anywhere => find(folded, &self.text).is_some(),
+            Place::Anywhere => find_by(folded, &self.text, self.rare).is_some(),
         }
     }
 }
@@ -222,7 +227,7 @@ pub(crate) fn folded(text: &str) -> Box<[u8]> {
 /// The test of a text pattern.
 pub(crate) fn text_test(pattern: &Pattern) -> Test {
     if !pattern.cased {
-        let literal = |place, text: &str| Test::Literal(Literal { place, text: folded(text) });
+        let literal = |place, text: &str| Test::Literal(Literal::new(place, folded(text)));
         match &*pattern.tokens {
             [] => return literal(Place::Whole, ""),
             [Token::Any] => return Test::AnyText,

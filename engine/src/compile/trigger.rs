@@ -222,10 +222,10 @@ fn penalty(field: Slot, local: &Expr, predicates: &Predicates) -> f64 {
 pub(crate) fn witness(test: &Test) -> Option<Witness> {
     let derived: Option<Box<[Literal]>> = match test {
         Test::Wildcard(wildcard) => {
-            Some([Literal { place: Place::Anywhere, text: wildcard.longest_literal()? }].into())
+            Some([Literal::new(Place::Anywhere, wildcard.longest_literal()?)].into())
         }
         Test::Regex(regex) => {
-            let anywhere = |text| Literal { place: Place::Anywhere, text };
+            let anywhere = |text| Literal::new(Place::Anywhere, text);
             Some(required_literals(regex)?.into_iter().map(anywhere).collect())
         }
         _ => None,

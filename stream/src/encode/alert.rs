@@ -156,7 +156,7 @@ impl AlertView<'_> {
             patterns: rule
                 .conditions
                 .iter()
-                .map(|(operator, number)| format!("{}: {number}", operator.name()))
+                .map(|(operator, number)| format!("{}: {number}", operator.name()).into())
                 .collect(),
             source: None,
             extracted: Vec::new(),
