@@ -220,9 +220,13 @@ impl Reading<'_, '_> {
                 }
                 holds
             }
-            Search::Any(members) => members
-                .iter()
-                .fold(false, |holds, member| self.add_if_true(name, member, matched) || holds),
+            Search::Any(members) => {
+                let mut holds = false;
+                for member in members {
+                    holds |= self.add_if_true(name, member, matched);
+                }
+                holds
+            }
         }
     }
 
