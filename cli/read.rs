@@ -5,8 +5,8 @@ use crate::printer::Printer;
 use crate::temporary;
 use sigmund_engine::Record;
 use sigmund_parsers::decompress::{self, Limits, Seekable, each_stream};
-use sigmund_parsers::windows::evtx;
-use sigmund_parsers::{Counts, Framed, Stream};
+use sigmund_parsers::windows::{evtx, xml};
+use sigmund_parsers::{Counts, Format as _, Framed, Stream, Text};
 use sigmund_stream::reading::Reading;
 use std::io::{self, Read, Seek, Write as _};
 use tempfile::SpooledTempFile;
@@ -43,12 +43,35 @@ pub(crate) trait Consumer {
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) counts: Counts,
-    /// `None` for what is not the beginning of a log.
+    /// Of its first stream.
     pub(crate) format: Option<&'static str>,
+    /// The streams in it that begin as no format knows.
+    pub(crate) texts: Vec<TextStream>,
     /// Why it could not be read.
     pub(crate) problem: Option<String>,
     /// Damage: what came before it was read, but for what is wholly unread.
     pub(crate) warnings: Vec<decompress::Warning>,
+}
+
+/// A stream that begins as no format knows; what follows may be known.
+#[derive(Debug)]
+pub(crate) struct TextStream {
+    pub(crate) name: String,
+    pub(crate) events: u64,
+    /// Events of it that no format knows.
+    pub(crate) plain: u64,
+}
+
+impl TextStream {
+    /// `None` for one that a format knows, and for one without events.
+    pub(crate) fn of(stream: &Stream, name: &str) -> Option<Self> {
+        let &Counts { events, plain, .. } = stream.counts();
+        (stream.format() == Text.name() && events > 0).then(|| Self {
+            name: name.to_owned(),
+            events,
+            plain,
+        })
+    }
 }
 
 impl Report {
@@ -74,24 +97,48 @@ impl Report {
 /// The beginning of a stream.
 pub(crate) fn head(bytes: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut head = vec![0; HEAD];
-    let length = read_head(bytes, &mut head, false)?;
+    let Beginning { length, failed } = read_head(bytes, &mut head, false);
     head.truncate(length);
-    Ok(head)
+    failed.map_or(Ok(head), Err)
+}
+
+/// What was read into a block of the beginning of a stream.
+struct Beginning {
+    length: usize,
+    /// What comes after cannot be read.
+    failed: Option<io::Error>,
 }
 
 /// Reads the beginning of a stream into a block, of one that is `live` (it may still be written) only its first lines, without waiting for
-/// more. How many bytes it is.
-fn read_head(bytes: &mut dyn Read, block: &mut [u8], live: bool) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < HEAD && !(live && block[..filled].contains(&b'\n')) {
-        match bytes.read(&mut block[filled..HEAD]) {
+/// more than says what it is.
+fn read_head(bytes: &mut dyn Read, block: &mut [u8], live: bool) -> Beginning {
+    let mut length = 0;
+    while length < HEAD {
+        match bytes.read(&mut block[length..HEAD]) {
             Ok(0) => break,
-            Ok(count) => filled += count,
+            Ok(count) => {
+                let ends_something =
+                    memchr::memchr2(b'\n', b'>', &block[length..length + count]).is_some();
+                length += count;
+                let head = &block[..length];
+                if live && ends_something && head.contains(&b'\n') && !xml::is_prologue(head) {
+                    break;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return Beginning { length, failed: Some(error) },
         }
     }
-    Ok(filled)
+    Beginning { length, failed: None }
+}
+
+/// What comes after the bytes of a stream that could be read: the error, and then the end.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }
 
 /// Event logs are recognised by so many bytes.
@@ -230,12 +277,22 @@ impl Reader {
         let mut damaged = Vec::new();
         let mut each = |name: &str, mut bytes: Bytes<'_>| {
             consumer.stream(name);
-            let length = read_head(&mut bytes, &mut self.block, self.live)?;
+            let Beginning { length, failed } = read_head(&mut bytes, &mut self.block, self.live);
             let start = &self.block[..length];
             let file_name = name.rsplit(['/', '\\']).next().unwrap_or_default();
             let info = reading.file_info(file_name, modified);
             consumer.dated(info.reference_time);
-            let (stream, result) = if evtx::is_evtx(start) {
+            let (stream, result) = if let Some(error) = failed {
+                if evtx::is_evtx(start) {
+                    // Without its chunks nothing of it can be read.
+                    return Err(error);
+                }
+                // What was read of it counts.
+                let mut stream = Stream::open(info, start, reading.forced);
+                let rest = &mut Broken(Some(error));
+                let result = self.stream(&mut stream, length, rest, consumer);
+                (stream, result)
+            } else if evtx::is_evtx(start) {
                 let mut spooled;
                 let file: &mut dyn Seekable = match &mut bytes {
                     Bytes::File(file) => *file,
@@ -245,9 +302,14 @@ impl Reader {
                     }
                 };
                 let mut lines = evtx::JsonLines::new(file);
-                let length = read_head(&mut lines, &mut self.block, false)?;
+                let Beginning { length, failed } = read_head(&mut lines, &mut self.block, false);
                 let mut stream = Stream::open(info, &self.block[..length], Some(&evtx::Evtx));
-                let result = self.stream(&mut stream, length, &mut lines, consumer);
+                let result = match failed {
+                    Some(error) => {
+                        self.stream(&mut stream, length, &mut Broken(Some(error)), consumer)
+                    }
+                    None => self.stream(&mut stream, length, &mut lines, consumer),
+                };
                 damaged.extend(damage(name, &lines));
                 (stream, result)
             } else {
@@ -257,6 +319,7 @@ impl Reader {
             };
             report.counts.add(stream.counts());
             report.format.get_or_insert(stream.format());
+            report.texts.extend(TextStream::of(&stream, name));
             match result {
                 Ok(None) => Ok(()),
                 Ok(Some(problem)) => Err(problem),
@@ -425,6 +488,54 @@ mod tests {
                 report.warnings.iter().map(|warning| &*warning.message).collect();
             assert_eq!(warnings, ["offset 266240: the file ends within a chunk header"]);
         }
+    }
+
+    /// Gives these one after the other, and then an error.
+    struct Chunks<'a>(Vec<&'a [u8]>);
+
+    impl Read for Chunks<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0.is_empty() {
+                return Err(io::Error::other("gone"));
+            }
+            (&mut self.0.remove(0)).read(buffer)
+        }
+    }
+
+    #[test]
+    fn what_is_read_before_an_error_counts() {
+        let reading = crate::plan::reading(&LogOptions::default()).expect("no options");
+        let mut reader = Reader::new(Record::collecting());
+        let mut chunks = Chunks(vec![b"{\"a\":1}\n{\"a\"", b":2}\n"]);
+        let Beginning { length, failed } = read_head(&mut chunks, &mut reader.block, false);
+        let info = reading.file_info("x", 0);
+        let mut stream = Stream::open(info, &reader.block[..length], None);
+        let mut texts = Texts(Vec::new());
+        let problem = reader.stream(&mut stream, length, &mut Broken(failed), &mut texts);
+        assert_eq!(texts.0, ["{\"a\":1}", "{\"a\":2}"]);
+        assert_eq!(problem.unwrap().unwrap().to_string(), "gone");
+    }
+
+    #[test]
+    fn a_live_head_goes_on_until_it_says_something() {
+        let read = |chunks: &[&[u8]]| {
+            let mut block = vec![0; BLOCK];
+            let head = read_head(&mut Chunks(chunks.to_vec()), &mut block, true);
+            (String::from_utf8_lossy(&block[..head.length]).into_owned(), head.failed.is_some())
+        };
+        let head = |text: &str| (text.to_owned(), false);
+        assert_eq!(read(&[b"a", b"b\nc", b"d\n"]), head("ab\nc"));
+        assert_eq!(read(&[b"<34>x\n", b"<35>y\n"]), head("<34>x\n"));
+        let xml: [&[u8]; 5] =
+            [b"\xEF\xBB\xBF<?xml", b" ?>\n", b"<Events>\n<Even", b"t><S>", b"x\n"];
+        assert_eq!(read(&xml), head("\u{feff}<?xml ?>\n<Events>\n<Event><S>"));
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let xml = [wide("\u{feff}<?xml ?>\n"), wide("<Event a='b'/>"), wide("\n")];
+        let xml: Vec<&[u8]> = xml.iter().map(|part| &**part).collect();
+        let (text, _) = read(&xml);
+        assert!(text.replace('\0', "").ends_with("<Event a='b'/>"), "{text}");
+        // What never says more is read as far as a head goes.
+        assert_eq!(read(&[b"<?xml ?>\n", b"<other/>\n"]).0, "<?xml ?>\n<other/>\n");
     }
 
     #[cfg(unix)]

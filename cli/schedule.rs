@@ -6,10 +6,10 @@
 //! memory does not grow with the input. With one thread none of this is used.
 
 use crate::input::{Content, Input, Opened};
-use crate::read::{Consumer as _, Reader, Report, head};
+use crate::read::{Consumer as _, Reader, Report, TextStream, head};
 use crate::scan::{Emit, FULL, Found, Hunt, Origin, Scan};
 use sigmund_parsers::decompress::is_plain;
-use sigmund_parsers::{Counts, Format as _, Framing, Split, Stream, Text, format_named};
+use sigmund_parsers::{Counts, Framing, Split, Stream, format_named};
 use sigmund_stream::detect::Detector;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -33,8 +33,8 @@ const WAITING: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) counts: Counts,
-    /// Logs that no format knows.
-    pub(crate) texts: Vec<String>,
+    /// Streams that begin as no format knows.
+    pub(crate) texts: Vec<TextStream>,
     /// Logs, or members of them, that could not be read.
     pub(crate) problems: Vec<(String, String)>,
     /// Logs that are damaged: what comes before the damage was read.
@@ -42,16 +42,23 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, path: &str, report: &Report) {
+    /// Adds what a log held, or a part of it that `continues` the one before.
+    fn add(&mut self, path: &str, report: Report, continues: bool) {
         self.counts.add(&report.counts);
-        if report.format == Some(Text.name()) && report.counts.events > 0 {
-            self.texts.push(path.to_owned());
+        for text in report.texts {
+            match self.texts.last_mut() {
+                Some(last) if continues && last.name == text.name => {
+                    last.events += text.events;
+                    last.plain += text.plain;
+                }
+                _ => self.texts.push(text),
+            }
         }
-        if let Some(problem) = &report.problem {
-            self.problems.push((path.to_owned(), problem.clone()));
+        if let Some(problem) = report.problem {
+            self.problems.push((path.to_owned(), problem));
         }
-        for warning in &report.warnings {
-            let told = (warning.name.clone(), warning.message.clone());
+        for warning in report.warnings {
+            let told = (warning.name, warning.message);
             if warning.is_unread { &mut self.problems } else { &mut self.damaged }.push(told);
         }
     }
@@ -101,7 +108,7 @@ fn one_thread(
             if found.is_empty() { Ok(()) } else { sink(origin, found) }
         };
         let report = read_log(hunt, &mut reader, &mut detector, &mut found, input, &mut emit)?;
-        totals.add(&input.name(), &report);
+        totals.add(&input.name(), report, false);
         sink(Origin { ends: true, ..origin }, &mut Found::default())?;
     }
     Ok(totals)
@@ -350,7 +357,7 @@ fn work(
                 };
                 read.map(|problem| Report {
                     counts: stream.counts().clone(),
-                    format: (from == 0).then_some(format),
+                    texts: TextStream::of(stream, &inputs[input].name()).into_iter().collect(),
                     problem: problem.map(|error| error.to_string()),
                     ..Report::default()
                 })
@@ -394,7 +401,7 @@ fn collect(
                 }
                 Ok(Piece::Done(report)) => {
                     base += report.counts.records;
-                    totals.add(&inputs[part.input].name(), &report);
+                    totals.add(&inputs[part.input].name(), report, part.continues);
                     break;
                 }
                 Err(_) => return Err(io::Error::other("a worker ended without a result")),

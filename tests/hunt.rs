@@ -625,6 +625,7 @@ fn a_log_source_for_all_events_leaves_envelopes_their_content() {
 /// Nothing found among lines that hardly a rule sees is not nothing there.
 #[test]
 fn logs_that_no_format_knows_are_told() {
+    use std::io::Write as _;
     let folder = folder().file("logs/c.txt", "cat /etc/passwd\n").file("logs/empty.log", "");
     let warnings = |args: &[&str]| {
         let ran = folder.run(&[&["hunt", "logs", "-r", "rules"], args].concat());
@@ -635,4 +636,37 @@ fn logs_that_no_format_knows_are_told() {
     assert_eq!(warnings(&["--logsource", "product=test"]), "");
     assert_eq!(warnings(&["--no-routing"]), "");
     assert_eq!(warnings(&["--input-format", "text"]), "");
+
+    // What counts is most of each stream, not the head of a log or the first member of an archive.
+    let json = "{\"a\": 1}\n".repeat(9);
+    let archive = |names: &[&str]| {
+        let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        for name in names {
+            archive.start_file(*name, zip::write::SimpleFileOptions::default()).expect("a member");
+            let content = match *name {
+                "readme.txt" => "read me\n",
+                "empty.txt" => "",
+                _ => &json,
+            };
+            archive.write_all(content.as_bytes()).expect("memory");
+        }
+        archive.finish().expect("memory").into_inner()
+    };
+    let folder = Folder::new()
+        .file(
+            "rules/any.yml",
+            "{title: Any, logsource: {product: test}, detection: {s: {a: 1}, condition: s}}",
+        )
+        .file("mixed.log", format!("starting\n{json}"))
+        .file("empty-first.zip", archive(&["empty.txt", "s.ndjson"]))
+        .file("text-first.zip", archive(&["readme.txt", "s.ndjson"]))
+        .file("text-last.zip", archive(&["s.ndjson", "readme.txt"]));
+    let warned =
+        |log: &str| folder.run(&["hunt", log, "-r", "rules"]).stderr.contains("plain text");
+    assert!(!warned("mixed.log") && !warned("empty-first.zip"));
+    for log in ["text-first.zip", "text-last.zip"] {
+        let ran = folder.run(&["hunt", log, "-r", "rules"]);
+        let named = format!("warning: `{log}/readme.txt` was read as plain text");
+        assert!(ran.stderr.contains(&named), "{}", ran.stderr);
+    }
 }

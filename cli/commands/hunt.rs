@@ -7,6 +7,7 @@ use crate::encode::{Encoder, Style, Summary};
 use crate::input::{Input, Inputs};
 use crate::plan::{self, Loaded};
 use crate::printer::Printer;
+use crate::read::TextStream;
 use crate::scan::{Found, Hunt, Origin};
 use crate::schedule::{self, Totals};
 use crate::timeline::Timeline;
@@ -172,9 +173,11 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     })
 }
 
-/// Says which logs were read as plain text, if that is what few rules see.
-fn unknown_logs(hunt: &Hunt, logs: &[String]) -> Option<String> {
+/// Says which logs were read as plain text, most of their events at least, if that is what few rules see.
+fn unknown_logs(hunt: &Hunt, texts: &[TextStream]) -> Option<String> {
     const NAMED: usize = 3;
+    let logs = texts.iter().filter(|text| text.plain > text.events / 2);
+    let logs: Vec<&str> = logs.map(|text| &*text.name).collect();
     if logs.is_empty() || hunt.reading.forced.is_some() {
         return None;
     }

@@ -30,7 +30,9 @@ pub struct Counts {
     pub events: u64,
     /// Records that are none, by reason, in the order of first appearance.
     pub skipped: Vec<(&'static str, u64)>,
-    /// Events that no format but plain text took, in a stream of another format.
+    /// Events that no format but plain text took.
+    pub plain: u64,
+    /// Those of them in a stream of another format.
     pub unparsed: u64,
     /// Records longer than the limit, of which the beginning was kept.
     pub truncated: u64,
@@ -48,6 +50,7 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         self.records += other.records;
         self.events += other.events;
+        self.plain += other.plain;
         self.unparsed += other.unparsed;
         self.truncated += other.truncated;
         for (reason, count) in &other.skipped {
@@ -571,8 +574,10 @@ impl Stream {
             Outcome::Skip(reason) => self.counts.skip(reason),
             Outcome::Event | Outcome::Foreign => {
                 self.counts.events += 1;
-                let fallback = format.name() == Text.name() && self.format.name() != Text.name();
-                self.counts.unparsed += u64::from(fallback);
+                let is_plain = format.name() == Text.name();
+                let is_unparsed = is_plain && self.format.name() != Text.name();
+                self.counts.plain += u64::from(is_plain);
+                self.counts.unparsed += u64::from(is_unparsed);
             }
         }
         let parser = match other {

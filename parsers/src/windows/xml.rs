@@ -27,14 +27,11 @@ impl Format for Xml {
     fn sniff(&self, head: &Head<'_>) -> Score {
         let bytes =
             head.bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head.bytes).trim_ascii_start();
-        if begins_event(bytes) {
-            return Score::SURE;
+        if begins_event(bytes) || (begins_document(bytes) && has_event(bytes)) {
+            Score::SURE
+        } else {
+            Score::NO
         }
-        let prolog =
-            [&b"<?xml"[..], b"<Events", b"<!--"].iter().any(|start| bytes.starts_with(start));
-        let event =
-            || memchr::memmem::find_iter(bytes, b"<Event").any(|at| begins_event(&bytes[at..]));
-        if prolog && event() { Score::SURE } else { Score::NO }
     }
 
     fn sniff_line(&self, line: &[u8]) -> Score {
@@ -52,6 +49,27 @@ impl Format for Xml {
     fn aliases(&self) -> Vec<Arc<AliasTable>> {
         WindowsJson.aliases()
     }
+}
+
+/// Whether a stream begins as event XML may, and no event of it is there yet: only more of it says what it is. In any encoding.
+#[must_use]
+pub fn is_prologue(head: &[u8]) -> bool {
+    let head = [&b"\xEF\xBB\xBF"[..], b"\xFF\xFE", b"\xFE\xFF"]
+        .iter()
+        .find_map(|mark| head.strip_prefix(*mark))
+        .unwrap_or(head);
+    // UTF-16 has a zero beside each character of those that are looked for.
+    let text: Vec<u8> = head.iter().copied().filter(|byte| *byte != 0).collect();
+    let text = text.trim_ascii_start();
+    begins_document(text) && !has_event(text)
+}
+
+fn begins_document(text: &[u8]) -> bool {
+    [&b"<?xml"[..], b"<Events", b"<!--"].iter().any(|start| text.starts_with(start))
+}
+
+fn has_event(text: &[u8]) -> bool {
+    memchr::memmem::find_iter(text, b"<Event").any(|at| begins_event(&text[at..]))
 }
 
 /// `<Event>` or `<Event xmlns=…>`.

@@ -151,8 +151,9 @@ impl Reader<'_> {
                 };
                 let length = line.iter().enumerate().position(ends)?;
                 let key = &self.text[start..start + length];
-                // `<<` merges, `#` may start a comment; neither is worth a thought here.
-                if key.ends_with(' ') || key.contains('#') || key == "<<" {
+                // `<<` merges, `#` may start a comment, `...` may end the document; none is worth a thought here.
+                if key.ends_with(' ') || key.contains('#') || key == "<<" || key.starts_with("...")
+                {
                     return None;
                 }
                 let kind = Kind::Scalar(key.into(), Style::Plain);
@@ -432,6 +433,8 @@ mod tests {
     #[test]
     fn gives_up_on_everything_else() {
         for text in [
+            "...  .:",
+            "a: b\n... c: d\n",
             "a: [b]\n",
             "a: {b: c}\n",
             "a: &x b\n",
