@@ -452,6 +452,26 @@ mod tests {
     use proptest::prelude::*;
     use sigmund_sigma::{Loader, Source};
 
+    /// An event of which nothing but its fields is known.
+    fn event_of(object: Object) -> Event {
+        Event {
+            raw: Arc::from(&b"{}"[..]),
+            object,
+            lifted: Object::default(),
+            keywords_in_raw: false,
+            route: Arc::new(Route {
+                id: 0,
+                name: "test".into(),
+                log_sources: Vec::new(),
+                aliases: Arc::default(),
+                event_id: None,
+                unfiltered: false,
+                is_known: true,
+            }),
+            time: None,
+        }
+    }
+
     #[test]
     fn says_what_matched_and_where_it_came_from() {
         let text = r"
@@ -567,22 +587,7 @@ detection:
         let mut object = Object::default();
         object.push("a", Value::text("xy"));
         object.push("b", Value::text("z"));
-        let event = Event {
-            raw: Arc::from(&b"{}"[..]),
-            object,
-            lifted: Object::default(),
-            keywords_in_raw: false,
-            route: Arc::new(Route {
-                id: 0,
-                name: "test".into(),
-                log_sources: Vec::new(),
-                aliases: Arc::default(),
-                event_id: None,
-                unfiltered: false,
-                is_known: true,
-            }),
-            time: None,
-        };
+        let event = event_of(object);
         assert!(Oracle::new(&rule).unwrap().matches(&event));
         let named: Vec<String> = matched(&rule, &Lookup::new(&event))
             .iter()
@@ -632,22 +637,7 @@ detection:
         let lines = ["nothing", "user ann from 192.0.2.1 port 22", "user bob from 192.0.2.2"];
         object.push("lines", Value::Array(lines.map(Value::text).into()));
         object.push("host", Value::text("WEB-"));
-        let event = Event {
-            raw: Arc::from(&b"{}"[..]),
-            object,
-            lifted: Object::default(),
-            keywords_in_raw: false,
-            route: Arc::new(Route {
-                id: 0,
-                name: "test".into(),
-                log_sources: Vec::new(),
-                aliases: Arc::default(),
-                event_id: None,
-                unfiltered: false,
-                is_known: true,
-            }),
-            time: None,
-        };
+        let event = event_of(object);
         assert!(Oracle::new(&rule).unwrap().matches(&event));
         let matched = matched(&rule, &Lookup::new(&event));
         let extracted = matched.iter().flat_map(|part| &part.extracted);
@@ -680,22 +670,7 @@ detection:
             let mut object = Object::default();
             object.push("f", Value::text(text));
             object.push("n", Value::Null);
-            let event = Event {
-                raw: Arc::from(&b"{}"[..]),
-                object,
-                lifted: Object::default(),
-                keywords_in_raw: false,
-                route: Arc::new(Route {
-                    id: 0,
-                    name: "test".into(),
-                    log_sources: Vec::new(),
-                    aliases: Arc::default(),
-                    event_id: None,
-                    unfiltered: false,
-                    is_known: true,
-                }),
-                time: None,
-            };
+            let event = event_of(object);
             let lookup = Lookup::new(&event);
             let ready = Ready::new(&matcher, keyword).unwrap();
             let test = Test::new(&matcher, keyword).unwrap();
