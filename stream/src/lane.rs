@@ -4,6 +4,7 @@
 //! changes its lasting state only with a transaction that was committed.
 
 mod recovery;
+mod returned;
 mod stage;
 
 pub use stage::{Batch, Stage, Taken};
@@ -16,6 +17,7 @@ use crate::telemetry::StageMetrics;
 use anyhow::{Context as _, bail};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
+use returned::Lives;
 use sigmund_engine::vector::prefetch;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -56,7 +58,7 @@ pub struct Lane<S> {
     /// The topic of all records, if there is but one.
     only: Option<Arc<str>>,
     /// The partitions that are ours.
-    owned: BTreeSet<TopicPartition>,
+    lives: Lives,
     /// When the group took us for another one.
     fenced: Vec<Instant>,
     member: Member,
@@ -85,8 +87,6 @@ pub struct Lane<S> {
     /// When it was last looked for partitions that nobody has, and those that nobody had then.
     shared: Instant,
     orphans: BTreeSet<TopicPartition>,
-    /// Topics that were deleted and made again, as far as that was heeded.
-    returned: BTreeMap<String, u64>,
 }
 
 /// Topics that are missing are looked for so often.
@@ -120,14 +120,13 @@ impl<S: Stage + Send + 'static> Lane<S> {
         let (offsets, held) = (BTreeMap::new(), BTreeMap::new());
         metrics.joined();
         let (heard, stood_still) = (Instant::now(), false);
-        let returned = clients.troubles().returned();
         let (clients, looked) = (clients.clone(), Instant::now());
         Ok(Self {
             clients,
             number,
             topics: topics.iter().map(|topic| (*topic).to_owned()).collect(),
             only: only(topics),
-            owned: BTreeSet::new(),
+            lives: Lives::default(),
             fenced: Vec::new(),
             member,
             outbox,
@@ -147,7 +146,6 @@ impl<S: Stage + Send + 'static> Lane<S> {
             looked,
             shared: looked,
             orphans: BTreeSet::new(),
-            returned,
         })
     }
 
@@ -262,10 +260,10 @@ impl<S: Stage + Send + 'static> Lane<S> {
                         // What stood still when it was ours before must not stand still now.
                         if let Change::Assigned(partitions) = change {
                             self.member.resume(partitions);
-                            self.owned.extend(partitions.iter().cloned());
+                            self.lives.take(partitions, &self.clients.troubles().returned());
                         } else {
                             partitions.iter().for_each(|partition| {
-                                self.owned.remove(partition);
+                                self.lives.give(partition);
                             });
                         }
                     }
@@ -376,37 +374,6 @@ impl<S: Stage + Send + 'static> Lane<S> {
         Run { partition, is_held, offsets: None }
     }
 
-    /// Reads topics that were deleted and made again from their beginning: the library would go on where it was in the one before.
-    fn start_over(&mut self) -> anyhow::Result<()> {
-        let returned = self.troubles().returned();
-        if returned == self.returned {
-            return Ok(());
-        }
-        let before = std::mem::replace(&mut self.returned, returned);
-        for (topic, times) in &self.returned {
-            if before.get(topic) == Some(times) {
-                continue;
-            }
-            let partitions = self.member.assigned(topic);
-            if partitions.is_empty() {
-                continue;
-            }
-            let mut begins = Vec::new();
-            for partition in &partitions {
-                self.offsets.remove(partition);
-                self.held.remove(partition);
-                // Groups forget the offsets of topics that are deleted.
-                let committed = self.member.committed(partition, PATIENCE)?;
-                begins.push((partition.clone(), committed.unwrap_or(0)));
-            }
-            tracing::info!(partitions = %listed(&partitions), "read from their beginning");
-            self.stage.revoked(&partitions);
-            self.stage.assigned(&self.member, &partitions)?;
-            self.go_on_from(begins)?;
-        }
-        Ok(())
-    }
-
     /// The time is looked at wherever it may have passed.
     fn hear(&mut self, now: Instant) {
         self.stood_still |= now.saturating_duration_since(self.heard) >= SILENCE;
@@ -486,11 +453,16 @@ impl<S: Stage + Send + 'static> Lane<S> {
             return Ok(());
         }
         let all = || batch.outgoing.iter().chain(&batch.state);
-        let topics: BTreeSet<&str> = all().map(|one| &*one.topic).collect();
+        let mut topics: BTreeSet<&str> = all().map(|one| &*one.topic).collect();
+        // The offsets of one topic would be taken for those of another one with its name.
+        topics.extend(offsets.keys().map(|partition| &*partition.topic));
         let missing = self.troubles().missing();
         let missing = missing.iter().map(String::as_str).filter(|topic| topics.contains(topic));
         if !self.member.missing(missing).is_empty() {
             return self.wait_for_topics();
+        }
+        if self.are_outlived(&offsets) {
+            return self.do_again();
         }
         let begun = Instant::now();
         let done = self.stand().and_then(|()| self.outbox.begin()).and_then(|()| {
@@ -507,6 +479,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
             Ok(()) => {
                 self.metrics.transaction(begun.elapsed(), all().count());
                 self.metrics.positions(&offsets);
+                self.remember(&offsets);
                 self.offsets.clear();
                 self.more = batch.more;
                 self.stage.committed(&self.member);

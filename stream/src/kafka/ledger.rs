@@ -5,7 +5,7 @@ use super::trouble::Trouble;
 use crate::config::{Config, Kafka};
 use crate::words::visible;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
@@ -27,6 +27,15 @@ pub(super) struct Standing {
     pub(super) reason: String,
 }
 
+/// That a topic is there again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// How often that was.
+    pub times: u64,
+    /// When it was found missing, the last time.
+    pub missed: SystemTime,
+}
+
 /// Who loses a connection has it again at once, mostly.
 pub(super) const GRACE: Duration = Duration::from_secs(2);
 /// What stands is said again so often.
@@ -46,8 +55,8 @@ const MAX_TROUBLES: usize = 200;
 #[derive(Debug)]
 pub(super) struct Ledger {
     pub(super) standing: BTreeMap<Trouble, Standing>,
-    /// Topics that were not there and are there again: how often.
-    pub(super) returned: BTreeMap<String, u64>,
+    /// Topics that were not there and are there again.
+    pub(super) returned: BTreeMap<String, Return>,
     servers: String,
     /// Topics that others make.
     sources: BTreeSet<String>,
@@ -206,7 +215,9 @@ impl Ledger {
     pub(super) fn over(&mut self, trouble: &Trouble, now: Instant) -> Option<Line> {
         let standing = self.standing.remove(trouble)?;
         if let Trouble::Missing(topic) = trouble {
-            *self.returned.entry(topic.clone()).or_default() += 1;
+            let missed = SystemTime::now() - now.saturating_duration_since(standing.began);
+            let times = self.returned.get(topic).map_or(0, |before| before.times) + 1;
+            self.returned.insert(topic.clone(), Return { times, missed });
         }
         let (_, time) = (standing.said?, now.duration_since(standing.began));
         let lasted = lasted(time);

@@ -22,7 +22,7 @@ use rdkafka::{ClientContext, Offset, Statistics, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// What happened to the assignment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -354,6 +354,40 @@ impl Member {
         Ok(if self.begins_at_end { high } else { low })
     }
 
+    /// Whether a partition is that of another topic than the one with the same name that an offset is of: of one that was made after the other was
+    /// `missed`. Kafka has numbers for topics, which the library does not tell; so it is asked what is in it.
+    ///
+    /// # Errors
+    ///
+    /// The brokers do not say.
+    pub fn is_new(
+        &self,
+        partition: &TopicPartition,
+        offset: i64,
+        missed: SystemTime,
+        timeout: Duration,
+    ) -> anyhow::Result<bool> {
+        let is_answered = || self.is_answered(&partition.topic);
+        let asked = self.troubles.insist(timeout, &partition.topic, &is_answered, &mut || {
+            let (low, high) = watermarks(&self.consumer, partition, timeout.min(ASK * 2))?;
+            if offset > high {
+                return Ok(true);
+            }
+            // The clocks of those who write differ a little.
+            let since = (missed - Duration::from_secs(1)).duration_since(UNIX_EPOCH);
+            let since = since.map_or(0, |time| time.as_millis() as i64);
+            let mut list = TopicPartitionList::new();
+            let (topic, number) = (&partition.topic, partition.partition);
+            list.add_partition_offset(topic, number, Offset::Offset(since))?;
+            let first = self.consumer.offsets_for_times(list, timeout.min(ASK * 2))?;
+            first.elements().iter().try_for_each(|element| element.error())?;
+            let first = first.elements().first().map(|element| element.offset());
+            // The first record of all is younger.
+            Ok(matches!(first, Some(Offset::Offset(first)) if first <= low))
+        });
+        asked.with_context(|| format!("cannot look at `{partition}`"))
+    }
+
     /// All partitions of the topics that are wanted.
     ///
     /// # Errors
@@ -450,6 +484,18 @@ impl Member {
             moved.with_context(|| format!("cannot go back in `{partition}`"))?;
         }
         Ok(())
+    }
+
+    /// Commits that nothing of a partition was read.
+    ///
+    /// # Errors
+    ///
+    /// The group does not take it.
+    pub fn commit_beginning(&self, partition: &TopicPartition) -> Result<(), Failure> {
+        let mut list = list_of(std::slice::from_ref(partition));
+        list.set_all_offsets(Offset::Offset(0))
+            .map_err(|error| Failure::Aborted(format!("no offset can be set: {error}")))?;
+        self.commit(&list)
     }
 
     /// Commits offsets without a transaction.

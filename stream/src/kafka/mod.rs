@@ -23,6 +23,7 @@ pub mod troubles;
 pub use client::Clients;
 pub use forsaken::Forsaken;
 pub use hail::Hail;
+pub use ledger::Return;
 pub use member::{Change, Member};
 pub use outbox::{Failure, Outbox, Outgoing};
 pub use publisher::Publisher;

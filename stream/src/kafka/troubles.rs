@@ -3,7 +3,7 @@
 //! Every client of the library meets the same outage, each several times a second. People need one line of it, with what to do.
 
 use super::forsaken::{Forsaken, is_unanswered};
-use super::ledger::{GRACE, Ledger, Level, Line, SILENT};
+use super::ledger::{GRACE, Ledger, Level, Line, Return, SILENT};
 use super::trouble::{Trouble, is_missing, plain};
 use crate::config::Config;
 use crate::words::visible;
@@ -150,9 +150,9 @@ impl Troubles {
         self.ledger().creation(topic)
     }
 
-    /// Topics that were not there and are there again, each with how often that was: what is in them is all new.
+    /// Topics that were not there and are there again: what is in them is all new, but for a broker that was mistaken.
     #[must_use]
-    pub fn returned(&self) -> BTreeMap<String, u64> {
+    pub fn returned(&self) -> BTreeMap<String, Return> {
         self.ledger().returned.clone()
     }
 

@@ -26,7 +26,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
             return error;
         }
         let stage = self.metrics.stage();
-        let owned = Change::Lost(std::mem::take(&mut self.owned).into_iter().collect());
+        let owned = Change::Lost(self.lives.give_all());
         let told = apply(&[owned], &self.member, &mut self.stage, &mut self.offsets, &self.metrics);
         leave(self);
         match told {
@@ -142,7 +142,7 @@ impl<S: Stage + Send + 'static> Lane<S> {
             stage,
             "the group took this process for another one with its `instance`: it joins anew"
         );
-        let owned = Change::Revoked(std::mem::take(&mut self.owned).into_iter().collect());
+        let owned = Change::Revoked(self.lives.give_all());
         apply(&[owned], &self.member, &mut self.stage, &mut self.offsets, &self.metrics)?;
         self.held.clear();
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
@@ -175,6 +175,11 @@ impl<S: Stage + Send + 'static> Lane<S> {
     pub(super) fn wait_for_topics(&mut self) -> anyhow::Result<()> {
         self.metrics.error("missing_topic");
         self.rest(Duration::from_secs(1));
+        self.do_again()
+    }
+
+    /// Forgets what was done since the last commit, and reads it again.
+    pub(super) fn do_again(&mut self) -> anyhow::Result<()> {
         let begins = std::mem::take(&mut self.offsets);
         self.begin_again(begins.into_iter().map(|(at, (first, _))| (at, first)).collect())
     }
