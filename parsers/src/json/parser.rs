@@ -232,7 +232,9 @@ impl Parser for JsonParser {
             }
         }
         let table = Arc::clone(record.fields.table());
-        for name in table.names() {
+        let sorted = table.prepare(SortedNames::new);
+        for slot in sorted.within(&[&object, &lifted]) {
+            let name = table.name(slot);
             for value in find(&object, &lifted, name) {
                 fill(record, name, value);
             }
@@ -263,6 +265,32 @@ impl Parser for JsonParser {
             lifted,
             keywords_in_raw: false,
         })
+    }
+}
+
+/// The wanted fields by name, so that those of which an object may have values are found without a look at all.
+struct SortedNames(Vec<(Box<str>, Slot)>);
+
+impl SortedNames {
+    fn new(table: &FieldTable) -> Self {
+        let slots = (0..).map(Slot);
+        let mut names: Vec<(Box<str>, Slot)> = table.names().map(Into::into).zip(slots).collect();
+        names.sort_unstable();
+        Self(names)
+    }
+
+    /// The fields that are a key of one of these objects, or the beginning of a way through one, in the order of their slots.
+    fn within(&self, objects: &[&Object]) -> Vec<Slot> {
+        let mut slots = Vec::new();
+        for (key, _) in objects.iter().flat_map(|object| &object.0) {
+            let from = self.0.partition_point(|(name, _)| **name < **key);
+            let theirs = self.0[from..].iter().take_while(|(name, _)| name.starts_with(&**key));
+            let leads = |name: &str| matches!(name.as_bytes().get(key.len()), None | Some(b'.'));
+            slots.extend(theirs.filter(|(name, _)| leads(name)).map(|(_, slot)| *slot));
+        }
+        slots.sort_unstable();
+        slots.dedup();
+        slots
     }
 }
 
@@ -488,6 +516,29 @@ mod tests {
                     record.clear();
                     parser.parse(text.trim_ascii_end().as_bytes(), &mut record);
                 }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_fields_that_an_object_has_are_found_by_name(
+            names in prop::collection::vec("[ab.]{0,4}", 0..30),
+            keys in prop::collection::vec(("[ab.]{0,3}", "[ab.]{0,3}"), 0..5),
+        ) {
+            let table = FieldTable::new(names.iter().map(String::as_str));
+            let mut object = Object::default();
+            for (key, below) in keys {
+                let mut inner = Object::default();
+                inner.push(below, Value::Bool(true));
+                object.push(key, Value::Object(inner));
+            }
+            let none = Object::default();
+            let within = SortedNames::new(&table).within(&[&none, &object]);
+            prop_assert!(within.is_sorted_by(|one, other| one < other));
+            for (slot, name) in (0..).map(Slot).zip(table.names()) {
+                let is_found = !find(&object, &none, name).is_empty();
+                prop_assert!(!is_found || within.contains(&slot), "`{}` in {:?}", name, object);
             }
         }
     }

@@ -112,7 +112,7 @@ const MOST_LUCK: i32 = 1024;
 /// One of which nothing can be learnt costs so much more.
 const VAIN: i32 = 4;
 /// So many records go by until trails are looked for again.
-const REST: i32 = 4096;
+const REST: i32 = 512;
 /// So many trails one stream may have: what programs write has fewer shapes.
 const MOST_TRAILS: u32 = 4096;
 
