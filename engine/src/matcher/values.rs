@@ -360,10 +360,12 @@ impl Values {
                 Ok(text) => arena.extend_from_slice(number_text(text).as_bytes()),
                 Err(_) => push_lossy(&mut arena, bytes),
             },
-            Kind::JsonText if memchr::memchr(b'\\', bytes).is_some() => {
-                let mut decoded = Vec::new();
-                crate::escape::unescape_json(bytes, &mut decoded);
-                push_lossy(&mut arena, &decoded);
+            Kind::JsonText => {
+                unescape_json(bytes, &mut arena);
+                if let Err(error) = std::str::from_utf8(&arena[start..]) {
+                    let decoded = arena.split_off(start + error.valid_up_to());
+                    push_lossy(&mut arena, &decoded);
+                }
             }
             _ => push_lossy(&mut arena, bytes),
         }
@@ -394,7 +396,7 @@ impl Values {
         let bytes = store.get(start as usize..end as usize).unwrap_or_default();
         let start = self.arena.len();
         if kind == Kind::JsonText {
-            crate::escape::unescape_json(bytes, &mut self.arena);
+            unescape_json(bytes, &mut self.arena);
         } else {
             self.arena.extend_from_slice(bytes);
         }

@@ -252,11 +252,8 @@ impl Trails {
             let is_its = |(first, last, _): &&(usize, usize, Slot)| {
                 values.contains(first) && values.contains(last)
             };
-            let mut slots = filled.iter().filter(is_its).map(|(_, _, slot)| *slot);
-            let slot = slots.next();
-            if slots.next().is_some() {
-                return;
-            }
+            // Both come in the order of the record.
+            let slot = filled.get(found).filter(is_its).map(|(_, _, slot)| *slot);
             found += usize::from(slot.is_some());
             let counts = slot.is_some_and(&counts);
             if counts && member.kind == Kind::Empty {
