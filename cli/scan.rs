@@ -81,6 +81,12 @@ impl Found {
             && self.latest.is_none()
             && self.untimed == 0
     }
+
+    /// It holds as much as is handed on at once at most, but for the last event.
+    pub(crate) fn is_full(&mut self) -> bool {
+        let held = self.evidence.len().max(self.times.len());
+        self.detections.bytes().len() >= FULL || held >= FULL / 64
+    }
 }
 
 /// Gets what was found in a block and the number of its bytes.

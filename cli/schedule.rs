@@ -21,7 +21,7 @@ const LARGE: u64 = 4 << 20;
 /// How much of a large file is one part: so long that handing it out costs nothing, less towards the end, so that all workers
 /// end at the same time.
 const LONGEST_PART: u64 = 4 << 20;
-const SHORTEST_PART: u64 = 256 << 10;
+const SHORTEST_PART: u64 = 64 << 10;
 
 /// How much is looked at at once for the line border that a part begins at.
 const LOOK: u64 = 16 << 10;
@@ -317,8 +317,7 @@ fn work(
     loop {
         let taken = feed.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((part, results)) = taken else { return };
-        let mut emit = |found: &mut Found, bytes: usize| {
-            progress(bytes);
+        let hand_on = |found: &mut Found| {
             if found.is_empty() {
                 return Ok(());
             }
@@ -329,6 +328,10 @@ fn work(
         let report = match part {
             Part::Whole(input) => {
                 let input = &inputs[input];
+                let mut emit = |found: &mut Found, bytes: usize| {
+                    progress(bytes);
+                    hand_on(found)
+                };
                 read_log(hunt, &mut reader, &mut detector, &mut found, input, &mut emit)
             }
             Part::Lines { input, begin, from, to } => {
@@ -338,6 +341,11 @@ fn work(
                         stream
                     }
                     open => &mut open.insert((input, begin.split.open())).1,
+                };
+                // A part is read in milliseconds. Whoever collects is woken for much at once: it takes a processor from a worker.
+                let mut emit = |found: &mut Found, bytes: usize| {
+                    progress(bytes);
+                    if found.is_full() { hand_on(found) } else { Ok(()) }
                 };
                 let mut scan = Scan::new(hunt, &mut detector, &mut found, &mut emit);
                 scan.stream(&inputs[input].name());
@@ -355,11 +363,13 @@ fn work(
                     Ok(mut lines) => reader.part(stream, &mut lines, &mut scan),
                     Err(error) => Ok(Some(error)),
                 };
-                read.map(|problem| Report {
-                    counts: stream.counts().clone(),
-                    texts: TextStream::of(stream, &inputs[input].name()).into_iter().collect(),
-                    problem: problem.map(|error| error.to_string()),
-                    ..Report::default()
+                read.and_then(|problem| hand_on(&mut found).map(|()| problem)).map(|problem| {
+                    Report {
+                        counts: stream.counts().clone(),
+                        texts: TextStream::of(stream, &inputs[input].name()).into_iter().collect(),
+                        problem: problem.map(|error| error.to_string()),
+                        ..Report::default()
+                    }
                 })
             }
         };

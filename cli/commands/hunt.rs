@@ -22,6 +22,7 @@ use sigmund_stream::rules::Rules;
 use sigmund_stream::words::{grouped, plural};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::mem::ManuallyDrop;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,7 +93,9 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     };
     let is_live = correlations.is_live();
     rules.first_match = args.first_match;
+    // The process ends with the hunt: its memory goes back at once, not rule by rule.
     let hunt = Hunt { rules: Arc::new(rules), reading, encoder, window, is_live };
+    let hunt = ManuallyDrop::new(hunt);
     let late = match &args.late {
         Some(path) => Some(BufWriter::new(
             File::create(path).with_context(|| format!("cannot write `{}`", path.display()))?,

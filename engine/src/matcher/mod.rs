@@ -66,7 +66,7 @@ struct State {
     decided: Vec<u32>,
     pulled: Vec<u32>,
     /// The text that keywords were searched in, decoded and folded.
-    keyword_text: (Vec<u8>, Vec<u8>),
+    keyword_text: (Vec<u8>, String),
     /// By trigger of the field at hand: the round in which it was pulled.
     trigger_round: Vec<u32>,
     round: u32,
@@ -605,7 +605,7 @@ impl State {
             } else {
                 fold_lossy(view.bytes, &mut text);
             }
-            keywords.folded.scan(&text, &mut nominate);
+            keywords.folded.scan(text.as_bytes(), &mut nominate);
         } else {
             (0..keywords.rules.len() as u32).for_each(|literal| {
                 nominate(literal);
@@ -720,10 +720,6 @@ fn may_have_exponent(bytes: &[u8]) -> bool {
     })
 }
 
-fn fold_lossy(bytes: &[u8], out: &mut Vec<u8>) {
-    let mut buffer = [0; 4];
-    for character in String::from_utf8_lossy(bytes).chars() {
-        let folded = crate::fold::fold_char(character).encode_utf8(&mut buffer);
-        out.extend_from_slice(folded.as_bytes());
-    }
+fn fold_lossy(bytes: &[u8], out: &mut String) {
+    crate::fold::fold_str(&crate::value::lossy(bytes), out);
 }

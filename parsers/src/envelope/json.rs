@@ -272,6 +272,24 @@ impl EnvelopeParser {
         Some(Opened { shape, object, text, program, as_bytes })
     }
 
+    fn parse_opened(&mut self, opened: &Opened, bytes: &[u8], record: &mut Record) -> Outcome {
+        if self.outer.parse(bytes, record) != Outcome::Event {
+            return Outcome::Foreign;
+        }
+        // Known JSON (Zeek or Windows events with a message): the envelope is the event.
+        let (outer_route, outer_time) = (record.route.clone(), record.time);
+        let known = outer_route.as_ref().is_some_and(|route| route.is_known);
+        self.read(opened, bytes, record);
+        if record.time.is_none() {
+            record.time = outer_time;
+        }
+        let unrouted = record.route.as_ref().is_none_or(|route| !route.is_known);
+        if unrouted || (known && record.body == Body::Json) {
+            record.route = outer_route.or_else(|| record.route.take());
+        }
+        Outcome::Event
+    }
+
     fn read(&mut self, opened: &Opened, bytes: &[u8], record: &mut Record) {
         let taken = self.content.parse(&opened.text, record);
         if !taken {
@@ -332,29 +350,19 @@ impl EnvelopeParser {
 
 impl Parser for EnvelopeParser {
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {
-        let Some(opened) = Self::open(bytes) else { return Outcome::Foreign };
-        if self.outer.parse(bytes, record) != Outcome::Event {
-            return Outcome::Foreign;
+        match Self::open(bytes) {
+            Some(opened) => self.parse_opened(&opened, bytes, record),
+            None => Outcome::Foreign,
         }
-        // Known JSON (Zeek or Windows events with a message): the envelope is the event.
-        let (outer_route, outer_time) = (record.route.clone(), record.time);
-        let known = outer_route.as_ref().is_some_and(|route| route.is_known);
-        self.read(&opened, bytes, record);
-        if record.time.is_none() {
-            record.time = outer_time;
-        }
-        let unrouted = record.route.as_ref().is_none_or(|route| !route.is_known);
-        if unrouted || (known && record.body == Body::Json) {
-            record.route = outer_route.or_else(|| record.route.take());
-        }
-        Outcome::Event
     }
 
     fn reread(&mut self, bytes: &[u8], record: &mut Record) -> Option<Event> {
         record.clear();
-        let outcome = self.parse(bytes, record);
+        let opened = Self::open(bytes)?;
+        if self.parse_opened(&opened, bytes, record) != Outcome::Event {
+            return None;
+        }
         let (route, time) = (record.route.clone(), record.time);
-        let opened = Self::open(bytes).filter(|_| outcome == Outcome::Event)?;
         record.clear();
         let mut event = self.outer.event(bytes, record);
         record.clear();

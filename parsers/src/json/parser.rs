@@ -24,6 +24,8 @@ pub(crate) struct JsonParser {
     trails: Trails,
     /// Of the discriminators.
     names: Arc<[Box<str>]>,
+    /// The same, once a record went the general way.
+    sorted: Option<SortedNames>,
     info: StreamInfo,
     index: Index,
     entered: Entered,
@@ -50,6 +52,7 @@ impl JsonParser {
         let router = Router::new(info, "json");
         Self {
             names: router.names().map(Into::into).collect(),
+            sorted: None,
             router,
             routes: Routes::default(),
             trails: Trails::default(),
@@ -63,10 +66,13 @@ impl JsonParser {
 
     fn route(&mut self, object: &Object, lifted: &Object) -> Arc<Route> {
         let names = Arc::clone(&self.names);
+        let sorted =
+            self.sorted.get_or_insert_with(|| SortedNames::new(names.iter().map(|it| &**it)));
         self.router.begin();
-        for (index, name) in names.iter().enumerate() {
+        for index in sorted.within(&[object, lifted]) {
+            let index = index as usize;
             let mut scalars = Vec::new();
-            for value in find(object, lifted, name) {
+            for value in find(object, lifted, &names[index]) {
                 collect(value, &mut scalars);
             }
             // As the projection: from the first value that is not null on.
@@ -232,9 +238,9 @@ impl Parser for JsonParser {
             }
         }
         let table = Arc::clone(record.fields.table());
-        let sorted = table.prepare(SortedNames::new);
+        let sorted = table.prepare(|table| SortedNames::new(table.names()));
         for slot in sorted.within(&[&object, &lifted]) {
-            let name = table.name(slot);
+            let name = table.name(Slot(slot));
             for value in find(&object, &lifted, name) {
                 fill(record, name, value);
             }
@@ -268,29 +274,28 @@ impl Parser for JsonParser {
     }
 }
 
-/// The wanted fields by name, so that those of which an object may have values are found without a look at all.
-struct SortedNames(Vec<(Box<str>, Slot)>);
+/// Names with their numbers, in order, so that those of which an object may have values are found without a look at all.
+struct SortedNames(Vec<(Box<str>, u32)>);
 
 impl SortedNames {
-    fn new(table: &FieldTable) -> Self {
-        let slots = (0..).map(Slot);
-        let mut names: Vec<(Box<str>, Slot)> = table.names().map(Into::into).zip(slots).collect();
+    fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
+        let mut names: Vec<(Box<str>, u32)> = names.map(Into::into).zip(0..).collect();
         names.sort_unstable();
         Self(names)
     }
 
-    /// The fields that are a key of one of these objects, or the beginning of a way through one, in the order of their slots.
-    fn within(&self, objects: &[&Object]) -> Vec<Slot> {
-        let mut slots = Vec::new();
+    /// The numbers of those that are a key of one of these objects, or the beginning of a way through one, in order.
+    fn within(&self, objects: &[&Object]) -> Vec<u32> {
+        let mut numbers = Vec::new();
         for (key, _) in objects.iter().flat_map(|object| &object.0) {
             let from = self.0.partition_point(|(name, _)| **name < **key);
             let theirs = self.0[from..].iter().take_while(|(name, _)| name.starts_with(&**key));
             let leads = |name: &str| matches!(name.as_bytes().get(key.len()), None | Some(b'.'));
-            slots.extend(theirs.filter(|(name, _)| leads(name)).map(|(_, slot)| *slot));
+            numbers.extend(theirs.filter(|(name, _)| leads(name)).map(|(_, number)| *number));
         }
-        slots.sort_unstable();
-        slots.dedup();
-        slots
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
     }
 }
 
@@ -534,11 +539,11 @@ mod tests {
                 object.push(key, Value::Object(inner));
             }
             let none = Object::default();
-            let within = SortedNames::new(&table).within(&[&none, &object]);
+            let within = SortedNames::new(table.names()).within(&[&none, &object]);
             prop_assert!(within.is_sorted_by(|one, other| one < other));
-            for (slot, name) in (0..).map(Slot).zip(table.names()) {
+            for (number, name) in (0..).zip(table.names()) {
                 let is_found = !find(&object, &none, name).is_empty();
-                prop_assert!(!is_found || within.contains(&slot), "`{}` in {:?}", name, object);
+                prop_assert!(!is_found || within.contains(&number), "`{}` in {:?}", name, object);
             }
         }
     }
