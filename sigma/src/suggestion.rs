@@ -11,6 +11,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let allowed = (word.len() / 3).clamp(1, 3);
     candidates
         .into_iter()
+        // Every character more is a step more.
+        .filter(|candidate| candidate.chars().count().abs_diff(word.len()) <= allowed)
         .map(|candidate| (distance(&word, candidate), candidate))
         .filter(|&(distance, _)| distance <= allowed)
         .min_by_key(|&(distance, _)| distance)

@@ -168,20 +168,19 @@ enum Content {
     Unknown,
 }
 
+/// Keys of a pipeline, a mapping, test cases.
+const OTHERS: [&str; 4] = ["logsources", "transformations", "regression_tests_info", "tests"];
+
 /// Looks for lines that begin with a key that only Sigma documents have. Broken rules must pass, so
 /// nothing is parsed.
 fn content(bytes: &[u8]) -> Content {
     const KEYS: [&str; 5] = ["detection", "correlation", "filter", "logsource", "title"];
-    const OTHERS: [&str; 4] = ["logsources", "transformations", "regression_tests_info", "tests"];
-    // Keys that are spelt wrong speak for a rule if there are several of them.
-    const MEANT: [&str; 4] = ["detection", "correlation", "logsource", "title"];
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // Whoever reads it as a rule is told that it is no UTF-8.
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
         return Content::Rule;
     }
     let (mut found, mut other) = (false, false);
-    let mut meant: BTreeSet<&str> = BTreeSet::new();
     for line in bytes.split(|byte| matches!(byte, b'\n' | b'\r')) {
         let inner = line.trim_ascii_start();
         if inner.starts_with(b"{") {
@@ -198,18 +197,24 @@ fn content(bytes: &[u8]) -> Content {
         if key == "detection" || key == "correlation" {
             return Content::Rule;
         }
-        if OTHERS.contains(&key) {
-            other = true;
-        } else if meant.len() < 2 {
-            meant.extend(nearest(key, MEANT));
-        }
+        other |= OTHERS.contains(&key);
     }
     match () {
-        () if meant.len() > 1 => Content::Rule,
+        () if is_meant_as_rule(bytes) => Content::Rule,
         () if other => Content::Other,
         () if found => Content::Rule,
         () => Content::Unknown,
     }
+}
+
+/// Whether several of a rule's keys are there, however they are spelt.
+fn is_meant_as_rule(bytes: &[u8]) -> bool {
+    const MEANT: [&str; 4] = ["detection", "correlation", "logsource", "title"];
+    let lines = bytes.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let outermost = lines.filter(|line| line.trim_ascii_start().len() == line.len());
+    let keys = outermost.filter_map(key).filter(|key| !OTHERS.contains(key));
+    let mut meant = keys.filter_map(|key| nearest(key, MEANT));
+    meant.next().is_some_and(|one| meant.any(|other| other != one))
 }
 
 /// The key that the line begins with: `key:`, `'key':`, `"key":`, `? key`.
