@@ -432,6 +432,22 @@ mod tests {
         r#""Id":1"#,
         r#""event":{"module":"zeek","dataset":"zeek.dns"}"#,
         r#""EventData":{"note":"lifted"}"#,
+        r#""EventData":{"note":"C:\\x","truth":true}"#,
+        r#""EventData":{"note":"lifted","truth":false}"#,
+        r#""EventData":{"note":null}"#,
+        r#""EventData":{"note":["a","b"]}"#,
+        r#""EventData":{"note":{"a":1}}"#,
+        r#""EventData":{"note":17}"#,
+        r#""EventData":{"EventID":1,"Channel":"Security"}"#,
+        r#""EventData":{"EventID":10,"Channel":"Security"}"#,
+        r#""EventData":{ "note" : "x" }"#,
+        r#""EventData":{}"#,
+        r#""winlog":{"channel":"Security","event_id":4688,"event_data":{"note":"deep","truth":"yes"}}"#,
+        r#""winlog":{"channel":"Security","event_id":1,"event_data":{"note":"deeper","truth":"no"}}"#,
+        r#""winlog":{"event_data":{"note":"1"},"channel":"System"}"#,
+        r#""unknown":{"a":{"b":1}}"#,
+        r#""unknown":{"a":{"b":12}}"#,
+        r#""unknown":{"a":{"b":12},"c":2}"#,
         r#""EventData":"{\"note\":\"in a text\",\"EventID\":1}""#,
         r#""EventData":"<EventData><Data Name='note'>in XML</Data></EventData>""#,
         r#""EventData":"none""#,
@@ -556,7 +572,7 @@ mod tests {
             order in prop::collection::vec((0usize..5, prop::sample::select(&[0, 70, 17 << 10])), 1..25),
         ) {
             let info = StreamInfo::new("", 0);
-            let names = discriminators().chain(["note", "id.orig_p", "truth", "id.resp_p"]);
+            let names = discriminators().chain(["note", "id.orig_p", "truth", "id.resp_p", "EventData.note", "winlog.event_data.truth"]);
             let table = Arc::new(FieldTable::new(names));
             let (mut one, mut other) =
                 (Record::new(Arc::clone(&table)), Record::new(Arc::clone(&table)));

@@ -70,7 +70,7 @@ pub(super) struct Entered {
     filled: Vec<u32>,
     /// Whether nothing else can have filled a slot, and no value is null.
     is_plain: bool,
-    /// The same, but lists of scalars may have filled slots, too.
+    /// Whether no text may have been a container.
     is_even: bool,
 }
 
@@ -88,7 +88,7 @@ impl Entered {
         self.is_even = true;
     }
 
-    /// Whether every slot was filled by a member of the outermost object that is a scalar other than null or a list, so that the keys alone say which were.
+    /// Whether the keys alone say which slots were filled by which members, if no value is null or holds lists of lists or of objects.
     #[inline]
     pub(super) fn is_even(&self) -> bool {
         self.is_even
@@ -213,7 +213,6 @@ impl Walk<'_> {
                 Found::Field(entry, claim) => self.field(at, entry, claim)?,
                 Found::Any(child) => {
                     self.entered.is_plain = false;
-                    self.entered.is_even = false;
                     self.entered.any(child, &self.text[start..end])?;
                     if self.byte(at) == b'{' { self.object(at, child)? } else { self.skip(at)? }
                 }
@@ -221,7 +220,6 @@ impl Walk<'_> {
                     // What a scalar fills by its ways depends on nothing but where it stands.
                     let is_plain = node == ROOT && !matches!(self.byte(at), b'{' | b'[' | b'n');
                     self.entered.is_plain &= is_plain;
-                    self.entered.is_even &= is_plain || node == ROOT && self.byte(at) == b'[';
                     self.entered.filled.push(entry);
                     let any = self.projection.nodes[node as usize].any;
                     if any != NONE {
@@ -378,7 +376,6 @@ impl Walk<'_> {
             }
             b'{' | b'[' => {
                 self.entered.is_plain = false;
-                self.entered.is_even &= self.byte(at) == b'[';
                 return self.value(at, entry);
             }
             _ => {
@@ -387,7 +384,6 @@ impl Walk<'_> {
             }
         };
         self.entered.is_plain &= kind != Kind::Null;
-        self.entered.is_even &= kind != Kind::Null;
         self.entered.filled.push(entry);
         self.fields.fill(claim.slot, (claim.rank, claim.mask), kind, span);
         Ok(after)

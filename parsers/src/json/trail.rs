@@ -3,8 +3,9 @@
 //! Programs write the same members in the same order, again and again, one record a line. A trail is how one such record is written but for
 //! its values: what stands before the first value, between each two, and which slot each fills. All trails are kept as a tree by what they
 //! begin with. A record that goes along a trail to its end is known: it is valid, its slots are filled as those of the record that made
-//! the trail, and its route is the same, since values that a route depends on are part of the trail. No index is made for it, and its end
-//! is found on the way. Whatever is otherwise (line breaks in texts, objects, a member that is new) is left as it is to those who read everything.
+//! the trail, and its route is the same, since values that a route depends on are part of the trail. Objects within it are part of what stands
+//! between its values. No index is made for it, and its end is found on the way. Whatever is otherwise (line breaks in texts, lists of objects, a
+//! member that is new) is left as it is to those who read everything.
 
 use super::index::escaped;
 use super::wrapper::is_ordinary;
@@ -17,6 +18,8 @@ use std::sync::Arc;
 const LOOK: usize = ROOM;
 /// The tree is forgotten when it has grown so far, so that hostile records cannot fill the memory.
 const MOST_NODES: usize = 8192;
+/// So many objects may end at the end of a record.
+const MOST_CLOSES: usize = 8;
 /// So many members that come after the same ones are told apart.
 const MOST_NEXT: usize = 64;
 /// For longer records an index of all quotes takes less time.
@@ -42,8 +45,11 @@ struct Node {
     after: u8,
     /// There are no blanks around any key so far.
     is_compact: bool,
-    /// What the value fills.
+    /// What the value fills, and what else.
     slot: u32,
+    also: u32,
+    /// So many objects end where a record ends after this member.
+    closes: u8,
     /// The first of the members that may come next, and the next of those that may come in place of this one.
     next: u32,
     other: u32,
@@ -101,6 +107,8 @@ const ROOT: Node = Node {
     after: 0,
     is_compact: true,
     slot: NONE,
+    also: NONE,
+    closes: 1,
     next: NONE,
     other: NONE,
     route: NONE,
@@ -189,8 +197,8 @@ impl Trails {
         self.routes.get(passed.route as usize)
     }
 
-    /// Remembers how a record is written that was read: one whose slots were filled by members of the outermost object
-    /// other than objects and null, as they are by all records with the same keys. `counts` says of which slots the route depends on the value.
+    /// Remembers how a record is written that was read: one whose slots were filled by its scalars and lists of scalars,
+    /// as they are by all records with the same keys. `counts` says of which slots the route depends on the value.
     #[cold]
     pub(super) fn learn(
         &mut self,
@@ -231,10 +239,9 @@ impl Trails {
             filled.push((first.start as usize, last.start as usize, slot));
         }
         // A slot that a later member took over from an earlier one comes out of order.
-        if !filled.is_sorted() {
-            return;
-        }
+        filled.sort_unstable();
         let Some(members) = members(record) else { return };
+        let has_objects = members.iter().any(|member| member.kind == Kind::Object);
         if self.nodes.len() + members.len() > MOST_NODES {
             let Self { luck, new, .. } = *self;
             *self = Self { luck, new, ..Self::default() };
@@ -253,14 +260,25 @@ impl Trails {
                 values.contains(first) && values.contains(last)
             };
             // Both come in the order of the record.
-            let slot = filled.get(found).filter(is_its).map(|(_, _, slot)| *slot);
-            found += usize::from(slot.is_some());
-            let counts = slot.is_some_and(&counts);
+            let its = |at: usize| filled.get(at).filter(is_its).map(|(_, _, slot)| *slot);
+            let slot = its(found);
+            let also = slot.and_then(|_| its(found + 1));
+            found += usize::from(slot.is_some()) + usize::from(also.is_some());
+            let is_fixed = matches!(member.kind, Kind::Object | Kind::Null);
+            if is_fixed && slot.is_none() {
+                continue;
+            }
+            let counts = is_fixed || slot.is_some_and(&counts) || also.is_some_and(&counts);
             if counts && member.kind == Kind::Empty {
                 return;
             }
             // A known number goes as far as its comma: `1` is not how `10` begins.
-            let comma = usize::from(member.kind != Kind::Text && record[member.end] == b',');
+            let comma = match member.kind {
+                Kind::Text => 0,
+                // Its brace.
+                Kind::Object => 1,
+                _ => usize::from(record[member.end] == b','),
+            };
             let upto = match member.kind {
                 _ if counts => member.end + comma,
                 Kind::Text => member.start + 1,
@@ -272,17 +290,17 @@ impl Trails {
                 return;
             }
             let around = &record[end..member.start];
-            let is_compact = matches!(around, [b'{' | b',', b'"', .., b'"', b':']);
-            let slot = slot.map_or(NONE, |slot| slot.0);
+            let is_compact = has_no_blanks(around);
+            let [slot, also] = [slot, also].map(|slot| slot.map_or(NONE, |slot| slot.0));
             let its = match member.kind {
                 kind if counts => {
                     let quote = usize::from(kind == Kind::Text);
                     let length = (member.end - member.start - 2 * quote) as u8;
                     let after = (quote + comma) as u8;
-                    Node { written: Written::Known, kind, length, after, slot, ..ROOT }
+                    Node { written: Written::Known, kind, length, after, slot, also, ..ROOT }
                 }
-                Kind::Text => Node { written: Written::Text, slot, ..ROOT },
-                _ => Node { slot, ..ROOT },
+                Kind::Text => Node { written: Written::Text, slot, also, ..ROOT },
+                _ => Node { slot, also, ..ROOT },
             };
             let Some(next) = self.next(node, text, its) else { return };
             self.nodes[next].is_compact = is_compact && self.nodes[node].is_compact;
@@ -290,7 +308,12 @@ impl Trails {
             end = member.end;
             from = if counts { upto } else { end };
         }
-        if found != filled.len() || record[end..] != *b"}" || node == 0 {
+        let closes = record.len() - end;
+        let ends = closes <= MOST_CLOSES && record[end..].iter().all(|byte| *byte == b'}');
+        // A trail has one end: the first that was met.
+        let is_other =
+            self.nodes[node].route != NONE && usize::from(self.nodes[node].closes) != closes;
+        if found != filled.len() || !ends || node == 0 || is_other {
             return;
         }
         let known = self.routes.iter().position(|known| Arc::ptr_eq(known, route));
@@ -300,7 +323,9 @@ impl Trails {
         }
         let is_new = self.nodes.len() > nodes || self.nodes[node].route == NONE;
         self.nodes[node].route = number as u32;
-        if is_new && self.new > 0 {
+        self.nodes[node].closes = closes as u8;
+        // Some programs write the members of objects in any order: no trail is met again.
+        if is_new && self.new > 0 && !has_objects {
             self.new -= 1;
             self.luck += MISS + VAIN;
         }
@@ -308,7 +333,8 @@ impl Trails {
 
     /// The member that comes next, made if there is none; `None` if there are too many others.
     fn next(&mut self, node: usize, text: &[u8], member: Node) -> Option<usize> {
-        let what = |node: &Node| (node.written, node.kind, node.length, node.after, node.slot);
+        let what =
+            |node: &Node| (node.written, node.kind, node.length, node.after, node.slot, node.also);
         let mut at = self.nodes[node].next;
         let mut count = 0;
         while let Some(next) = self.nodes.get(at as usize) {
@@ -337,11 +363,21 @@ struct Member {
     /// Where its value begins and ends, quotes included.
     start: usize,
     end: usize,
-    /// Lists are [`Kind::Empty`] here.
+    /// Lists are [`Kind::Empty`] here. Objects end where they begin: their members come next.
     kind: Kind,
 }
 
-/// The members of an object that is valid; `None` if a value is an object, a list of lists or objects, or null, or a key has a backslash.
+/// Whether there are none but in texts, which have no backslash here.
+fn has_no_blanks(text: &[u8]) -> bool {
+    let mut inside = false;
+    text.iter().all(|byte| {
+        inside ^= *byte == b'"';
+        inside || !byte.is_ascii_whitespace()
+    })
+}
+
+/// The members of an object that is valid, those of objects within it among them; `None` if it has a list of lists or an odd text
+/// in a list, or a key has a backslash.
 fn members(record: &[u8]) -> Option<Vec<Member>> {
     let quote = |from: usize| memchr::memchr(b'"', &record[from..]).map(|at| from + at);
     let end_of_text = |mut at: usize| loop {
@@ -363,17 +399,26 @@ fn members(record: &[u8]) -> Option<Vec<Member>> {
         let start = colon + record[colon..].iter().take_while(|byte| is_before_value(byte)).count();
         let (kind, end) = match record.get(start)? {
             b'"' => (Kind::Text, end_of_text(start + 1)? + 1),
-            b'[' => (Kind::Empty, list(record, start, &mut |_, _| ())?),
+            b'[' => match list(record, start, &mut |_, _| ()) {
+                Some(end) => (Kind::Empty, end),
+                // If it holds anything else than objects, what comes next is no key.
+                None => {
+                    at = start + 1;
+                    continue;
+                }
+            },
+            b'n' => (Kind::Null, start + 4),
             b't' => (Kind::True, start + 4),
             b'f' => (Kind::False, start + 5),
             b'-' | b'0'..=b'9' => {
                 let ends = |byte: &u8| matches!(byte, b',' | b'}' | b' ' | b'\t' | b'\r' | b'\n');
                 (Kind::Number, start + record[start..].iter().position(ends)?)
             }
+            b'{' => (Kind::Object, start),
             _ => return None,
         };
         members.push(Member { start, end, kind });
-        at = end;
+        at = end.max(start + 1);
     }
 }
 
@@ -561,6 +606,17 @@ fn begins(with: &impl Operations, text: &Block, node: &Node) -> bool {
             || with.differ(text, &node.text).unbounded_shl(64 - u32::from(node.len)) == 0)
 }
 
+/// Fills what a node's value fills.
+#[inline(always)]
+fn fill(fields: &mut Fields, node: &Node, kind: Kind, span: (usize, usize)) {
+    if node.slot != NONE {
+        fields.set_first(Slot(node.slot), kind, span);
+        if node.also != NONE {
+            fields.set_first(Slot(node.also), kind, span);
+        }
+    }
+}
+
 struct Walk<'a> {
     nodes: &'a mut [Node],
     block: &'a [u8; REACH],
@@ -605,9 +661,7 @@ impl Pass for Walk<'_> {
             match node.written {
                 Written::Text => {
                     let (kind, end) = texts.end(at, &with)?;
-                    if node.slot != NONE {
-                        fields.set_first(Slot(node.slot), kind, (at, end));
-                    }
+                    fill(fields, node, kind, (at, end));
                     at = end + 1;
                 }
                 Written::Other => {
@@ -621,37 +675,40 @@ impl Pass for Walk<'_> {
                             [b'[', ..] => {
                                 // Its slot is filled here.
                                 let end = list(block, at, &mut |kind, span| {
-                                    if node.slot != NONE {
-                                        fields.set_first(Slot(node.slot), kind, span);
-                                    }
+                                    fill(fields, node, kind, span);
                                 })?;
                                 (Kind::Object, end - at)
                             }
                             _ => return None,
                         },
                     };
-                    if node.slot != NONE && kind != Kind::Object {
-                        fields.set_first(Slot(node.slot), kind, (at, at + len));
+                    if kind != Kind::Object {
+                        fill(fields, node, kind, (at, at + len));
                     }
                     at += len;
                 }
                 Written::Known => {
                     let end = at - usize::from(node.after);
                     let start = end - usize::from(node.length);
-                    fields.set_first(Slot(node.slot), node.kind, (start, end));
+                    fill(fields, node, node.kind, (start, end));
                 }
             }
             // What comes after a value that is no text ends it only if it is what a trail says, or this.
             if node.route != NONE && block.get(at) == Some(&b'}') {
-                let after = match block.get(at + 1..at + 3)? {
+                let closes = usize::from(node.closes);
+                let after = match block.get(at + closes..at + closes + 2)? {
                     [b'\n', _] => 1,
                     b"\r\n" => 2,
-                    _ => return None,
+                    // An object within it ends, and the record goes on.
+                    _ => continue,
                 };
+                if block[at..at + closes].iter().any(|byte| *byte != b'}') {
+                    return None;
+                }
                 let is_ascii = texts.beyond == 0;
                 return Some(Passed {
-                    len: at + 1,
-                    line: at + 1 + after,
+                    len: at + closes,
+                    line: at + closes + after,
                     is_ascii,
                     has_unicode_escapes: texts.has_unicode_escapes,
                     is_compact: node.is_compact && is_ascii && !texts.has_unusual_escapes,
