@@ -280,8 +280,13 @@ impl Fields {
                     filled: 0,
                 };
             } else {
+                // Claimed so far, or its values were forgotten.
                 state.first = index;
                 state.last = index;
+                if let Some(at) = self.order.iter().rposition(|it| *it == slot) {
+                    self.order.remove(at);
+                }
+                self.order.push(slot);
             }
         }
     }
@@ -294,7 +299,6 @@ impl Fields {
     pub fn claim(&mut self, slot: Slot, rank: u32, mask: u32, fills: bool) -> bool {
         let state = &mut self.slots[slot.0 as usize];
         if state.generation != self.generation {
-            self.order.push(slot);
             let begun = if rank >= OWN_WAY { rank } else { 0 };
             *state = SlotState {
                 generation: self.generation,
@@ -433,7 +437,7 @@ impl Fields {
         store.get(value.start as usize..value.end as usize).unwrap_or_default()
     }
 
-    /// The slots that have a value, in the order they were first filled.
+    /// The slots that have a value, in the order of their first values.
     pub fn present(&self) -> impl Iterator<Item = Slot> + '_ {
         self.order.iter().copied().filter(|slot| self.is_present(*slot))
     }

@@ -457,9 +457,11 @@ impl Walk<'_> {
     /// The value of what may be a container in a text. Such a text is left to the slow way, which lifts what is in it; and since that fills
     /// slots, no other value there is like it.
     fn wrapped(&mut self, at: usize) -> Result<(), Refused> {
+        if self.byte(at) != b'"' {
+            return Ok(());
+        }
         self.entered.is_even = false;
-        let begins = [b'{', b'<', b'\\', b' '];
-        let is_wrapped = self.byte(at) == b'"' && begins.contains(&self.byte(at + 1));
+        let is_wrapped = matches!(self.byte(at + 1), b'{' | b'<' | b'\\' | b' ');
         if is_wrapped { Err(Refused) } else { Ok(()) }
     }
 

@@ -238,8 +238,10 @@ impl Trails {
             }
             filled.push((first.start as usize, last.start as usize, slot));
         }
-        // A slot that a later member took over from an earlier one comes out of order.
-        filled.sort_unstable();
+        // A trail fills them in the order of the record.
+        if !filled.is_sorted_by_key(|(first, ..)| first) {
+            return;
+        }
         let Some(members) = members(record) else { return };
         let has_objects = members.iter().any(|member| member.kind == Kind::Object);
         if self.nodes.len() + members.len() > MOST_NODES {
