@@ -12,6 +12,7 @@ use super::wrapper::is_ordinary;
 use crate::format::{REACH, ROOM};
 use sigmund_engine::vector::{self, Block, Operations, Pass};
 use sigmund_engine::{Fields, Kind, Route, Slot, Store};
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 /// So many bytes are looked at at once. What stands between two values is not longer.
@@ -80,6 +81,9 @@ pub(super) struct Trails {
     missed: bool,
     /// So many new trails may still come without counting as bad luck.
     new: u32,
+    /// Records with objects within that were to be learnt: what their keys in their order hash to.
+    met: Box<[u64; MOST_MET]>,
+    hasher: ahash::RandomState,
     /// A line near the end of its block, with room behind it.
     line: Vec<u8>,
 }
@@ -124,6 +128,9 @@ const REST: i32 = 512;
 /// So many trails one stream may have: what programs write has fewer shapes.
 const MOST_TRAILS: u32 = 4096;
 
+/// So many orders of keys are remembered, at most.
+const MOST_MET: usize = 256;
+
 impl Default for Trails {
     fn default() -> Self {
         Self {
@@ -132,6 +139,8 @@ impl Default for Trails {
             luck: MOST_LUCK,
             missed: false,
             new: MOST_TRAILS,
+            met: Box::new([0; MOST_MET]),
+            hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
             line: Vec::new(),
         }
     }
@@ -243,10 +252,16 @@ impl Trails {
             return;
         }
         let Some(members) = members(record) else { return };
+        // Some programs write the members of objects in any order: no trail is met again, and to learn one takes as long as to read ten records.
         let has_objects = members.iter().any(|member| member.kind == Kind::Object);
+        if has_objects && !self.has_met(record, &members) {
+            return;
+        }
         if self.nodes.len() + members.len() > MOST_NODES {
-            let Self { luck, new, .. } = *self;
-            *self = Self { luck, new, ..Self::default() };
+            // Their memory is kept.
+            self.nodes.truncate(1);
+            self.nodes[0] = ROOT;
+            self.routes.clear();
         }
         let nodes = self.nodes.len();
         let mut node = 0;
@@ -326,11 +341,23 @@ impl Trails {
         let is_new = self.nodes.len() > nodes || self.nodes[node].route == NONE;
         self.nodes[node].route = number as u32;
         self.nodes[node].closes = closes as u8;
-        // Some programs write the members of objects in any order: no trail is met again.
         if is_new && self.new > 0 && !has_objects {
             self.new -= 1;
             self.luck += MISS + VAIN;
         }
+    }
+
+    /// Whether a record with the same keys in the same order was to be learnt before, as far as is remembered.
+    fn has_met(&mut self, record: &[u8], members: &[Member]) -> bool {
+        let mut hasher = self.hasher.build_hasher();
+        let mut end = 0;
+        for member in members {
+            hasher.write(&record[end..member.start]);
+            end = member.end;
+        }
+        let hash = hasher.finish();
+        let place = &mut self.met[hash as usize % MOST_MET];
+        std::mem::replace(place, hash) == hash
     }
 
     /// The member that comes next, made if there is none; `None` if there are too many others.
