@@ -528,7 +528,9 @@ mod tests {
     fn records_that_differ_in_a_number_that_begins_another_are_both_known() {
         let mut parser = JsonParser::new(&StreamInfo::new("", 0));
         let mut record = Record::new(Arc::new(FieldTable::new(discriminators())));
-        for round in 0..3 {
+        // What a record may be compared with is known from the first on; how it is written is learnt from the second one that is alike.
+        parser.parse(b"{}", &mut record);
+        for round in 0..4 {
             for id in [1, 10, 1, 11, 1102] {
                 let text = format!("{{\"Channel\":\"Security\",\"EventID\":{id},\"Task\":1}}\n");
                 let line = parser.parse_line(text.as_bytes(), &mut record);
@@ -552,12 +554,11 @@ mod tests {
             r#"{"Channel":"Security","EventID":1,"EventData":{"note":"x"},"Task":null,"Level":4}"#,
             r#"{"event_type":"http","files":[{"name":"a"},{"name":"b"}],"http":{},"proto":"TCP"}"#,
         ];
-        // What a record may be compared with is known from the first on.
         parser.parse(b"{}", &mut record);
         for round in 0..4 {
             for text in records {
                 let line = parser.parse_line(format!("{text}\n").as_bytes(), &mut record);
-                assert_eq!(line.is_some(), round > 1, "{text}");
+                assert!(line.is_some() || round < 2, "{text}");
                 if line.is_none() {
                     record.clear();
                     parser.parse(text.as_bytes(), &mut record);

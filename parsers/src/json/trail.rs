@@ -81,7 +81,7 @@ pub(super) struct Trails {
     missed: bool,
     /// So many new trails may still come without counting as bad luck.
     new: u32,
-    /// Records with objects within that were to be learnt: what their keys in their order hash to.
+    /// What the slots of records that were to be learnt hash to, in their order.
     met: Box<[u64; MOST_MET]>,
     hasher: ahash::RandomState,
     /// A line near the end of its block, with room behind it.
@@ -121,15 +121,15 @@ const ROOT: Node = Node {
 /// What one record costs that is looked for in vain, as one that is found is worth.
 const MISS: i32 = 1;
 const MOST_LUCK: i32 = 1024;
-/// One of which nothing can be learnt costs so much more.
+/// One of which is tried to learn costs so much more.
 const VAIN: i32 = 4;
 /// So many records go by until trails are looked for again.
 const REST: i32 = 512;
 /// So many trails one stream may have: what programs write has fewer shapes.
 const MOST_TRAILS: u32 = 4096;
 
-/// So many orders of keys are remembered, at most.
-const MOST_MET: usize = 256;
+/// So many orders of slots are remembered, at most.
+const MOST_MET: usize = 1024;
 
 impl Default for Trails {
     fn default() -> Self {
@@ -222,7 +222,6 @@ impl Trails {
         if record.len() > LONGEST || !is_ordinary(record) {
             return;
         }
-        self.luck -= VAIN;
         self.try_to_learn(record, fields, counts, route);
         if self.rests() {
             self.luck = -REST;
@@ -251,12 +250,13 @@ impl Trails {
         if !filled.is_sorted_by_key(|(first, ..)| first) {
             return;
         }
-        let Some(members) = members(record) else { return };
-        // Some programs write the members of objects in any order: no trail is met again, and to learn one takes as long as to read ten records.
-        let has_objects = members.iter().any(|member| member.kind == Kind::Object);
-        if has_objects && !self.has_met(record, &members) {
+        // Some programs write the members in any order: no trail is met again, and to learn one takes as long as to read ten records.
+        if !self.has_met(&filled) {
             return;
         }
+        self.luck -= VAIN;
+        let Some(members) = members(record) else { return };
+        let has_objects = members.iter().any(|member| member.kind == Kind::Object);
         if self.nodes.len() + members.len() > MOST_NODES {
             // Their memory is kept.
             self.nodes.truncate(1);
@@ -341,20 +341,17 @@ impl Trails {
         let is_new = self.nodes.len() > nodes || self.nodes[node].route == NONE;
         self.nodes[node].route = number as u32;
         self.nodes[node].closes = closes as u8;
+        // Members that fill no slot may still come in any order.
         if is_new && self.new > 0 && !has_objects {
             self.new -= 1;
             self.luck += MISS + VAIN;
         }
     }
 
-    /// Whether a record with the same keys in the same order was to be learnt before, as far as is remembered.
-    fn has_met(&mut self, record: &[u8], members: &[Member]) -> bool {
+    /// Whether a record that fills the same slots in the same order was to be learnt before, as far as is remembered.
+    fn has_met(&mut self, filled: &[(usize, usize, Slot)]) -> bool {
         let mut hasher = self.hasher.build_hasher();
-        let mut end = 0;
-        for member in members {
-            hasher.write(&record[end..member.start]);
-            end = member.end;
-        }
+        filled.iter().for_each(|(.., slot)| hasher.write_u32(slot.0));
         let hash = hasher.finish();
         let place = &mut self.met[hash as usize % MOST_MET];
         std::mem::replace(place, hash) == hash

@@ -625,12 +625,12 @@ fn messages_like_those_before_are_known() {
     let mut stream = Stream::open(info(), b"", json);
     let mut record = json_record();
     let mut known = |message: &str, stream: &mut Stream| {
-        for _ in 0..2 {
+        for _ in 0..3 {
             stream.message(message.as_bytes(), &mut record, &mut |_| {});
         }
         stream.known_line(message.as_bytes(), &mut record, &mut |_| {})
     };
-    // What a record may be compared with is known from the first on, and how it is written from the second on.
+    // What a record may be compared with is known from the first on; how it is written is learnt from the second one that is alike.
     assert!(known(r#"{"_path":"dns","note":"a"}"#, &mut stream));
     assert!(known(r#"{"_path":"dns","note":"longer"}"#, &mut stream));
     let several = "{\"_path\":\"dns\",\"note\":\"a\"}\n{\"_path\":\"dns\",\"note\":\"a\"}";
