@@ -1,5 +1,7 @@
 //! JSON string escapes.
 
+use crate::vector::{self, Block, Operations, Pass};
+
 /// Appends the text between the quotes of a JSON string, decoded. Broken escapes stay as they are; lone surrogates
 /// become U+FFFD (RFC 8259 section 8.2 leaves them open). Bytes that are not UTF-8 pass through.
 ///
@@ -9,40 +11,93 @@
 /// assert_eq!(String::from_utf8(out).unwrap(), "C:\\xé😀\u{FFFD}");
 /// ```
 pub fn unescape_json(text: &[u8], out: &mut Vec<u8>) {
-    let mut at = 0;
-    while let Some(found) = memchr::memchr(b'\\', &text[at..]) {
-        out.extend_from_slice(&text[at..at + found]);
-        at += found;
-        let Some(escape) = text.get(at + 1) else { break };
-        at += 2;
-        match escape {
-            b'"' | b'\\' | b'/' => out.push(*escape),
-            b'b' => out.push(8),
-            b'f' => out.push(12),
-            b'n' => out.push(b'\n'),
-            b'r' => out.push(b'\r'),
-            b't' => out.push(b'\t'),
-            b'u' => match hex4(text, at) {
-                None => out.extend_from_slice(b"\\u"),
-                Some(unit) => {
-                    at += 4;
-                    let mut character = char::from_u32(unit);
-                    if (0xD800..0xDC00).contains(&unit)
-                        && text.get(at..at + 2) == Some(b"\\u")
-                        && let Some(low @ 0xDC00..0xE000) = hex4(text, at + 2)
-                    {
-                        at += 6;
-                        character =
-                            char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00));
-                    }
-                    let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-                    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-            },
-            other => out.extend_from_slice(&[b'\\', *other]),
+    vector::run(Unescape { text, out });
+}
+
+/// A block of text is copied as it is; up to its first backslash it is right, and from behind that escape on the next one is copied.
+struct Unescape<'a> {
+    text: &'a [u8],
+    out: &'a mut Vec<u8>,
+}
+
+impl Pass for Unescape<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self, with: impl Operations) {
+        const WIDTH: usize = size_of::<Block>();
+        let Self { text, out } = self;
+        let before = out.len();
+        // No escape is shorter than what it stands for; the last block may go beyond the end.
+        out.resize(before + text.len() + WIDTH, 0);
+        let decoded = &mut out[before..];
+        // The end of the text, with room behind it.
+        let mut end = [0; 2 * WIDTH];
+        let end_at = text.len().saturating_sub(WIDTH - 1);
+        end[..text.len() - end_at].copy_from_slice(&text[end_at..]);
+        let (mut at, mut to) = (0, 0);
+        while at < text.len() {
+            let block: Option<&Block> = match text.get(at..).and_then(<[u8]>::first_chunk) {
+                // Fewer bytes are left.
+                None => end.get(at - end_at..).and_then(<[u8]>::first_chunk),
+                whole => whole,
+            };
+            let (Some(block), Some(room)) = (block, decoded[to..].first_chunk_mut()) else { break };
+            *room = *block;
+            let found = (with.equal(block, b'\\').trailing_zeros() as usize).min(text.len() - at);
+            at += found;
+            to += found;
+            if found < WIDTH && at < text.len() {
+                let (read, written) = escape(text, at, &mut decoded[to..]);
+                at += read;
+                to += written;
+            }
         }
+        out.truncate(before + to);
     }
-    out.extend_from_slice(&text[at..]);
+}
+
+/// Decodes the escape that begins at `at`: how many bytes it has, and how many it stands for.
+#[inline(always)]
+fn escape(text: &[u8], at: usize, out: &mut [u8]) -> (usize, usize) {
+    let Some(escape) = text.get(at + 1) else {
+        out[0] = b'\\';
+        return (1, 1);
+    };
+    out[0] = match escape {
+        b'"' | b'\\' | b'/' => *escape,
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'u' => return unicode_escape(text, at + 2, out),
+        other => {
+            out[..2].copy_from_slice(&[b'\\', *other]);
+            return (2, 2);
+        }
+    };
+    (2, 1)
+}
+
+/// The same, where the hexadecimal digits begin at `at`.
+#[cold]
+fn unicode_escape(text: &[u8], at: usize, out: &mut [u8]) -> (usize, usize) {
+    let Some(unit) = hex4(text, at) else {
+        out[..2].copy_from_slice(b"\\u");
+        return (2, 2);
+    };
+    let mut read = 6;
+    let mut character = char::from_u32(unit);
+    if (0xD800..0xDC00).contains(&unit)
+        && text.get(at + 4..at + 6) == Some(b"\\u")
+        && let Some(low @ 0xDC00..0xE000) = hex4(text, at + 6)
+    {
+        read += 6;
+        character = char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00));
+    }
+    let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+    (read, character.encode_utf8(out).len())
 }
 
 fn hex4(text: &[u8], at: usize) -> Option<u32> {
@@ -101,7 +156,7 @@ mod tests {
             parts in prop::collection::vec(
                 prop::sample::select(&[
                     "\\", "\\\\", "\\\"", "\\n", "\\t", "\\x", "\\/", "\\b", "\\u0041", "\\u00e9", "\\ud83d", "\\ude00",
-                    "\\u12", "u", "a", "é", "plain text", "C:\\\\Windows\\\\System32",
+                    "\\u12", "u", "a", "é", "plain text", "text that is longer than one block, whatever that is: so it goes on and on, for a while", "C:\\\\Windows\\\\System32",
                 ]),
                 0..12,
             ),
