@@ -27,44 +27,38 @@ impl Pass for Unescape<'_> {
     fn run(self, with: impl Operations) {
         const WIDTH: usize = size_of::<Block>();
         let Self { text, out } = self;
-        let before = out.len();
-        // No escape is shorter than what it stands for; the last block may go beyond the end.
-        out.resize(before + text.len() + WIDTH, 0);
-        let decoded = &mut out[before..];
         // The end of the text, with room behind it.
         let mut end = [0; 2 * WIDTH];
         let end_at = text.len().saturating_sub(WIDTH - 1);
         end[..text.len() - end_at].copy_from_slice(&text[end_at..]);
-        let (mut at, mut to) = (0, 0);
+        let mut at = 0;
         while at < text.len() {
             let block: Option<&Block> = match text.get(at..).and_then(<[u8]>::first_chunk) {
                 // Fewer bytes are left.
                 None => end.get(at - end_at..).and_then(<[u8]>::first_chunk),
                 whole => whole,
             };
-            let (Some(block), Some(room)) = (block, decoded[to..].first_chunk_mut()) else { break };
-            *room = *block;
+            let Some(block) = block else { break };
+            let before = out.len();
+            out.extend_from_slice(block);
             let found = (with.equal(block, b'\\').trailing_zeros() as usize).min(text.len() - at);
+            out.truncate(before + found);
             at += found;
-            to += found;
             if found < WIDTH && at < text.len() {
-                let (read, written) = escape(text, at, &mut decoded[to..]);
-                at += read;
-                to += written;
+                at += escape(text, at, out);
             }
         }
-        out.truncate(before + to);
     }
 }
 
-/// Decodes the escape that begins at `at`: how many bytes it has, and how many it stands for.
+/// Decodes the escape that begins at `at`, and says how long it is.
 #[inline(always)]
-fn escape(text: &[u8], at: usize, out: &mut [u8]) -> (usize, usize) {
+fn escape(text: &[u8], at: usize, out: &mut Vec<u8>) -> usize {
     let Some(escape) = text.get(at + 1) else {
-        out[0] = b'\\';
-        return (1, 1);
+        out.push(b'\\');
+        return 1;
     };
-    out[0] = match escape {
+    out.push(match escape {
         b'"' | b'\\' | b'/' => *escape,
         b'b' => 8,
         b'f' => 12,
@@ -73,31 +67,32 @@ fn escape(text: &[u8], at: usize, out: &mut [u8]) -> (usize, usize) {
         b't' => b'\t',
         b'u' => return unicode_escape(text, at + 2, out),
         other => {
-            out[..2].copy_from_slice(&[b'\\', *other]);
-            return (2, 2);
+            out.extend_from_slice(&[b'\\', *other]);
+            return 2;
         }
-    };
-    (2, 1)
+    });
+    2
 }
 
-/// The same, where the hexadecimal digits begin at `at`.
+/// The same for one by number, whose digits begin at `at`.
 #[cold]
-fn unicode_escape(text: &[u8], at: usize, out: &mut [u8]) -> (usize, usize) {
+fn unicode_escape(text: &[u8], at: usize, out: &mut Vec<u8>) -> usize {
     let Some(unit) = hex4(text, at) else {
-        out[..2].copy_from_slice(b"\\u");
-        return (2, 2);
+        out.extend_from_slice(b"\\u");
+        return 2;
     };
-    let mut read = 6;
+    let mut length = 6;
     let mut character = char::from_u32(unit);
     if (0xD800..0xDC00).contains(&unit)
         && text.get(at + 4..at + 6) == Some(b"\\u")
         && let Some(low @ 0xDC00..0xE000) = hex4(text, at + 6)
     {
-        read += 6;
+        length += 6;
         character = char::from_u32(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00));
     }
     let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-    (read, character.encode_utf8(out).len())
+    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+    length
 }
 
 fn hex4(text: &[u8], at: usize) -> Option<u32> {
