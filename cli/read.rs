@@ -6,7 +6,7 @@ use crate::temporary;
 use sigmund_engine::Record;
 use sigmund_parsers::decompress::{self, Limits, Seekable, each_stream};
 use sigmund_parsers::windows::{evtx, xml};
-use sigmund_parsers::{Counts, Format as _, Framed, Stream, Text};
+use sigmund_parsers::{Counts, Framed, Stream};
 use sigmund_stream::reading::Reading;
 use std::io::{self, Read, Seek, Write as _};
 use tempfile::SpooledTempFile;
@@ -45,32 +45,39 @@ pub(crate) struct Report {
     pub(crate) counts: Counts,
     /// Of its first stream.
     pub(crate) format: Option<&'static str>,
-    /// The streams in it that begin as no format knows.
-    pub(crate) texts: Vec<TextStream>,
+    /// The streams in it.
+    pub(crate) streams: Vec<ReadStream>,
     /// Why it could not be read.
     pub(crate) problem: Option<String>,
     /// Damage: what came before it was read, but for what is wholly unread.
     pub(crate) warnings: Vec<decompress::Warning>,
 }
 
-/// A stream that begins as no format knows; what follows may be known.
+/// A stream that was read, or a part of one.
 #[derive(Debug)]
-pub(crate) struct TextStream {
+pub(crate) struct ReadStream {
     pub(crate) name: String,
     pub(crate) events: u64,
     /// Events of it that no format knows.
     pub(crate) plain: u64,
+    /// Events of it without any log source.
+    pub(crate) unrouted: u64,
 }
 
-impl TextStream {
-    /// `None` for one that a format knows, and for one without events.
-    pub(crate) fn of(stream: &Stream, name: &str) -> Option<Self> {
-        let &Counts { events, plain, .. } = stream.counts();
-        (stream.format() == Text.name() && events > 0).then(|| Self {
-            name: name.to_owned(),
-            events,
-            plain,
-        })
+impl ReadStream {
+    pub(crate) fn of(stream: &Stream, name: &str) -> Self {
+        let &Counts { events, plain, unrouted, .. } = stream.counts();
+        Self { name: name.to_owned(), events, plain, unrouted }
+    }
+
+    /// Most of its events have no log source.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.unrouted > self.events / 2
+    }
+
+    /// No format knows most of its events.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.plain > self.events / 2
     }
 }
 
@@ -319,7 +326,9 @@ impl Reader {
             };
             report.counts.add(stream.counts());
             report.format.get_or_insert(stream.format());
-            report.texts.extend(TextStream::of(&stream, name));
+            let read = ReadStream::of(&stream, name);
+            // An archive may have any number of members.
+            report.streams.extend(Some(read).filter(ReadStream::is_unknown));
             match result {
                 Ok(None) => Ok(()),
                 Ok(Some(problem)) => Err(problem),

@@ -6,7 +6,7 @@
 //! memory does not grow with the input. With one thread none of this is used.
 
 use crate::input::{Content, Input, Opened};
-use crate::read::{Consumer as _, Reader, Report, TextStream, head};
+use crate::read::{Consumer as _, ReadStream, Reader, Report, head};
 use crate::scan::{Emit, FULL, Found, Hunt, Origin, Scan};
 use sigmund_parsers::decompress::is_plain;
 use sigmund_parsers::{Counts, Framing, Split, Stream, format_named};
@@ -33,8 +33,8 @@ const WAITING: usize = 8;
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     pub(crate) counts: Counts,
-    /// Streams that begin as no format knows.
-    pub(crate) texts: Vec<TextStream>,
+    /// Streams whose events have no log source, most of them, and the one that is being read.
+    pub(crate) streams: Vec<ReadStream>,
     /// Logs, or members of them, that could not be read.
     pub(crate) problems: Vec<(String, String)>,
     /// Logs that are damaged: what comes before the damage was read.
@@ -45,13 +45,17 @@ impl Totals {
     /// Adds what a log held, or a part of it that `continues` the one before.
     fn add(&mut self, path: &str, report: Report, continues: bool) {
         self.counts.add(&report.counts);
-        for text in report.texts {
-            match self.texts.last_mut() {
-                Some(last) if continues && last.name == text.name => {
-                    last.events += text.events;
-                    last.plain += text.plain;
+        for stream in report.streams {
+            match self.streams.last_mut() {
+                Some(last) if continues && last.name == stream.name => {
+                    last.events += stream.events;
+                    last.plain += stream.plain;
+                    last.unrouted += stream.unrouted;
                 }
-                _ => self.texts.push(text),
+                _ => {
+                    self.streams.pop_if(|last| !last.is_unknown());
+                    self.streams.push(stream);
+                }
             }
         }
         if let Some(problem) = report.problem {
@@ -366,7 +370,7 @@ fn work(
                 read.and_then(|problem| hand_on(&mut found).map(|()| problem)).map(|problem| {
                     Report {
                         counts: stream.counts().clone(),
-                        texts: TextStream::of(stream, &inputs[input].name()).into_iter().collect(),
+                        streams: vec![ReadStream::of(stream, &inputs[input].name())],
                         problem: problem.map(|error| error.to_string()),
                         ..Report::default()
                     }

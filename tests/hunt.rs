@@ -632,10 +632,15 @@ fn logs_that_no_format_knows_are_told() {
         let lines = ran.stderr.lines().filter(|line| line.starts_with("warning"));
         lines.map(str::to_owned).collect::<Vec<_>>().join("\n")
     };
-    assert_snapshot!(warnings(&[]), @"warning: `logs/b.txt`, `logs/c.txt` were read as plain text: no format knows them, and only rules without a log source see them; say what they are with `--logsource KEY=VALUE,…`");
+    assert_snapshot!(warnings(&[]), @"
+    warning: `logs/b.txt`, `logs/c.txt` were read as plain text: no format knows them, and only rules without a log source see them; say what they are with `--logsource KEY=VALUE,…`
+    warning: `logs/a.json` says nothing that tells a log source, and only rules without one see those events; say what it is with `--logsource KEY=VALUE,…`
+    ");
     assert_eq!(warnings(&["--logsource", "product=test"]), "");
     assert_eq!(warnings(&["--no-routing"]), "");
+    // Who says that it is plain text knows.
     assert_eq!(warnings(&["--input-format", "text"]), "");
+    assert_eq!(warnings(&["--input-format", "json"]), warnings(&[]));
 
     // What counts is most of each stream, not the head of a log or the first member of an archive.
     let json = "{\"a\": 1}\n".repeat(9);

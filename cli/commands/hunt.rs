@@ -7,7 +7,7 @@ use crate::encode::{Encoder, Style, Summary};
 use crate::input::{Input, Inputs};
 use crate::plan::{self, Loaded};
 use crate::printer::Printer;
-use crate::read::TextStream;
+use crate::read::ReadStream;
 use crate::scan::{Found, Hunt, Origin};
 use crate::schedule::{self, Totals};
 use crate::timeline::Timeline;
@@ -151,8 +151,8 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
         printer.warn(&format!("`{path}`: {damage}"));
     }
     let seconds = start.elapsed().as_secs_f64();
-    if let Some(logs) = unknown_logs(&hunt, &totals.texts) {
-        printer.warn(&logs);
+    for warning in unknown_logs(&hunt, &totals.streams) {
+        printer.warn(&warning);
     }
     if told.untimed > 0 {
         let hits = plural(told.untimed, "hit");
@@ -176,31 +176,47 @@ pub(super) fn run(args: &Args, printer: &Printer) -> anyhow::Result<Status> {
     })
 }
 
-/// Says which logs were read as plain text, most of their events at least, if that is what few rules see.
-fn unknown_logs(hunt: &Hunt, texts: &[TextStream]) -> Option<String> {
+/// Says which logs hold events without a log source, most of them at least: few rules see those.
+fn unknown_logs(hunt: &Hunt, streams: &[ReadStream]) -> Vec<String> {
+    // Whoever says that a log is plain text knows what that means.
+    let said = hunt.reading.forced.is_some_and(|format| format.name() == Text.name());
+    let (texts, others): (Vec<&ReadStream>, Vec<&ReadStream>) = streams
+        .iter()
+        .filter(|stream| stream.is_unknown() && !(said && stream.is_plain()))
+        .partition(|stream| stream.is_plain());
+    let mut warnings = Vec::new();
+    if !texts.is_empty() {
+        let (was, it, it_is) = match texts.len() {
+            1 => ("was", "it", "it is"),
+            _ => ("were", "them", "they are"),
+        };
+        warnings.push(format!(
+            "{} {was} read as plain text: no format knows {it}, and only rules without a log source see {it}; say what {it_is} with `--logsource KEY=VALUE,…`",
+            named(&texts)
+        ));
+    }
+    if !others.is_empty() {
+        let (says, it_is) = match others.len() {
+            1 => ("says", "it is"),
+            _ => ("say", "they are"),
+        };
+        warnings.push(format!(
+            "{} {says} nothing that tells a log source, and only rules without one see those events; say what {it_is} with `--logsource KEY=VALUE,…`",
+            named(&others)
+        ));
+    }
+    warnings
+}
+
+/// The first few names, and how many more there are.
+fn named(streams: &[&ReadStream]) -> String {
     const NAMED: usize = 3;
-    let logs = texts.iter().filter(|text| text.plain > text.events / 2);
-    let logs: Vec<&str> = logs.map(|text| &*text.name).collect();
-    if logs.is_empty() || hunt.reading.forced.is_some() {
-        return None;
+    let names = streams.iter().take(NAMED).map(|stream| format!("`{}`", stream.name));
+    let mut names: Vec<String> = names.collect();
+    if streams.len() > NAMED {
+        names.push(format!("{} more", streams.len() - NAMED));
     }
-    let routing = &hunt.reading.routing;
-    let route = routing.route(Text.name(), Vec::new(), None, &Arc::default(), &|_| None);
-    if route.unfiltered || !route.log_sources.is_empty() {
-        return None;
-    }
-    let mut names: Vec<String> = logs.iter().take(NAMED).map(|name| format!("`{name}`")).collect();
-    if logs.len() > NAMED {
-        names.push(format!("{} more", logs.len() - NAMED));
-    }
-    let (was, it, it_is) = match logs.len() {
-        1 => ("was", "it", "it is"),
-        _ => ("were", "them", "they are"),
-    };
-    Some(format!(
-        "{} {was} read as plain text: no format knows {it}, and only rules without a log source see {it}; say what {it_is} with `--logsource KEY=VALUE,…`",
-        names.join(", ")
-    ))
+    names.join(", ")
 }
 
 /// What is written to, as far as it is there already.

@@ -13,7 +13,8 @@ use crate::json::close::close;
 use crate::json::read::object;
 use crate::json::wrapper::{Special, is_plain_object_line, source, special_key};
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
-use sigmund_engine::{Event, EventTime, Record, Reread};
+use sigmund_engine::{Event, EventTime, Record, Reread, Route};
+use std::sync::Arc;
 
 /// The longest record, unless told otherwise: 1 MiB.
 pub const DEFAULT_LIMIT: usize = 1 << 20;
@@ -30,6 +31,8 @@ pub struct Counts {
     pub events: u64,
     /// Records that are none, by reason, in the order of first appearance.
     pub skipped: Vec<(&'static str, u64)>,
+    /// Events without any log source, of which most rules see none.
+    pub unrouted: u64,
     /// Events that no format but plain text took.
     pub plain: u64,
     /// Those of them in a stream of another format.
@@ -50,6 +53,7 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         self.records += other.records;
         self.events += other.events;
+        self.unrouted += other.unrouted;
         self.plain += other.plain;
         self.unparsed += other.unparsed;
         self.truncated += other.truncated;
@@ -574,8 +578,12 @@ impl Stream {
             Outcome::Skip(reason) => self.counts.skip(reason),
             Outcome::Event | Outcome::Foreign => {
                 self.counts.events += 1;
+                let is_routed =
+                    |route: &Arc<Route>| route.unfiltered || !route.log_sources.is_empty();
+                let is_unrouted = !record.route.as_ref().is_some_and(is_routed);
                 let is_plain = format.name() == Text.name();
                 let is_unparsed = is_plain && self.format.name() != Text.name();
+                self.counts.unrouted += u64::from(is_unrouted);
                 self.counts.plain += u64::from(is_plain);
                 self.counts.unparsed += u64::from(is_unparsed);
             }
