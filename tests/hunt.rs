@@ -669,6 +669,8 @@ fn logs_that_no_format_knows_are_told() {
     let warned =
         |log: &str| folder.run(&["hunt", log, "-r", "rules"]).stderr.contains("plain text");
     assert!(!warned("mixed.log") && !warned("empty-first.zip"));
+    let ran = folder.run(&["hunt", "mixed.log", "-r", "rules"]);
+    assert!(ran.stderr.contains("warning: `mixed.log` says nothing"), "{}", ran.stderr);
     for log in ["text-first.zip", "text-last.zip"] {
         let ran = folder.run(&["hunt", log, "-r", "rules"]);
         let named = format!("warning: `{log}/readme.txt` was read as plain text");

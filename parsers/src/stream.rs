@@ -14,7 +14,6 @@ use crate::json::read::object;
 use crate::json::wrapper::{Special, is_plain_object_line, source, special_key};
 use crate::{FORMATS, Format, Framing, Head, Outcome, Parser, Score, StreamInfo, Text};
 use sigmund_engine::{Event, EventTime, Record, Reread, Route};
-use std::sync::Arc;
 
 /// The longest record, unless told otherwise: 1 MiB.
 pub const DEFAULT_LIMIT: usize = 1 << 20;
@@ -42,6 +41,13 @@ pub struct Counts {
 }
 
 impl Counts {
+    #[inline]
+    fn event(&mut self, record: &Record) {
+        self.events += 1;
+        let is_routed = |route: &Route| route.unfiltered || !route.log_sources.is_empty();
+        self.unrouted += u64::from(!record.route.as_deref().is_some_and(is_routed));
+    }
+
     fn skip(&mut self, reason: &'static str) {
         match self.skipped.iter_mut().find(|(have, _)| *have == reason) {
             Some((_, count)) => *count += 1,
@@ -460,7 +466,7 @@ impl Stream {
         each: &mut dyn FnMut(Framed<'_>),
     ) {
         self.counts.records += 1;
-        self.counts.events += 1;
+        self.counts.event(record);
         each(Framed {
             bytes,
             offset,
@@ -577,13 +583,9 @@ impl Stream {
         match outcome {
             Outcome::Skip(reason) => self.counts.skip(reason),
             Outcome::Event | Outcome::Foreign => {
-                self.counts.events += 1;
-                let is_routed =
-                    |route: &Arc<Route>| route.unfiltered || !route.log_sources.is_empty();
-                let is_unrouted = !record.route.as_ref().is_some_and(is_routed);
+                self.counts.event(record);
                 let is_plain = format.name() == Text.name();
                 let is_unparsed = is_plain && self.format.name() != Text.name();
-                self.counts.unrouted += u64::from(is_unrouted);
                 self.counts.plain += u64::from(is_plain);
                 self.counts.unparsed += u64::from(is_unparsed);
             }

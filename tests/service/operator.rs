@@ -1,6 +1,6 @@
 //! What operators do wrong and what fails around the service: it says so once, in words that help, and nothing is lost or doubled.
 
-use super::running::{Application, PATIENCE, Running};
+use super::running::{Application, PATIENCE, Running, Waiting};
 use crate::command::binary;
 use crate::kafka::broker::Broker;
 use crate::kafka::client::Record;
@@ -223,6 +223,42 @@ fn records_that_are_larger_than_their_topic_takes_are_told() {
     assert_eq!(lines(&log, "a record is larger than"), 1, "{log}");
     process.stop();
     case.application.remove();
+}
+
+/// Records of which nothing tells what they are: most rules see none of them.
+#[test]
+fn events_without_a_log_source_are_counted() {
+    let Some(broker) = honest_broker() else { return };
+    let application = Application::new(broker, "unrouted", &[("raw", 1)]);
+    let rules = application.folder.join("rules.yml");
+    std::fs::write(&rules, RULES).expect("a file");
+    let (raw, rules) = (application.topic("raw"), rules.display());
+    let config = application.config(
+        broker,
+        "one",
+        &format!(
+            "kafka: {{bootstrap_servers: ['{{BOOTSTRAP}}']}}\ncorrelation: {{partitions: 4}}\n\
+             sources: [{{topics: [{raw}]}}]\nrules: {{paths: [{rules}]}}\n"
+        ),
+    );
+    let mut process = Running::start_with(&config, &["--set", "http.listen=127.0.0.1:0"]);
+    let known = r#"{"_path":"conn","ts":1,"uid":"C1"}"#;
+    let unknown = r#"{"kind":"fail"}"#;
+    broker.produce(&raw, [known, unknown, known, unknown, unknown].map(Record::new));
+    process.wait_until_assigned();
+    let mut waiting = Waiting::new(PATIENCE);
+    loop {
+        let metrics = process.fetch("/metrics");
+        let has = |line: &str| metrics.lines().any(|have| have == line);
+        if has("sigmund_events_total 5") {
+            assert!(has("sigmund_unrouted_events_total 3"), "{metrics}");
+            break;
+        }
+        assert!(!waiting.is_over(), "{metrics}{}", process.log());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    process.stop();
+    application.remove();
 }
 
 #[test]

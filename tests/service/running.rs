@@ -4,6 +4,8 @@ use crate::command::binary;
 use crate::kafka::broker::Broker;
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -189,6 +191,19 @@ impl Running {
     /// Asks it to read its rules again.
     pub(super) fn reload(&self) {
         self.signal("-HUP");
+    }
+
+    /// What it answers, if it listens (`http.listen`).
+    pub(super) fn fetch(&self, path: &str) -> String {
+        let log = self.log();
+        let (_, address) = log.split_once("status at http://").expect("an address");
+        let address = address.lines().next().expect("a line").trim();
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        text
     }
 
     /// Ended by itself: with what code.

@@ -3,8 +3,6 @@
 use super::running::{Application, PATIENCE, Running};
 use crate::command::{binary, root};
 use crate::kafka::broker::Broker;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -88,15 +86,6 @@ fn expect(broker: &Broker, application: &Application, process: &mut Running, cou
     }
 }
 
-fn fetch(address: &str, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    stream.write_all(head.as_bytes()).expect("sent");
-    let mut text = String::new();
-    stream.read_to_string(&mut text).expect("an answer");
-    text
-}
-
 /// By password in three ways, by token, and by certificate.
 #[test]
 fn it_works_by_all_ways_to_prove_who_it_is() {
@@ -117,10 +106,7 @@ fn it_works_by_all_ways_to_prove_who_it_is() {
                 let options = ["--set", "http.listen=127.0.0.1:0", "--set", "log.level=trace"];
                 let mut process = Running::start_with(&config, &options);
                 expect(broker, &application, &mut process, 10);
-                let log = process.log();
-                let (_, address) = log.split_once("status at http://").expect("an address");
-                let address = address.lines().next().expect("a line").trim().to_owned();
-                let metrics = fetch(&address, "/metrics") + &fetch(&address, "/api/v1/status");
+                let metrics = process.fetch("/metrics") + &process.fetch("/api/v1/status");
                 assert!(metrics.contains("sigmund_"), "{metrics}");
                 process.stop();
                 // What is secret is nowhere.

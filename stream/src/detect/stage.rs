@@ -15,7 +15,7 @@ use anyhow::bail;
 use rdkafka::message::{BorrowedMessage, Message as _};
 use sigmund_engine::Record;
 use sigmund_engine::correlation::EventRef;
-use sigmund_parsers::{Outcome, Stream};
+use sigmund_parsers::{Counts, Outcome, Stream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -306,7 +306,7 @@ impl Stage for Detect {
             raw.opened = received;
             raw.inlet.open(value, received)
         });
-        let unparsed = stream.counts().unparsed;
+        let Counts { unparsed, unrouted, .. } = *stream.counts();
         let offset = u64::try_from(message.offset()).unwrap_or(0);
         let place = EventRef { source: 0, record: offset };
         let mut problem = None;
@@ -374,6 +374,7 @@ impl Stage for Detect {
         }
         *outgoing += raw.outgoing.iter().skip(waiting).map(Outgoing::size).sum::<usize>();
         raw.tally.events += events;
+        raw.tally.unrouted_events += stream.counts().unrouted - unrouted;
         raw.tally.untimed_hits += untimed;
         raw.tally.future_events += future;
         Ok(Taken::Done)

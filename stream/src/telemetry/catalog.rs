@@ -85,6 +85,7 @@ pub(super) struct Catalog {
     pub(super) records: Family<StageLabel, Counter>,
     pub(super) bytes: Family<StageLabel, Counter>,
     pub(super) events: Counter,
+    pub(super) unrouted_events: Counter,
     pub(super) future_events: Counter,
     pub(super) untimed_hits: Counter,
     pub(super) hits: Counter,
@@ -242,6 +243,10 @@ impl Catalog {
                 Family::default(),
             ),
             events: r.plain("events", "Events found in raw records"),
+            unrouted_events: r.plain(
+                "unrouted_events",
+                "Events of which nothing tells a log source: only rules without one see them",
+            ),
             future_events: r.plain(
                 "future_events",
                 "Events whose time is further ahead than is credible: time does not pass by them",

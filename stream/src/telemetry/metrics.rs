@@ -494,6 +494,7 @@ impl StageMetrics {
             records,
             bytes,
             events,
+            unrouted_events,
             untimed_hits,
             future_events,
             hits,
@@ -534,6 +535,7 @@ impl StageMetrics {
         }
         let catalog = locked(&self.all.catalog);
         catalog.events.inc_by(events);
+        catalog.unrouted_events.inc_by(unrouted_events);
         catalog.untimed_hits.inc_by(untimed_hits);
         catalog.future_events.inc_by(future_events);
         catalog.hits.inc_by(hits);

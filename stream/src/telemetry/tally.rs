@@ -22,6 +22,8 @@ pub struct Tally {
     pub bytes: u64,
     /// Events in them.
     pub events: u64,
+    /// Those of them without any log source.
+    pub unrouted_events: u64,
     /// Hits that correlations could not use.
     pub untimed_hits: u64,
     /// Events too far ahead.
@@ -62,6 +64,7 @@ impl Tally {
             records,
             bytes,
             events,
+            unrouted_events,
             untimed_hits,
             future_events,
             hits,
@@ -75,6 +78,7 @@ impl Tally {
         self.records += records;
         self.bytes += bytes;
         self.events += events;
+        self.unrouted_events += unrouted_events;
         self.untimed_hits += untimed_hits;
         self.future_events += future_events;
         self.hits += hits;
