@@ -355,6 +355,8 @@ fn rarity(literal: &Literal) -> f64 {
     let len = (literal.text.len() + odd).min(20) as f64;
     let guess = match literal.place {
         Place::Anywhere => (-0.45 * len).exp(),
+        // Few values are but a letter or two; many are a short number.
+        Place::Whole if len < 4.0 && !literal.text.iter().any(u8::is_ascii_digit) => 0.02,
         Place::Whole => (-0.5 * len - 0.5).exp(),
         Place::Start | Place::End => (-0.45 * len - 0.2).exp(),
     };

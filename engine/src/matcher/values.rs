@@ -6,6 +6,7 @@ use crate::escape::unescape_json;
 use crate::fold::fold_char;
 use crate::value::number_text;
 use crate::{Fields, Kind, Slot, Store, ValueSpan};
+use std::ops::Range;
 
 /// Where a value's bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,8 +195,32 @@ impl Values {
         match end - start {
             0 if one_source => last,
             1 if one_source && matches!(last, Shape::One(_)) => last,
+            // Sources often say the same, and what one value pulls is remembered whole.
+            _ if (null, present) == (false, true) && self.are_one_text(view, start..end) => {
+                Shape::One(start)
+            }
             _ => Shape::Many { start, end, null, present },
         }
+    }
+
+    /// Whether there are values, all of the same text: a test holds for all of them, or for none.
+    fn are_one_text(&mut self, view: View<'_>, values: Range<u32>) -> bool {
+        let first = values.start;
+        let is_text = |value: &Value| matches!(value.kind, Kind::Text | Kind::JsonText);
+        !values.is_empty()
+            && values.into_iter().all(|value| {
+                if !is_text(&self.values[value as usize]) {
+                    return false;
+                }
+                if self.values[value as usize].kind == self.values[first as usize].kind
+                    && self.key(view, value) == self.key(view, first)
+                {
+                    return true;
+                }
+                let (start, end) = self.text_range(view, first);
+                let (from, to) = self.text_range(view, value);
+                self.arena[start as usize..end as usize] == self.arena[from as usize..to as usize]
+            })
     }
 
     /// (missing or null, present)
