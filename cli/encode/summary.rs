@@ -165,7 +165,7 @@ fn object(card: Subject<'_>, count: &Count) -> Vec<u8> {
     json::key("hosts", &mut out);
     out.push(b'{');
     for (host, count) in &count.hosts {
-        json::key(host, &mut out);
+        json::name(host, &mut out);
         out.extend_from_slice(count.to_string().as_bytes());
     }
     out.extend_from_slice(b"}}");

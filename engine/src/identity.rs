@@ -54,6 +54,18 @@ impl DetectionId {
         Self(bytes)
     }
 
+    /// As it is written: 32 hexadecimal digits.
+    #[must_use]
+    pub fn digits(&self) -> [u8; 32] {
+        let mut digits = [0; 32];
+        let (pairs, _) = digits.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(self.0) {
+            let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+            *pair = [digit(byte >> 4), digit(byte & 15)];
+        }
+        digits
+    }
+
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8; 16] {
@@ -63,13 +75,8 @@ impl DetectionId {
 
 impl fmt::Display for DetectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0; 32];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        }
         // Digits are ASCII.
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 

@@ -173,7 +173,7 @@ impl AlertView<'_> {
         json::key("group", out);
         out.push(b'{');
         for (name, value) in rule.group_by.iter().zip(&alert.group) {
-            json::text(name, beginning(value, cut.map_or(usize::MAX, |cut| cut.value)), out);
+            json::named_text(name, beginning(value, cut.map_or(usize::MAX, |cut| cut.value)), out);
         }
         out.push(b'}');
         if let Some(value) = &alert.value {

@@ -50,22 +50,22 @@ fn head(hit: &Hit<'_>, out: &mut Vec<u8>) {
             if is_free(name) && !is_extracted(name) {
                 // Their values are texts.
                 match value {
-                    Value::String(text) => json::text(name, text, out),
+                    Value::String(text) => json::named_text(name, text, out),
                     Value::Null => nullable(name, None, out),
-                    other => json::text(name, &other.to_string(), out),
+                    other => json::named_text(name, &other.to_string(), out),
                 }
             }
         }
     }
     for (name, value) in extracted {
         if is_free(name) {
-            json::text(name, value, out);
+            json::named_text(name, value, out);
         }
     }
 }
 
 fn nullable(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
-    json::key(name, out);
+    json::name(name, out);
     match value {
         Some(value) => json::string(value, out),
         None => out.extend_from_slice(b"null"),

@@ -49,7 +49,7 @@ pub(super) fn small_fields(fields: &Object, cut: &Cut) -> Vec<u8> {
     let mut out = vec![b'{'];
     for (name, value) in &fields.0 {
         let before = out.len();
-        super::json::key(name, &mut out);
+        super::json::name(name, &mut out);
         super::json::value(value, &mut out);
         if out.len() - before > cut.value || out.len() > cut.event {
             out.truncate(before);

@@ -33,22 +33,28 @@ fn plain_length<const N: usize>(bytes: &[u8], others: [u8; N]) -> usize {
 /// Longer strings are looked at 64 bytes at a time.
 const LONG_STRING: usize = 64;
 
-/// Whether nothing in a short text needs an escape: each byte is looked at by itself where there are few, eight at once otherwise.
+/// Whether nothing in a short text needs an escape. Sixteen bytes are looked at at once, the last of them twice.
 #[inline]
 fn is_plain(bytes: &[u8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    const ODD: [u8; 4] = [b'"', b'\\', 0x7f, 0xc2];
-    let Some(last) = bytes.last_chunk::<8>() else {
-        return bytes.iter().all(|byte| *byte >= 0x20 && !ODD.contains(byte));
-    };
-    let (words, _) = bytes.as_chunks::<8>();
-    words.iter().chain([last]).all(|word| {
-        let word = u64::from_le_bytes(*word);
-        let zeros = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
-        let controls = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
-        ODD.iter().fold(controls, |odd, byte| odd | zeros(word ^ (ONES * u64::from(*byte)))) == 0
-    })
+    // Without branches, so that the compiler looks at all bytes of an array in few instructions.
+    #[inline(always)]
+    fn all_plain<const N: usize>(bytes: &[u8; N]) -> bool {
+        let is_odd = |byte: u8| {
+            (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7f) | (byte == 0xc2)
+        };
+        bytes.iter().fold(0, |odd, byte| odd | u8::from(is_odd(*byte))) == 0
+    }
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let (chunks, _) = bytes.as_chunks::<16>();
+        return chunks.iter().all(all_plain) && all_plain(last);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        return all_plain(first) & all_plain(last);
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        return all_plain(first) & all_plain(last);
+    }
+    bytes.iter().all(|byte| all_plain(&[*byte]))
 }
 
 /// Appends a JSON string.
@@ -177,7 +183,23 @@ fn unicode_escape(code: u8, out: &mut Vec<u8>) {
 }
 
 /// Appends `"name":`, with a comma before it unless it is the first of its object.
-pub fn key(name: &str, out: &mut Vec<u8>) {
+///
+/// Names of the code need no escapes; those that come with logs are written by [`name`].
+#[inline]
+pub fn key(name: &'static str, out: &mut Vec<u8>) {
+    debug_assert!(is_plain(name.as_bytes()), "a name of the code has no escapes");
+    // One after the other into room that is there: a name is a few bytes that the compiler knows.
+    out.reserve(name.len() + 4);
+    if !matches!(out.last(), Some(b'{')) {
+        out.push(b',');
+    }
+    out.push(b'"');
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// The same for any name.
+pub fn name(name: &str, out: &mut Vec<u8>) {
     if !matches!(out.last(), Some(b'{')) {
         out.push(b',');
     }
@@ -186,20 +208,26 @@ pub fn key(name: &str, out: &mut Vec<u8>) {
 }
 
 /// Appends `"name":"text"`.
-pub fn text(name: &str, value: &str, out: &mut Vec<u8>) {
+pub fn text(name: &'static str, value: &str, out: &mut Vec<u8>) {
     key(name, out);
     string(value, out);
 }
 
+/// The same with any name.
+pub fn named_text(any: &str, value: &str, out: &mut Vec<u8>) {
+    name(any, out);
+    string(value, out);
+}
+
 /// Appends `"name":"text"` if there is one.
-pub fn optional(name: &str, value: Option<&str>, out: &mut Vec<u8>) {
+pub fn optional(name: &'static str, value: Option<&str>, out: &mut Vec<u8>) {
     if let Some(value) = value {
         text(name, value, out);
     }
 }
 
 /// Appends `"name":["text",…]`.
-pub fn texts<'a>(name: &str, values: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
+pub fn texts<'a>(name: &'static str, values: impl IntoIterator<Item = &'a str>, out: &mut Vec<u8>) {
     key(name, out);
     list(values, out);
 }
@@ -275,7 +303,7 @@ pub fn fields(bytes: &[u8], record: &Record, out: &mut Vec<u8>) {
     for slot in record.fields.present() {
         let mut values = record.fields.values(slot);
         let (Some(first), second) = (values.next(), values.next()) else { continue };
-        key(record.fields.name(slot), out);
+        name(record.fields.name(slot), out);
         match second {
             None => one(first, out),
             Some(second) => {

@@ -32,7 +32,10 @@ pub(super) fn rule(metadata: &Metadata) -> Vec<u8> {
 pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     let bytes = &mut out.bytes;
     bytes.push(b'{');
-    json::text("id", &hit.id().to_string(), bytes);
+    json::key("id", bytes);
+    bytes.push(b'"');
+    bytes.extend_from_slice(&hit.id().digits());
+    bytes.push(b'"');
     json::key("time", bytes);
     match hit.time() {
         Some(time) => json::string(&rfc3339(time), bytes),

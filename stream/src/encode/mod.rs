@@ -446,7 +446,7 @@ impl<'a> Hit<'a> {
         if !extracted.is_empty() {
             json::key("extracted", out);
             out.push(b'{');
-            extracted.iter().for_each(|(name, value)| json::text(name, value, out));
+            extracted.iter().for_each(|(name, value)| json::named_text(name, value, out));
             out.push(b'}');
         }
     }
