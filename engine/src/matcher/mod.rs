@@ -32,6 +32,8 @@ const ONE_OF_SEVERAL: u64 = 1 << 62;
 const COMPUTED: u64 = 1 << 61;
 /// To compute something of longer values takes less than to remember what came of it.
 const LONGEST_OF: usize = 128;
+/// The length of what is remembered is written in one byte.
+const _: () = assert!(LONGEST_OF <= u8::MAX as usize);
 /// A field that a computed one is made of is absent.
 const ABSENT: u8 = u8::MAX;
 
@@ -339,8 +341,7 @@ impl State {
             if bytes.len() > LONGEST_OF {
                 return None;
             }
-            self.made_of.push(value.kind as u8);
-            self.made_of.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+            self.made_of.extend_from_slice(&[value.kind as u8, bytes.len() as u8]);
             self.made_of.extend_from_slice(bytes);
         }
         let spot = match self.memo.recall(place, &self.made_of) {

@@ -314,6 +314,7 @@ impl Values {
         };
         let found = match &*made {
             [only] => compute(&[text(only)], &mut out),
+            [one, other] => compute(&[text(one), text(other)], &mut out),
             several => compute(&several.iter().map(text).collect::<Vec<_>>(), &mut out),
         };
         self.made = made;
