@@ -186,9 +186,6 @@ fn each_of_several_values_is_remembered_by_its_literals() {
 
 #[test]
 fn what_computed_fields_pull_is_remembered_by_all_that_they_are_made_of() {
-    let text = "title: t\nlogsource:\n  product: windows\ndetection:\n  sel:\n    joined|contains: 'ab'\n  none:\n    joined: null\n  condition: sel or none";
-    let source = Source { name: "t.yml".into(), text: text.into() };
-    let collection = Loader::default().load(&[source]);
     let compute: fn(&[Option<&str>], &mut String) -> bool = |from, out| {
         from.iter().flatten().for_each(|part| out.push_str(part));
         from[0].is_some()
@@ -198,7 +195,39 @@ fn what_computed_fields_pull_is_remembered_by_all_that_they_are_made_of() {
         Pick::First,
         [crate::alias::Source::Computed { from: &["one", "other"], compute, what: "both" }],
     );
-    let aliases = Arc::new(AliasTable::new([joined]));
+    agree_on_pairs(&joined, "  some:\n    joined|contains: 'ab'\n  none:\n    joined: null");
+}
+
+#[test]
+fn sources_that_say_the_same_are_asked_like_others() {
+    for test in [
+        "contains: 'ab'",
+        "startswith: 'b'",
+        "contains|all: ['a', 'b']",
+        "re: '^a?b$'",
+        "gte: 1",
+        "exists: true",
+        "exists: false",
+    ] {
+        agree_on_pairs(
+            &Alias::any("either", &["one", "other"]),
+            &format!("  s:\n    either|{test}"),
+        );
+    }
+    for value in ["null", "''", "'1'", "'ab'"] {
+        let detection = format!("  s:\n    either: {value}");
+        agree_on_pairs(&Alias::any("either", &["one", "other"]), &detection);
+    }
+}
+
+/// Compares with the plain evaluator whether one of the selections over an alias of `one` and `other` holds, for many values of both.
+fn agree_on_pairs(alias: &Alias, selections: &str) {
+    let text = format!(
+        "title: t\nlogsource:\n  product: windows\ndetection:\n{selections}\n  condition: 1 of them"
+    );
+    let source = Source { name: "t.yml".into(), text: text.into() };
+    let collection = Loader::default().load(&[source]);
+    let aliases = Arc::new(AliasTable::new([alias.clone()]));
     let tables = [Arc::clone(&aliases)];
     let (ruleset, refused) = RuleSet::compile(collection.rules, &tables, &[], &[]);
     assert_eq!((ruleset.rules().len(), refused.len()), (1, 0), "{:?}", collection.diagnostics);
@@ -208,16 +237,19 @@ fn what_computed_fields_pull_is_remembered_by_all_that_they_are_made_of() {
     let mut matcher = Matcher::new(Arc::clone(&ruleset));
     let long = "x".repeat(200) + "ab";
     let several = Value::Array(vec![Value::text("b"), Value::text("ab")]);
+    let same = Value::Array(vec![Value::text("ab"), Value::text("ab")]);
     let parts = [
         None,
         Some(Value::text("a")),
         Some(Value::text("b")),
         Some(Value::text("ab")),
+        Some(Value::text("1")),
         Some(Value::text("")),
         Some(Value::text(long)),
         Some(number("1")),
         Some(Value::Null),
         Some(several),
+        Some(same),
     ];
     // Twice: what was found out, and what is remembered.
     for _ in 0..2 {
@@ -243,7 +275,7 @@ fn what_computed_fields_pull_is_remembered_by_all_that_they_are_made_of() {
             let mut hits = Vec::new();
             matcher.matches(b"{}", &record, &mut || event.clone(), &mut hits);
             let expected = ruleset.oracle(0).unwrap().matches(&event);
-            assert_eq!(!hits.is_empty(), expected, "{one:?} {other:?}");
+            assert_eq!(!hits.is_empty(), expected, "{selections}: {one:?} {other:?}");
         }
     }
 }
