@@ -5,13 +5,16 @@ use crate::compile::bucket::Bucket;
 use crate::compile::keywords::Keywords;
 use crate::compile::predicate::folded;
 use crate::ruleset::{BucketRef, RuleSet};
-use crate::{Fields, Route, Slot};
+use crate::{Route, Slot};
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A route, prepared for one rule set.
 pub(super) struct Class {
     pub(super) buckets: Vec<Arc<Bucket>>,
+    /// Of each bucket the fields, by their places in [`Bucket::fields`], that are not among the computed ones.
+    pub(super) native: Vec<Box<[u32]>>,
+    pub(super) computed: Box<[Computed]>,
     /// The numbers of the buckets within the matcher.
     pub(super) numbers: Vec<u32>,
     alias_of: Vec<u16>,
@@ -22,6 +25,18 @@ pub(super) struct Class {
     pub(super) event_id: Option<Box<[u8]>>,
     /// Tells it from the other classes of the matcher; none if it does not stay.
     number: Option<u32>,
+}
+
+/// Fields whose values depend on those of the same slots alone.
+pub(super) struct Computed {
+    /// The fields of each bucket, as in [`Class::native`].
+    pub(super) fields: Vec<(u32, u32)>,
+    /// The slots.
+    pub(super) from: Box<[Slot]>,
+    /// Those of the fields that are not computed in an event that has them itself.
+    pub(super) natives: Vec<Slot>,
+    /// Tells them from all others of the matcher.
+    pub(super) number: u64,
 }
 
 pub(super) struct ClassAlias {
@@ -125,15 +140,59 @@ impl Class {
             (ruleset.keywords(of), having)
         });
         let event_id = event_id.map(folded);
-        Self { buckets, numbers, alias_of, aliases, keywords, event_id, number }
+        let (native, computed) = (Vec::new(), Box::default());
+        let mut class = Self {
+            buckets,
+            native,
+            computed,
+            numbers,
+            alias_of,
+            aliases,
+            keywords,
+            event_id,
+            number,
+        };
+        class.part_fields();
+        class
     }
 
-    /// The slots that the values of a field are computed from, if they are, and the class's number.
-    #[inline]
-    pub(super) fn computed(&self, field: Slot, fields: &Fields) -> Option<(&[Slot], u32)> {
-        let alias = self.alias(field)?;
-        let reads = alias.reads.as_deref()?;
-        (alias.widens || !fields.is_present(field)).then_some((reads, self.number?))
+    /// Finds the fields that are computed from the same slots. Some of the slots will do: what is remembered together is looked up once.
+    fn part_fields(&mut self) {
+        let mut computed: Vec<Computed> = Vec::new();
+        let mut native = Vec::new();
+        for (index, bucket) in (0u32..).zip(&self.buckets) {
+            let mut others = Vec::new();
+            for (place, triggers) in (0u32..).zip(&bucket.fields) {
+                let alias = self.alias(triggers.field);
+                let reads = alias.and_then(|alias| alias.reads.as_deref());
+                let (Some(alias), Some(reads), Some(class)) = (alias, reads, self.number) else {
+                    others.push(place);
+                    continue;
+                };
+                let with = computed.iter_mut().find(|known| {
+                    let within = |some: &[Slot], all: &[Slot]| some.iter().all(|slot| all.contains(slot));
+                    within(reads, &known.from) || within(&known.from, reads)
+                });
+                let with = match with {
+                    Some(known) => known,
+                    None => {
+                        let number = u64::from(class) << 32 | computed.len() as u64;
+                        let (fields, natives) = (Vec::new(), Vec::new());
+                        let from = Box::default();
+                        computed.push_mut(Computed { fields, from, natives, number })
+                    }
+                };
+                if with.from.len() < reads.len() {
+                    with.from = reads.into();
+                }
+                with.fields.push((index, place));
+                if !alias.widens {
+                    with.natives.push(triggers.field);
+                }
+            }
+            native.push(others.into());
+        }
+        (self.native, self.computed) = (native, computed.into());
     }
 
     #[inline]

@@ -18,7 +18,7 @@ use crate::compile::predicate::Test;
 use crate::fold::folds_to_ascii;
 use crate::ruleset::BucketRef;
 use crate::{Body, Event, Kind, Record, Route, RuleSet, Slot, tests_on_text};
-use class::Class;
+use class::{Class, Computed};
 use memo::{Memo, Recall};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ const COMPUTED: u64 = 1 << 61;
 const LONGEST_OF: usize = 128;
 /// The length of what is remembered is written in one byte.
 const _: () = assert!(LONGEST_OF <= u8::MAX as usize);
+/// A rule of a bucket is known by its number there, of so many bits, with that of the bucket before it.
+const RULE_BITS: u32 = 20;
 /// A field that a computed one is made of is absent.
 const ABSENT: u8 = u8::MAX;
 
@@ -78,7 +80,7 @@ struct State {
     gathered: Vec<u32>,
     /// Whether what regular expressions say is remembered, too.
     remembers_expressions: bool,
-    /// Interned lists of rules that values pull; 0 is the empty list.
+    /// Interned lists of rules that values pull, or of their places in buckets; 0 is the empty list.
     results: Vec<Box<[u32]>>,
     results_index: HashMap<Box<[u32]>, u32, ahash::RandomState>,
     /// Counters, for reports and benches.
@@ -227,9 +229,16 @@ impl Matcher {
             for rule in &bucket.always {
                 state.nominate(index, *rule, bucket);
             }
-            for (number, triggers) in (0u32..).zip(&bucket.fields) {
-                state.pull(&self.ruleset, view, bucket, (index, number), triggers);
+            for field in &class.native[index as usize] {
+                let triggers = &bucket.fields[*field as usize];
+                let at = (index, *field);
+                state.each_pulled(&self.ruleset, view, at, triggers, &mut |state, rule| {
+                    state.nominate(index, rule, bucket);
+                });
             }
+        }
+        for computed in &class.computed {
+            state.pull(&self.ruleset, view, computed);
         }
         if let Some((keywords, buckets)) = &class.keywords {
             state.scan_keywords(view, record, keywords, buckets);
@@ -291,45 +300,37 @@ impl State {
         }
     }
 
-    /// Nominates the rules whose triggers on one field hold. `at` numbers the bucket and the field in it.
-    fn pull(
-        &mut self,
-        ruleset: &RuleSet,
-        view: View<'_>,
-        bucket: &Bucket,
-        at: (u32, u32),
-        triggers: &FieldTriggers,
-    ) {
-        if let Some((slots, class)) = view.class.computed(triggers.field, view.fields) {
-            let place = COMPUTED
-                | u64::from(class) << 40
-                | u64::from(at.0 & 0xFFFF) << 24
-                | u64::from(at.1 & 0xFF_FFFF);
-            if at.0 <= 0xFFFF
-                && at.1 <= 0xFF_FFFF
-                && let Some(result) = self.pulled_by(ruleset, view, at, triggers, (slots, place))
-            {
-                self.each_in(result, &mut |state, rule| state.nominate(at.0, rule, bucket));
-                return;
-            }
+    /// Nominates the rules whose triggers on these fields hold.
+    fn pull(&mut self, ruleset: &RuleSet, view: View<'_>, computed: &Computed) {
+        let buckets = &view.class.buckets;
+        if !computed.natives.iter().any(|slot| view.fields.is_present(*slot))
+            && let Some(result) = self.pulled_by(ruleset, view, computed)
+        {
+            self.each_in(result, &mut |state, place| {
+                let (bucket, rule) = (place >> RULE_BITS, place & ((1 << RULE_BITS) - 1));
+                state.nominate(bucket, rule, &buckets[bucket as usize]);
+            });
+            return;
         }
-        self.each_pulled(ruleset, view, at, triggers, &mut |state, rule| {
-            state.nominate(at.0, rule, bucket);
-        });
+        for at in &computed.fields {
+            let bucket = &buckets[at.0 as usize];
+            let triggers = &bucket.fields[at.1 as usize];
+            self.each_pulled(ruleset, view, *at, triggers, &mut |state, rule| {
+                state.nominate(at.0, rule, bucket);
+            });
+        }
     }
 
-    /// The list of rules that a field pulls whose values are computed from those of these slots, as an index into `results`. It depends on nothing
-    /// else, so that with the same values again nothing is computed. `None` if one of the slots has several values, or a long one.
+    /// The list of places of rules that fields pull which are computed from the same slots, as an index into `results`. It depends on nothing
+    /// but the values of those, so that with the same ones again nothing is computed. `None` if one of the slots has several values, or a long one.
     fn pulled_by(
         &mut self,
         ruleset: &RuleSet,
         view: View<'_>,
-        at: (u32, u32),
-        triggers: &FieldTriggers,
-        (slots, place): (&[Slot], u64),
+        computed: &Computed,
     ) -> Option<u32> {
         self.made_of.clear();
-        for slot in slots {
+        for slot in &computed.from {
             let Some(value) = view.fields.first(*slot) else {
                 self.made_of.push(ABSENT);
                 continue;
@@ -344,13 +345,18 @@ impl State {
             self.made_of.extend_from_slice(&[value.kind as u8, bytes.len() as u8]);
             self.made_of.extend_from_slice(bytes);
         }
-        let spot = match self.memo.recall(place, &self.made_of) {
+        let spot = match self.memo.recall(COMPUTED | computed.number, &self.made_of) {
             Recall::Known(result) => return Some(result),
             Recall::Unknown(spot) => spot?,
         };
         let mut gathered = std::mem::take(&mut self.gathered);
         gathered.clear();
-        self.each_pulled(ruleset, view, at, triggers, &mut |_, rule| gathered.push(rule));
+        for at in &computed.fields {
+            let triggers = &view.class.buckets[at.0 as usize].fields[at.1 as usize];
+            self.each_pulled(ruleset, view, *at, triggers, &mut |_, rule| {
+                gathered.push(at.0 << RULE_BITS | rule);
+            });
+        }
         let result = self.intern(&gathered);
         self.gathered = gathered;
         self.memo.put(Some(spot), &self.made_of, result);
