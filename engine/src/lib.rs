@@ -36,7 +36,7 @@ pub use fields::{FieldTable, Fields, Kind, OWN_WAY, Slot, Store, ValueSpan};
 pub use identity::{DetectionId, EventDigest};
 pub use matcher::{Matcher, Stats};
 pub use occurrence::{Occurrence, Partial, Reread};
-pub use recall::Recall;
+pub use recall::{Recall, Recalled};
 pub use record::{Body, Record};
 pub use route::{AddedLogSource, ConditionValue, Route, Routing};
 pub use ruleset::RuleSet;

@@ -7,11 +7,12 @@ use crate::oracle::Lookup;
 use crate::{FieldTable, Record, Route, Slot};
 use sigmund_sigma::value::Matcher;
 use sigmund_sigma::{Rule, Search};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 /// So many combinations of values are remembered of a rule.
-const PLACES: usize = 4;
+const PLACES: usize = 16;
 /// Values that are longer together are not remembered.
 const LONGEST: usize = 256;
 /// So many rules and kinds of events are remembered; then the memory starts afresh.
@@ -37,16 +38,33 @@ struct Memory {
     table: Arc<FieldTable>,
     /// What the rule reads; `None` if that is more than slots, or not worth it.
     reads: Option<Vec<Slot>>,
-    places: Vec<(Box<[u8]>, Vec<Matched>)>,
+    places: Vec<Place>,
     /// The place that is given up next.
     next: usize,
     found: u32,
     missed: u32,
 }
 
+/// What [`matched`] says of a rule and the values that it reads.
+#[derive(Debug)]
+struct Place {
+    key: Box<[u8]>,
+    matched: Vec<Matched>,
+    written: OnceCell<Box<[u8]>>,
+}
+
+/// What made a rule match.
+#[derive(Clone, Copy, Debug)]
+pub struct Recalled<'a> {
+    /// What [`matched`] says.
+    pub matched: &'a [Matched],
+    /// How it was written the last time, if it was remembered: the same rule says the same of an event of the same kind. For one kind of writer.
+    pub written: Option<&'a OnceCell<Box<[u8]>>>,
+}
+
 impl Recall {
     /// What [`matched`] says of a rule, which has this number, and an event that it matches.
-    pub fn matched(&mut self, number: u32, rule: &Rule, lookup: &Lookup<'_>) -> &[Matched] {
+    pub fn matched(&mut self, number: u32, rule: &Rule, lookup: &Lookup<'_>) -> Recalled<'_> {
         let event = lookup.event();
         if let Some(record) = event.record() {
             let (route, table) = (event.route(), record.fields.table());
@@ -64,12 +82,13 @@ impl Recall {
                     && let Some(at) =
                         memory.find(&self.key).or_else(|| memory.keep(&self.key, make))
                 {
-                    return &memory.places[at].1;
+                    let Place { matched, written, .. } = &memory.places[at];
+                    return Recalled { matched, written: Some(written) };
                 }
             }
         }
         self.made = matched(rule, lookup);
-        &self.made
+        Recalled { matched: &self.made, written: None }
     }
 }
 
@@ -87,7 +106,7 @@ impl Memory {
     }
 
     fn find(&mut self, key: &[u8]) -> Option<usize> {
-        let at = self.places.iter().position(|(known, _)| **known == *key)?;
+        let at = self.places.iter().position(|place| *place.key == *key)?;
         self.found += 1;
         Some(at)
     }
@@ -101,7 +120,7 @@ impl Memory {
         }
         let at = self.next;
         self.next = (at + 1) % PLACES;
-        let place = (key.into(), make());
+        let place = Place { key: key.into(), matched: make(), written: OnceCell::new() };
         match self.places.get_mut(at) {
             Some(old) => *old = place,
             None => self.places.push(place),
@@ -257,7 +276,7 @@ detection:
                 let partial = Partial::new(b"x or y", &record, None, &mut whole).unwrap();
                 let lookup = Lookup::new(&partial);
                 for (number, rule) in (0..).zip(&rules) {
-                    prop_assert_eq!(recall.matched(number, rule, &lookup), matched(rule, &lookup));
+                    prop_assert_eq!(recall.matched(number, rule, &lookup).matched, matched(rule, &lookup));
                 }
             }
             // Keywords read everything.

@@ -123,7 +123,8 @@ impl Detector {
         let lookup = Lookup::new(event.event());
         for rule in reporting(rules, hits) {
             let card = &rules.cards[rule as usize];
-            each(rule, &Hit::of_rule(card, event, recall.matched(rule, &card.rule, &lookup)));
+            let recalled = recall.matched(rule, &card.rule, &lookup);
+            each(rule, &Hit::of_rule(card, event, recalled.matched).written(recalled.written));
         }
     }
 }

@@ -80,10 +80,12 @@ pub(super) fn object(hit: &Hit<'_>, out: &mut Buffer) {
     out.number(hit.record());
     let bytes = &mut out.bytes;
     bytes.push(b'}');
-    json::key("log_source", bytes);
-    log_source(hit.log_source(), bytes);
-    json::key("matched", bytes);
-    matched(hit, bytes);
+    hit.write_once(bytes, |bytes| {
+        json::key("log_source", bytes);
+        log_source(hit.log_source(), bytes);
+        json::key("matched", bytes);
+        matched(hit, bytes);
+    });
     json::key("event", bytes);
     let record = hit.record_json();
     bytes.extend_from_slice(&record);

@@ -235,6 +235,8 @@ pub struct Hit<'a> {
     alert: Option<&'a AlertView<'a>>,
     view: &'a EventView<'a>,
     matched: &'a [Matched],
+    /// What [`write_once`](Self::write_once) wrote of the same before.
+    written: Option<&'a OnceCell<Box<[u8]>>>,
     /// Where it is sent.
     topic: Option<&'a str>,
     /// What is left of it, if it is too large.
@@ -245,7 +247,8 @@ impl<'a> Hit<'a> {
     /// What a rule matched in an event.
     #[must_use]
     pub fn of_rule(card: &'a RuleCard, view: &'a EventView<'a>, matched: &'a [Matched]) -> Self {
-        Self { rule: Subject::Rule(card), alert: None, view, matched, topic: None, cut: None }
+        let rule = Subject::Rule(card);
+        Self { rule, alert: None, view, matched, written: None, topic: None, cut: None }
     }
 
     /// An alert with the event that caused it ([`no_event`] where there is none). `matched` is [`AlertView::matched`].
@@ -256,7 +259,13 @@ impl<'a> Hit<'a> {
         matched: &'a [Matched],
     ) -> Self {
         let rule = Subject::Correlation(alert.card);
-        Self { rule, alert: Some(alert), view, matched, topic: None, cut: None }
+        Self { rule, alert: Some(alert), view, matched, written: None, topic: None, cut: None }
+    }
+
+    /// The same, of which what is written for what matched is remembered ([`Recalled::written`](sigmund_engine::Recalled::written)).
+    #[must_use]
+    pub fn written(self, written: Option<&'a OnceCell<Box<[u8]>>>) -> Self {
+        Self { written, ..self }
     }
 
     /// The same on its way to a topic.
@@ -405,6 +414,19 @@ impl<'a> Hit<'a> {
     fn shown_value<'t>(&self, value: &'t str) -> (&'t str, bool) {
         let shown = cut::beginning(self.shown(value), LONGEST_MATCHED);
         (shown, shown.len() < value.len())
+    }
+
+    /// Appends what `write` makes of the hit, or made of an earlier one: it is to depend on nothing but the rule, the kind of the event and what
+    /// matched, and to be the same for all hits.
+    fn write_once(&self, out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+        match self.written.filter(|_| self.cut.is_none()) {
+            Some(written) => out.extend_from_slice(written.get_or_init(|| {
+                let mut made = Vec::new();
+                write(&mut made);
+                made.into()
+            })),
+            None => write(out),
+        }
     }
 
     /// `field=value` of all that matched, each once. What is shown in part ends with `…`.
