@@ -17,7 +17,7 @@ pub(crate) struct Instant {
     pub(crate) zone_assumed: bool,
 }
 
-const SECOND: i128 = 1_000_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 /// Reads a time in any of the ways in which fields of structured logs write it: RFC 3339 and its relatives,
 /// seconds, milli-, micro- or nanoseconds since 1970, `/Date(ms)/`, `02/Jan/2006:15:04:05 -0700`,
@@ -109,19 +109,18 @@ fn without_exponent(text: &str) -> Option<String> {
     Some(plain.trim_end_matches('.').to_owned())
 }
 
-fn epoch_in(text: &str, unit: i128) -> Option<Instant> {
+fn epoch_in(text: &str, unit: i64) -> Option<Instant> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || whole.len() > 19 || !digits(whole) || !digits(fraction) {
         return None;
     }
-    let mut nanos = whole.parse::<i128>().ok()? * unit;
+    let mut nanos = whole.parse::<i64>().ok()?.checked_mul(unit)?;
     let mut place = unit / 10;
     for digit in fraction.bytes().take(9) {
-        nanos += i128::from(digit - b'0') * place;
+        nanos = nanos.checked_add(i64::from(digit - b'0') * place)?;
         place /= 10;
     }
-    let nanos = i64::try_from(nanos).ok()?;
     is_a_time(nanos).then_some(Instant { nanos, zone_assumed: false })
 }
 
