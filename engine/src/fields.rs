@@ -6,6 +6,9 @@
 //! In collecting mode ([`Fields::collecting`]) every name gets a slot, so that the same parser
 //! code yields the whole event.
 
+use crate::Route;
+use crate::oracle::sees;
+use sigmund_sigma::LogSource;
 use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct FieldTable {
     names: Vec<Box<str>>,
     index: HashMap<Box<str>, Slot, ahash::RandomState>,
+    /// The log sources that rules ask for; `None` if it is not known who reads.
+    readers: Option<Vec<LogSource>>,
     /// What parsers made of the names (see [`FieldTable::prepare`]), one of each type.
     prepared: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
@@ -31,6 +36,18 @@ impl FieldTable {
             table.intern(name);
         }
         table
+    }
+
+    /// The same for rules that ask for these log sources, which alone read.
+    #[must_use]
+    pub fn for_readers(self, readers: impl IntoIterator<Item = LogSource>) -> Self {
+        Self { readers: Some(readers.into_iter().collect()), ..self }
+    }
+
+    /// Whether anybody reads the fields of events of this route: parsers need not fill those of others.
+    #[must_use]
+    pub fn is_read(&self, route: &Route) -> bool {
+        self.readers.as_ref().is_none_or(|all| all.iter().any(|reader| sees(reader, route)))
     }
 
     fn intern(&mut self, name: &str) -> Slot {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// So many combinations of values are remembered of a rule.
 const PLACES: usize = 16;
 /// Values that are longer together are not remembered.
-const LONGEST: usize = 256;
+const LONGEST: usize = 1024;
 /// So many rules and kinds of events are remembered; then the memory starts afresh.
 const MOST: usize = 1024;
 /// After so many events in vain a rule must have been worth it.
@@ -235,7 +235,7 @@ detection:
         prop_oneof![
             (kind, "[xyzq]{0,2}"),
             Just((Kind::Number, "5".to_owned())),
-            "[xy]{300}".prop_map(|text| (Kind::Text, text)),
+            "[xy]{1100}".prop_map(|text| (Kind::Text, text)),
         ]
     }
 

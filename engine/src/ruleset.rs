@@ -6,7 +6,7 @@ use crate::compile::expr::{Expr, lower};
 use crate::compile::expression;
 use crate::compile::keywords::Keywords;
 use crate::compile::predicate::{Interner, Predicates, Test};
-use crate::oracle::Oracle;
+use crate::oracle::{Oracle, sees};
 use crate::{FieldTable, Route, Slot};
 use sigmund_sigma::{Diagnostic, LogSource, Rule, Span, condition};
 use std::collections::{BTreeMap, HashMap};
@@ -119,7 +119,8 @@ impl RuleSet {
                 None => group.unbound.0.push(number),
             }
         }
-        let table = Arc::new(field_table(&names, aliases, extra));
+        let readers = groups.values().map(|group| group.log_source.clone());
+        let table = Arc::new(field_table(&names, aliases, extra).for_readers(readers));
         let oracles = kept.iter().map(|_| OnceLock::new()).collect();
         let groups = groups.into_values().collect();
         let keywords = Mutex::default();
@@ -158,11 +159,7 @@ impl RuleSet {
     }
 
     fn groups_for(&self, route: &Route) -> impl Iterator<Item = (u32, &Group)> {
-        (0u32..).zip(&self.groups).filter(|(_, group)| {
-            route.unfiltered
-                || group.log_source.is_empty()
-                || route.log_sources.iter().any(|have| group.log_source.covers(have))
-        })
+        (0u32..).zip(&self.groups).filter(|(_, group)| sees(&group.log_source, route))
     }
 
     /// The field whose value splits routes.

@@ -1,5 +1,6 @@
 //! What the matcher knows about one route: its buckets and where its fields come from.
 
+use super::RULE_BITS;
 use crate::alias::{Pick, Source, Which};
 use crate::compile::bucket::Bucket;
 use crate::compile::keywords::Keywords;
@@ -162,15 +163,19 @@ impl Class {
         let mut native = Vec::new();
         for (index, bucket) in (0u32..).zip(&self.buckets) {
             let mut others = Vec::new();
+            let fits =
+                index >> (u32::BITS - RULE_BITS) == 0 && bucket.rules.len() <= 1 << RULE_BITS;
             for (place, triggers) in (0u32..).zip(&bucket.fields) {
                 let alias = self.alias(triggers.field);
                 let reads = alias.and_then(|alias| alias.reads.as_deref());
-                let (Some(alias), Some(reads), Some(class)) = (alias, reads, self.number) else {
+                let number = self.number.filter(|_| fits);
+                let (Some(alias), Some(reads), Some(class)) = (alias, reads, number) else {
                     others.push(place);
                     continue;
                 };
                 let with = computed.iter_mut().find(|known| {
-                    let within = |some: &[Slot], all: &[Slot]| some.iter().all(|slot| all.contains(slot));
+                    let within =
+                        |some: &[Slot], all: &[Slot]| some.iter().all(|slot| all.contains(slot));
                     within(reads, &known.from) || within(&known.from, reads)
                 });
                 let with = match with {

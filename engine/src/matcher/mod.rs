@@ -208,6 +208,9 @@ impl Matcher {
                 Box::new(Class::new(&self.ruleset, route, true, number, numbers))
             })
         };
+        if class.buckets.is_empty() && class.event_id.is_none() {
+            return;
+        }
         state.begin();
         let is_written = record.body == Body::Json && !record.has_unicode_escapes;
         let mut view = View { bytes, fields: &record.fields, class, is_written };
@@ -323,12 +326,7 @@ impl State {
 
     /// The list of places of rules that fields pull which are computed from the same slots, as an index into `results`. It depends on nothing
     /// but the values of those, so that with the same ones again nothing is computed. `None` if one of the slots has several values, or a long one.
-    fn pulled_by(
-        &mut self,
-        ruleset: &RuleSet,
-        view: View<'_>,
-        computed: &Computed,
-    ) -> Option<u32> {
+    fn pulled_by(&mut self, ruleset: &RuleSet, view: View<'_>, computed: &Computed) -> Option<u32> {
         self.made_of.clear();
         for slot in &computed.from {
             let Some(value) = view.fields.first(*slot) else {

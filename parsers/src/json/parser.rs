@@ -152,7 +152,9 @@ impl JsonParser {
                 index != NO_DISCRIMINATOR
                     && self.router.counts_value(index, |name| has(fields, name))
             };
-            self.trails.learn(bytes, fields, counts, &route);
+            // Times are read from fields.
+            let is_read = record.wants_time || fields.table().is_read(&route);
+            self.trails.learn(bytes, fields, counts, (&route, is_read));
         }
         record.route = Some(route);
         if let (true, Some(slots)) = (record.wants_time, times) {
@@ -346,6 +348,7 @@ mod tests {
     use crate::json::schema::discriminators;
     use proptest::prelude::*;
     use sigmund_engine::Routing;
+    use sigmund_sigma::LogSource;
 
     #[test]
     fn records_and_whole_events_have_the_same_route() {
@@ -472,6 +475,16 @@ mod tests {
         })
     }
 
+    fn log_source() -> impl Strategy<Value = LogSource> {
+        let zeek = |service| LogSource::new(Some("zeek"), None, Some(service));
+        prop::sample::select(vec![
+            zeek("dns"),
+            zeek("conn"),
+            LogSource::new(Some("windows"), None, Some("security")),
+            LogSource::default(),
+        ])
+    }
+
     /// Whether there are no blanks between parts, no escapes by number or that JSON does not have, and no other characters than ASCII.
     fn is_compact(text: &str) -> bool {
         let (mut inside, mut bytes) = (false, text.bytes());
@@ -519,6 +532,10 @@ mod tests {
             })
             .collect();
         values.sort_unstable();
+        if !record.route.as_ref().is_some_and(|route| fields.table().is_read(route)) {
+            // Nobody sees whether they were filled.
+            values.clear();
+        }
         let route = record.route.as_ref().map(|route| (&route.name, route.id));
         let hints = (record.body, record.has_unicode_escapes, record.is_ascii, record.time);
         (outcome, format!("{route:?} {values:?} {hints:?}"))
@@ -540,6 +557,40 @@ mod tests {
                     parser.parse(text.trim_ascii_end().as_bytes(), &mut record);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_not_filled() {
+        let zeek = |service| LogSource::new(Some("zeek"), None, Some(service));
+        let names = || FieldTable::new(discriminators().chain(["note", "uid"]));
+        // The first two begin alike.
+        let records = [
+            (r#"{"uid":"C1","note":1,"_path":"dns"}"#, "dns"),
+            (r#"{"uid":"C2","note":2,"_path":"conn"}"#, "conn"),
+            (r#"{"_path":"conn","note":3}"#, "conn"),
+            (r#"{"_path":"weird","note":4}"#, "weird"),
+        ];
+        for readers in [vec![], vec!["dns"], vec!["conn"], vec!["conn", "dns"]] {
+            let table = names().for_readers(readers.iter().map(|service| zeek(*service)));
+            let mut record = Record::new(Arc::new(table));
+            let mut parser = JsonParser::new(&StreamInfo::new("", 0));
+            let (note, mut skipped) = (record.fields.table().get("note").unwrap(), 0);
+            for round in 0..4 {
+                for (text, service) in records {
+                    record.clear();
+                    let line = parser.parse_line(format!("{text}\n").as_bytes(), &mut record);
+                    assert!(line.is_some() || round < 2, "{text}");
+                    if line.is_none() {
+                        record.clear();
+                        parser.parse(text.as_bytes(), &mut record);
+                    }
+                    let is_filled = record.fields.is_present(note);
+                    assert!(is_filled || !readers.contains(&service), "{text} {readers:?}");
+                    skipped += usize::from(!is_filled);
+                }
+            }
+            assert!(skipped > 0, "`weird` is read by nobody");
         }
     }
 
@@ -596,10 +647,15 @@ mod tests {
         fn what_is_remembered_changes_nothing(
             records in prop::collection::vec(record(), 1..5),
             order in prop::collection::vec((0usize..5, prop::sample::select(&[0, 70, 17 << 10])), 1..25),
+            readers in prop::option::of(prop::collection::vec(log_source(), 0..3)),
         ) {
             let info = StreamInfo::new("", 0);
             let names = discriminators().chain(["note", "id.orig_p", "truth", "id.resp_p", "EventData.note", "winlog.event_data.truth"]);
-            let table = Arc::new(FieldTable::new(names));
+            let table = match readers {
+                Some(readers) => FieldTable::new(names).for_readers(readers),
+                None => FieldTable::new(names),
+            };
+            let table = Arc::new(table);
             let (mut one, mut other) =
                 (Record::new(Arc::clone(&table)), Record::new(Arc::clone(&table)));
             let mut remembers = JsonParser::new(&info);

@@ -49,6 +49,8 @@ struct Node {
     /// What the value fills, and what else.
     slot: u32,
     also: u32,
+    /// It fills nothing because nobody reads the records that it was learnt from.
+    is_unread: bool,
     /// So many objects end where a record ends after this member.
     closes: u8,
     /// The first of the members that may come next, and the next of those that may come in place of this one.
@@ -112,6 +114,7 @@ const ROOT: Node = Node {
     is_compact: true,
     slot: NONE,
     also: NONE,
+    is_unread: false,
     closes: 1,
     next: NONE,
     other: NONE,
@@ -207,14 +210,15 @@ impl Trails {
     }
 
     /// Remembers how a record is written that was read: one whose slots were filled by its scalars and lists of scalars,
-    /// as they are by all records with the same keys. `counts` says of which slots the route depends on the value.
+    /// as they are by all records with the same keys. `counts` says of which slots the route depends on the value, `is_read` whether anybody reads the fields of such records: if not, they
+    /// are not filled.
     #[cold]
     pub(super) fn learn(
         &mut self,
         record: &[u8],
         fields: &Fields,
         counts: impl Fn(Slot) -> bool,
-        route: &Arc<Route>,
+        (route, is_read): (&Arc<Route>, bool),
     ) {
         if !std::mem::take(&mut self.missed) || self.rests() {
             return;
@@ -222,7 +226,7 @@ impl Trails {
         if record.len() > LONGEST || !is_ordinary(record) {
             return;
         }
-        self.try_to_learn(record, fields, counts, route);
+        self.try_to_learn(record, fields, counts, (route, is_read));
         if self.rests() {
             self.luck = -REST;
         }
@@ -233,7 +237,7 @@ impl Trails {
         record: &[u8],
         fields: &Fields,
         counts: impl Fn(Slot) -> bool,
-        route: &Arc<Route>,
+        (route, is_read): (&Arc<Route>, bool),
     ) {
         // Where the first and the last value of each slot begin.
         let mut filled = Vec::new();
@@ -308,16 +312,18 @@ impl Trails {
             }
             let around = &record[end..member.start];
             let is_compact = has_no_blanks(around);
-            let [slot, also] = [slot, also].map(|slot| slot.map_or(NONE, |slot| slot.0));
+            let [slot, also] =
+                [slot, also].map(|slot| slot.filter(|_| is_read).map_or(NONE, |slot| slot.0));
+            let filled_by = Node { slot, also, is_unread: !is_read, ..ROOT };
             let its = match member.kind {
                 kind if counts => {
                     let quote = usize::from(kind == Kind::Text);
                     let length = (member.end - member.start - 2 * quote) as u8;
                     let after = (quote + comma) as u8;
-                    Node { written: Written::Known, kind, length, after, slot, also, ..ROOT }
+                    Node { written: Written::Known, kind, length, after, ..filled_by }
                 }
-                Kind::Text => Node { written: Written::Text, slot, also, ..ROOT },
-                _ => Node { slot, also, ..ROOT },
+                Kind::Text => Node { written: Written::Text, ..filled_by },
+                _ => filled_by,
             };
             let Some(next) = self.next(node, text, its) else { return };
             self.nodes[next].is_compact = is_compact && self.nodes[node].is_compact;
@@ -359,12 +365,19 @@ impl Trails {
 
     /// The member that comes next, made if there is none; `None` if there are too many others.
     fn next(&mut self, node: usize, text: &[u8], member: Node) -> Option<usize> {
-        let what =
-            |node: &Node| (node.written, node.kind, node.length, node.after, node.slot, node.also);
+        let what = |node: &Node| (node.written, node.kind, node.length, node.after);
         let mut at = self.nodes[node].next;
         let mut count = 0;
-        while let Some(next) = self.nodes.get(at as usize) {
-            if next.text[..usize::from(next.len)] == *text && what(next) == what(&member) {
+        while let Some(next) = self.nodes.get_mut(at as usize) {
+            let fills = (next.slot, next.also) == (member.slot, member.also);
+            let is_same = fills || next.is_unread || member.is_unread;
+            if is_same && next.text[..usize::from(next.len)] == *text && what(next) == what(&member)
+            {
+                // Records that somebody reads may begin like those that nobody does.
+                if next.is_unread {
+                    (next.slot, next.also) = (member.slot, member.also);
+                    next.is_unread = member.is_unread;
+                }
                 return Some(at as usize);
             }
             at = next.other;
