@@ -11,7 +11,9 @@ use dice::{Dice, damaged, text};
 use events::{NATIVE, aliases, json_event, log_source};
 use sigmund_engine::detection::matched;
 use sigmund_engine::oracle::Lookup;
-use sigmund_engine::{AliasTable, Body, Event, Matcher, Partial, Record, Route, Routing, RuleSet};
+use sigmund_engine::{
+    AliasTable, Body, Event, FieldTable, Matcher, Partial, Record, Route, Routing, RuleSet,
+};
 use sigmund_parsers::{FORMATS, Framed, Outcome, Stream, StreamInfo, flat_event};
 use sigmund_sigma::{Loader, LogSource, Source};
 use std::sync::Arc;
@@ -181,10 +183,12 @@ impl Round {
             routing: Arc::clone(&self.routing),
         };
         let mut stream = Stream::open(info, &log, None);
-        let mut record = std::mem::replace(
-            &mut self.record,
-            Record::new(Arc::clone(self.ruleset.field_table())),
-        );
+        let table = Arc::clone(self.ruleset.field_table());
+        let mut record = std::mem::replace(&mut self.record, Record::new(Arc::clone(&table)));
+        if events.iter().any(|event| event.route.is_some()) {
+            // Other routes than they have: those may be read by nobody, for whom parsers fill nothing.
+            record = Record::new(Arc::new(FieldTable::new(table.names())));
+        }
         let mut next = events.iter_mut();
         let (mut done, mut end) = (0, 0);
         while end < log.len() {
