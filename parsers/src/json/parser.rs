@@ -152,9 +152,8 @@ impl JsonParser {
                 index != NO_DISCRIMINATOR
                     && self.router.counts_value(index, |name| has(fields, name))
             };
-            // Times are read from fields.
-            let is_read = record.wants_time || fields.table().is_read(&route);
-            self.trails.learn(bytes, fields, counts, (&route, is_read));
+            let wants_time = record.wants_time;
+            self.trails.learn(bytes, fields, counts, (&route, wants_time));
         }
         record.route = Some(route);
         if let (true, Some(slots)) = (record.wants_time, times) {

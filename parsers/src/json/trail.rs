@@ -210,23 +210,23 @@ impl Trails {
     }
 
     /// Remembers how a record is written that was read: one whose slots were filled by its scalars and lists of scalars,
-    /// as they are by all records with the same keys. `counts` says of which slots the route depends on the value, `is_read` whether anybody reads the fields of such records: if not, they
-    /// are not filled.
+    /// as they are by all records with the same keys. `counts` says of which slots the route depends on the value. Fields that nobody reads are not to be filled, unless the time
+    /// is wanted, which is among them.
     #[cold]
     pub(super) fn learn(
         &mut self,
         record: &[u8],
         fields: &Fields,
         counts: impl Fn(Slot) -> bool,
-        (route, is_read): (&Arc<Route>, bool),
+        (route, wants_time): (&Arc<Route>, bool),
     ) {
         if !std::mem::take(&mut self.missed) || self.rests() {
             return;
         }
-        if record.len() > LONGEST || !is_ordinary(record) {
+        if record.len() > LONGEST {
             return;
         }
-        self.try_to_learn(record, fields, counts, (route, is_read));
+        self.try_to_learn(record, fields, counts, (route, wants_time));
         if self.rests() {
             self.luck = -REST;
         }
@@ -237,7 +237,7 @@ impl Trails {
         record: &[u8],
         fields: &Fields,
         counts: impl Fn(Slot) -> bool,
-        (route, is_read): (&Arc<Route>, bool),
+        (route, wants_time): (&Arc<Route>, bool),
     ) {
         // Where the first and the last value of each slot begin.
         let mut filled = Vec::new();
@@ -255,10 +255,12 @@ impl Trails {
             return;
         }
         // Some programs write the members in any order: no trail is met again, and to learn one takes as long as to read ten records.
-        if !self.has_met(&filled) {
+        if !self.has_met(&filled) || !is_ordinary(record) {
             return;
         }
         self.luck -= VAIN;
+        // Times are read from fields.
+        let is_read = wants_time || fields.table().is_read(route);
         let Some(members) = members(record) else { return };
         let has_objects = members.iter().any(|member| member.kind == Kind::Object);
         if self.nodes.len() + members.len() > MOST_NODES {
