@@ -15,8 +15,9 @@ use std::sync::Arc;
 const PLACES: usize = 16;
 /// Values that are longer together are not remembered.
 const LONGEST: usize = 1024;
-/// So many rules and kinds of events are remembered; then the memory starts afresh.
+/// So many rules and kinds of events are remembered, and so many bytes; then the memory starts afresh.
 const MOST: usize = 1024;
+const MOST_BYTES: usize = 8 << 20;
 /// After so many events in vain a rule must have been worth it.
 const PATIENCE: u32 = 64;
 
@@ -25,6 +26,8 @@ const PATIENCE: u32 = 64;
 pub struct Recall {
     /// By the rule's number and its kind of event.
     known: HashMap<(u32, usize), Memory, ahash::RandomState>,
+    /// What that may take, more or less; what was given up counts until the memory starts afresh.
+    bytes: usize,
     key: Vec<u8>,
     /// What was not remembered.
     made: Vec<Matched>,
@@ -69,15 +72,26 @@ impl Recall {
         if let Some(record) = event.record() {
             let (route, table) = (event.route(), record.fields.table());
             let place = (number, Arc::as_ptr(route) as usize);
-            if self.known.len() >= MOST && !self.known.contains_key(&place) {
+            if self.known.len() >= MOST && !self.known.contains_key(&place)
+                || self.bytes > MOST_BYTES
+            {
                 self.known.clear();
+                self.bytes = 0;
             }
             let memory = self.known.entry(place).or_insert_with(|| Memory::new(rule, route, table));
             if Arc::ptr_eq(&memory.table, table)
                 && let Some(reads) = &memory.reads
             {
                 write_key(reads, event.raw(), record, &mut self.key);
-                let make = || matched(rule, lookup);
+                let bytes = &mut self.bytes;
+                let make = || {
+                    let made = matched(rule, lookup);
+                    // The key, the same as values of what matched, and in what is written, where each byte may be an escape.
+                    let patterns = made.iter().flat_map(|part| &part.patterns);
+                    *bytes += 8 * self.key.len() + 256 * made.len();
+                    *bytes += 2 * patterns.map(|pattern| pattern.len()).sum::<usize>();
+                    made
+                };
                 if self.key.len() <= LONGEST
                     && let Some(at) =
                         memory.find(&self.key).or_else(|| memory.keep(&self.key, make))
@@ -239,6 +253,41 @@ detection:
         ]
     }
 
+    fn route(table: AliasTable) -> Arc<Route> {
+        Arc::new(Route {
+            id: 0,
+            name: "test".into(),
+            log_sources: Vec::new(),
+            aliases: Arc::new(table),
+            event_id: None,
+            unfiltered: false,
+            is_known: true,
+        })
+    }
+
+    #[test]
+    fn many_rules_do_not_fill_the_memory() {
+        let source = Source { name: "t.yml".into(), text: RULES.into() };
+        let rules = Loader::default().load(&[source]).rules;
+        let mut record = Record::new(Arc::new(FieldTable::new(["f", "g", "h"])));
+        record.route = Some(route(AliasTable::new([])));
+        let mut whole = || unreachable!("fields are enough");
+        let (mut recall, mut most) = (Recall::default(), 0);
+        for number in 0..4000 {
+            record.fields.clear();
+            record.fields.set_kind("f", Kind::Text, "y".repeat(900).as_bytes());
+            record.fields.set_kind("g", Kind::Number, (number + 4).to_string().as_bytes());
+            let partial = Partial::new(b"", &record, None, &mut whole).unwrap();
+            let recalled = recall.matched(number % 1000, &rules[0], &Lookup::new(&partial));
+            assert!(recalled.written.is_some() && !recalled.matched.is_empty());
+            let places = recall.known.values().flat_map(|memory| &memory.places);
+            let held: usize = places.map(|place| place.key.len() + place.matched.len() * 900).sum();
+            assert!(held <= MOST_BYTES, "{held}");
+            most = most.max(held);
+        }
+        assert!(most > MOST_BYTES / 16, "{most}");
+    }
+
     proptest! {
         #[test]
         fn what_is_remembered_is_what_would_be_found(
@@ -248,15 +297,7 @@ detection:
             let rules = Loader::default().load(&[source]).rules;
             prop_assert_eq!(rules.len(), 2);
             let table = Arc::new(FieldTable::new(["f", "g", "h", "native"]));
-            let route = Arc::new(Route {
-                id: 0,
-                name: "test".into(),
-                log_sources: Vec::new(),
-                aliases: Arc::new(AliasTable::new([Alias::to("h", &["native"])])),
-                event_id: None,
-                unfiltered: false,
-                is_known: true,
-            });
+            let route = route(AliasTable::new([Alias::to("h", &["native"])]));
             let mut recall = Recall::default();
             let mut record = Record::new(Arc::clone(&table));
             for event in &events {

@@ -173,20 +173,18 @@ impl Class {
                     others.push(place);
                     continue;
                 };
-                let with = computed.iter_mut().find(|known| {
+                let with = computed.iter().position(|known| {
                     let within =
                         |some: &[Slot], all: &[Slot]| some.iter().all(|slot| all.contains(slot));
                     within(reads, &known.from) || within(&known.from, reads)
                 });
-                let with = match with {
-                    Some(known) => known,
-                    None => {
-                        let number = u64::from(class) << 32 | computed.len() as u64;
-                        let (fields, natives) = (Vec::new(), Vec::new());
-                        let from = Box::default();
-                        computed.push_mut(Computed { fields, from, natives, number })
-                    }
-                };
+                let with = with.unwrap_or_else(|| {
+                    let number = u64::from(class) << 32 | computed.len() as u64;
+                    let (fields, natives) = (Vec::new(), Vec::new());
+                    computed.push(Computed { fields, from: Box::default(), natives, number });
+                    computed.len() - 1
+                });
+                let with = &mut computed[with];
                 if with.from.len() < reads.len() {
                     with.from = reads.into();
                 }
