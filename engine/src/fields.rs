@@ -7,6 +7,7 @@
 //! code yields the whole event.
 
 use crate::Route;
+use crate::alias::Source;
 use crate::oracle::sees;
 use sigmund_sigma::LogSource;
 use std::any::Any;
@@ -18,8 +19,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct FieldTable {
     names: Vec<Box<str>>,
     index: HashMap<Box<str>, Slot, ahash::RandomState>,
-    /// The log sources that rules ask for; `None` if it is not known who reads.
-    readers: Option<Vec<LogSource>>,
+    /// `None` if it is not known who reads what.
+    readers: Option<Vec<Reader>>,
     /// What parsers made of the names (see [`FieldTable::prepare`]), one of each type.
     prepared: Mutex<Vec<Arc<dyn Any + Send + Sync>>>,
 }
@@ -27,6 +28,15 @@ pub struct FieldTable {
 /// A wanted field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub u32);
+
+/// The rules that ask for one log source.
+#[derive(Clone, Debug, Default)]
+pub struct Reader {
+    /// The log source.
+    pub log_source: LogSource,
+    /// The fields that they name, and whatever else is to be read of events that they match.
+    pub fields: Vec<Slot>,
+}
 
 impl FieldTable {
     /// From names; duplicates are folded.
@@ -38,16 +48,36 @@ impl FieldTable {
         table
     }
 
-    /// The same for rules that ask for these log sources, which alone read.
+    /// The same for these rules, which alone read.
     #[must_use]
-    pub fn for_readers(self, readers: impl IntoIterator<Item = LogSource>) -> Self {
+    pub fn for_readers(self, readers: impl IntoIterator<Item = Reader>) -> Self {
         Self { readers: Some(readers.into_iter().collect()), ..self }
     }
 
-    /// Whether anybody reads the fields of events of this route: parsers need not fill those of others.
+    /// For each slot whether somebody reads it in events of this route, be it through an alias; empty if nobody reads any. Parsers need not
+    /// fill the others. `None` if that is not known.
     #[must_use]
-    pub fn is_read(&self, route: &Route) -> bool {
-        self.readers.as_ref().is_none_or(|all| all.iter().any(|reader| sees(reader, route)))
+    pub fn read_in(&self, route: &Route) -> Option<Box<[bool]>> {
+        let readers = self.readers.as_ref()?;
+        let mut seeing = readers.iter().filter(|reader| sees(&reader.log_source, route)).peekable();
+        if seeing.peek().is_none() {
+            return Some(Box::default());
+        }
+        let (mut is_named, mut is_read) = (vec![false; self.len()], vec![false; self.len()]);
+        for slot in seeing.flat_map(|reader| &reader.fields) {
+            if std::mem::replace(&mut is_named[slot.0 as usize], true) {
+                continue;
+            }
+            is_read[slot.0 as usize] = true;
+            let alias = route.aliases.get(self.name(*slot));
+            for name in alias.iter().flat_map(|alias| alias.sources.iter()).flat_map(Source::fields)
+            {
+                if let Some(slot) = self.get(name) {
+                    is_read[slot.0 as usize] = true;
+                }
+            }
+        }
+        Some(is_read.into())
     }
 
     fn intern(&mut self, name: &str) -> Slot {

@@ -32,7 +32,7 @@ pub mod vector;
 pub use alias::AliasTable;
 pub use detection::Detection;
 pub use event::Event;
-pub use fields::{FieldTable, Fields, Kind, OWN_WAY, Slot, Store, ValueSpan};
+pub use fields::{FieldTable, Fields, Kind, OWN_WAY, Reader, Slot, Store, ValueSpan};
 pub use identity::{DetectionId, EventDigest};
 pub use matcher::{Matcher, Stats};
 pub use occurrence::{Occurrence, Partial, Reread};

@@ -7,7 +7,7 @@ use crate::compile::expression;
 use crate::compile::keywords::Keywords;
 use crate::compile::predicate::{Interner, Predicates, Test};
 use crate::oracle::{Oracle, sees};
-use crate::{FieldTable, Route, Slot};
+use crate::{FieldTable, Reader, Route, Slot};
 use sigmund_sigma::{Diagnostic, LogSource, Rule, Span, condition};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -79,8 +79,15 @@ impl RuleSet {
         };
         let event_id = slot(EVENT_ID);
         let mut interner = Interner::default();
-        let (mut kept, mut exprs, mut diagnostics) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut kept, mut exprs, mut fields) = (Vec::new(), Vec::new(), Vec::new());
+        let mut diagnostics = Vec::new();
         for rule in rules {
+            let mut named = Vec::new();
+            let mut slot = |name: &str| {
+                let slot = slot(name);
+                named.push(slot);
+                slot
+            };
             let expr = match lower(&rule, &mut interner, &mut slot) {
                 Ok(expr) => expr,
                 Err(span) => {
@@ -93,11 +100,10 @@ impl RuleSet {
                 continue;
             }
             exprs.push(expr);
+            fields.push(named);
             kept.push(Arc::new(rule));
         }
-        for name in read {
-            slot(name);
-        }
+        let everywhere: Vec<Slot> = read.iter().map(|name| slot(name)).chain([event_id]).collect();
         let predicates = interner.finish();
         let mut groups: BTreeMap<LogSource, Group> = BTreeMap::new();
         for (number, (rule, expr)) in kept.iter().zip(&exprs).enumerate() {
@@ -119,7 +125,14 @@ impl RuleSet {
                 None => group.unbound.0.push(number),
             }
         }
-        let readers = groups.values().map(|group| group.log_source.clone());
+        let readers = groups.values().map(|group| {
+            let named = group.rules.iter().flat_map(|rule| &fields[*rule as usize]);
+            let mut fields: Vec<Slot> = named.chain(&everywhere).copied().collect();
+            fields.sort_unstable();
+            fields.dedup();
+            Reader { log_source: group.log_source.clone(), fields }
+        });
+        // The names of rules come first in it, in their order.
         let table = Arc::new(field_table(&names, aliases, extra).for_readers(readers));
         let oracles = kept.iter().map(|_| OnceLock::new()).collect();
         let groups = groups.into_values().collect();

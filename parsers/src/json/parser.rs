@@ -5,7 +5,7 @@ use super::lift::lifted;
 use super::project::Entered;
 use super::routes::Routes;
 use super::schema::Router;
-use super::trail::Trails;
+use super::trail::{Times, Trails};
 use super::ways::Projection;
 use super::{read, time};
 use crate::{Line, Outcome, Parser, StreamInfo};
@@ -22,6 +22,8 @@ pub(crate) struct JsonParser {
     routes: Routes,
     /// How such records are written.
     trails: Trails,
+    /// The last record went along one that does not fill all fields that may hold the time.
+    leaves_times: bool,
     /// Of the discriminators.
     names: Arc<[Box<str>]>,
     /// The same, once a record went the general way.
@@ -56,6 +58,7 @@ impl JsonParser {
             router,
             routes: Routes::default(),
             trails: Trails::default(),
+            leaves_times: false,
             info: info.clone(),
             index: Index::default(),
             entered: Entered::default(),
@@ -152,8 +155,11 @@ impl JsonParser {
                 index != NO_DISCRIMINATOR
                     && self.router.counts_value(index, |name| has(fields, name))
             };
-            let wants_time = record.wants_time;
-            self.trails.learn(bytes, fields, counts, (&route, wants_time));
+            let times = Times {
+                slots: times.as_deref().unwrap_or_default(),
+                are_wanted: record.wants_time,
+            };
+            self.trails.learn(bytes, fields, counts, (&route, times));
         }
         record.route = Some(route);
         if let (true, Some(slots)) = (record.wants_time, times) {
@@ -204,6 +210,7 @@ impl Parser for JsonParser {
         }
         record.fields.clear();
         let passed = self.trails.pass(block, &mut record.fields)?;
+        self.leaves_times = passed.leaves_times;
         let route = self.trails.route(&passed)?;
         // The record before often had the same.
         if !record.route.as_ref().is_some_and(|before| Arc::ptr_eq(before, route)) {
@@ -212,7 +219,11 @@ impl Parser for JsonParser {
         let bytes = &block[..passed.len];
         record.time = match times {
             Some(slots) if record.wants_time => {
-                time::of_record(bytes, &record.fields, slots, &self.info)
+                let time = time::of_record(bytes, &record.fields, slots, &self.info);
+                if time.is_none() && self.leaves_times {
+                    return None;
+                }
+                time
             }
             _ => None,
         };
@@ -228,6 +239,7 @@ impl Parser for JsonParser {
     }
 
     fn parse(&mut self, bytes: &[u8], record: &mut Record) -> Outcome {
+        self.leaves_times = false;
         if !record.fields.collects() && self.project(bytes, record) {
             return Outcome::Event;
         }
@@ -258,7 +270,8 @@ impl Parser for JsonParser {
         let fast = self.fast.as_ref()?;
         let slots =
             fast.times.as_ref().filter(|_| Arc::ptr_eq(&fast.table, record.fields.table()))?;
-        Some(time::of_record(bytes, &record.fields, slots, &self.info))
+        let time = time::of_record(bytes, &record.fields, slots, &self.info);
+        (time.is_some() || !self.leaves_times).then_some(time)
     }
 
     fn reread(&mut self, bytes: &[u8], record: &mut Record) -> Option<Event> {
@@ -346,7 +359,7 @@ mod tests {
     use super::*;
     use crate::json::schema::discriminators;
     use proptest::prelude::*;
-    use sigmund_engine::Routing;
+    use sigmund_engine::{Reader, Routing, TimeSource};
     use sigmund_sigma::LogSource;
 
     #[test]
@@ -410,6 +423,13 @@ mod tests {
         r#""source":"IP""#,
         r#""source":["IP"]"#,
         r#""unknown":["a",1]"#,
+        r#""ts":1600000000.5"#,
+        r#""ts":"none""#,
+        r#""ts":null"#,
+        r#""@timestamp":"2020-09-13T12:26:40Z""#,
+        r#""@timestamp":"2020-99-13T12:26:40Z""#,
+        r#""_write_ts":1600000009"#,
+        r#""EventData":{"UtcTime":"2020-09-13 12:26:41"}"#,
         r#""unknown":null"#,
         r#""note":true"#,
         r#""note":false"#,
@@ -474,14 +494,23 @@ mod tests {
         })
     }
 
-    fn log_source() -> impl Strategy<Value = LogSource> {
+    fn reader(table: &FieldTable) -> impl Strategy<Value = Reader> + use<> {
         let zeek = |service| LogSource::new(Some("zeek"), None, Some(service));
-        prop::sample::select(vec![
+        let log_source = prop::sample::select(vec![
             zeek("dns"),
             zeek("conn"),
             LogSource::new(Some("windows"), None, Some("security")),
             LogSource::default(),
-        ])
+        ]);
+        let slots: Vec<Slot> = table.names().filter_map(|name| table.get(name)).collect();
+        let fields = prop::collection::vec(prop::sample::select(slots), 0..9);
+        (log_source, fields).prop_map(|(log_source, fields)| Reader { log_source, fields })
+    }
+
+    fn table() -> FieldTable {
+        let names = ["note", "id.orig_p", "truth", "id.resp_p", "EventData.note"];
+        let others = ["winlog.event_data.truth"].into_iter().chain(time::fields());
+        FieldTable::new(discriminators().chain(names).chain(others))
     }
 
     /// Whether there are no blanks between parts, no escapes by number or that JSON does not have, and no other characters than ASCII.
@@ -522,8 +551,15 @@ mod tests {
             }
         };
         let fields = &record.fields;
+        let reads = record.route.as_ref().map(|route| fields.table().read_in(route));
+        // Nobody sees whether others were filled.
+        let is_read = |slot: &Slot| match &reads {
+            Some(Some(reads)) => reads.get(slot.0 as usize) == Some(&true),
+            _ => true,
+        };
         let mut values: Vec<String> = fields
             .present()
+            .filter(is_read)
             .flat_map(|slot| fields.values(slot).map(move |value| (slot, value)))
             .map(|(slot, value)| {
                 let bytes = String::from_utf8_lossy(fields.bytes(text.as_bytes(), value));
@@ -531,12 +567,19 @@ mod tests {
             })
             .collect();
         values.sort_unstable();
-        if !record.route.as_ref().is_some_and(|route| fields.table().is_read(route)) {
-            // Nobody sees whether they were filled.
-            values.clear();
-        }
+        // What is asked of a record that rules match.
+        let nobody_asks = matches!(&reads, Some(Some(reads)) if reads.is_empty());
+        let time = match outcome {
+            Outcome::Event if !record.wants_time && !nobody_asks => {
+                let known = parser.time_of(text.as_bytes(), record);
+                let whole = || read::object(text.as_bytes()).unwrap();
+                let of = |object| time::of(&object, &lifted(&object), &parser.info);
+                known.unwrap_or_else(|| of(whole()))
+            }
+            _ => record.time,
+        };
         let route = record.route.as_ref().map(|route| (&route.name, route.id));
-        let hints = (record.body, record.has_unicode_escapes, record.is_ascii, record.time);
+        let hints = (record.body, record.has_unicode_escapes, record.is_ascii, time);
         (outcome, format!("{route:?} {values:?} {hints:?}"))
     }
 
@@ -561,8 +604,10 @@ mod tests {
 
     #[test]
     fn what_nobody_reads_is_not_filled() {
-        let zeek = |service| LogSource::new(Some("zeek"), None, Some(service));
-        let names = || FieldTable::new(discriminators().chain(["note", "uid"]));
+        let names = discriminators().chain(time::fields()).chain(["note", "uid"]);
+        let table = FieldTable::new(names.collect::<Vec<_>>());
+        let [note, uid] = ["note", "uid"].map(|name| table.get(name).unwrap());
+        let mut parser = JsonParser::new(&StreamInfo::new("", 0));
         // The first two begin alike.
         let records = [
             (r#"{"uid":"C1","note":1,"_path":"dns"}"#, "dns"),
@@ -571,10 +616,14 @@ mod tests {
             (r#"{"_path":"weird","note":4}"#, "weird"),
         ];
         for readers in [vec![], vec!["dns"], vec!["conn"], vec!["conn", "dns"]] {
-            let table = names().for_readers(readers.iter().map(|service| zeek(*service)));
+            let reader = |service: &&str| Reader {
+                log_source: LogSource::new(Some("zeek"), None, Some(*service)),
+                fields: vec![note],
+            };
+            let names = table.names().collect::<Vec<_>>();
+            let table = FieldTable::new(names).for_readers(readers.iter().map(reader));
             let mut record = Record::new(Arc::new(table));
-            let mut parser = JsonParser::new(&StreamInfo::new("", 0));
-            let (note, mut skipped) = (record.fields.table().get("note").unwrap(), 0);
+            let mut skipped = 0;
             for round in 0..4 {
                 for (text, service) in records {
                     record.clear();
@@ -586,10 +635,55 @@ mod tests {
                     }
                     let is_filled = record.fields.is_present(note);
                     assert!(is_filled || !readers.contains(&service), "{text} {readers:?}");
+                    assert!(line.is_none() || !record.fields.is_present(uid), "{text}");
                     skipped += usize::from(!is_filled);
                 }
             }
             assert!(skipped > 0, "`weird` is read by nobody");
+        }
+    }
+
+    #[test]
+    fn of_fields_that_may_be_the_time_the_best_is_filled() {
+        let names = discriminators().chain(time::fields()).chain(["note"]);
+        let table = FieldTable::new(names.collect::<Vec<_>>());
+        let [ts, other, note] = ["ts", "_write_ts", "note"].map(|name| table.get(name).unwrap());
+        let reader = Reader { log_source: LogSource::default(), fields: vec![note] };
+        let mut record = Record::new(Arc::new(table.for_readers([reader])));
+        let mut parser = JsonParser::new(&StreamInfo::new("", 0));
+        let mut read = |text: &str, wants_time: bool| {
+            record.clear();
+            record.wants_time = wants_time;
+            let line = parser.parse_line(format!("{text}\n").as_bytes(), &mut record);
+            if line.is_none() {
+                record.clear();
+                parser.parse(text.as_bytes(), &mut record);
+            }
+            let times = [ts, other].map(|slot| record.fields.is_present(slot));
+            let source = |time: Option<EventTime>| time.map(|time| time.source);
+            let asked = parser.time_of(text.as_bytes(), &record).map(source);
+            (line.is_some(), times, asked, source(record.time))
+        };
+        for wants_time in [false, true] {
+            let time = |name| Some(TimeSource::Field(name));
+            let at_once = |name| time(name).filter(|_| wants_time);
+            for round in 0..5 {
+                let good = r#"{"_path":"dns","_write_ts":1600000009,"ts":1600000000,"note":"x"}"#;
+                let is_known = round > 2 || wants_time;
+                let (known, times, asked, read_at_once) = read(good, wants_time);
+                assert_eq!((known, times), (is_known, [true, !is_known]));
+                assert_eq!((asked, read_at_once), (Some(time("ts")), at_once("ts")));
+            }
+            // The best is none: what else is there is looked at.
+            let bad =
+                r#"{"_path":"dns","_write_ts":1600000009,"ts":-17000000000000000000,"note":"x"}"#;
+            let (known, _, asked, read_at_once) = read(bad, wants_time);
+            let expected = if wants_time {
+                (false, Some(time("_write_ts")), time("_write_ts"))
+            } else {
+                (true, None, None)
+            };
+            assert_eq!((known, asked, read_at_once), expected);
         }
     }
 
@@ -646,17 +740,17 @@ mod tests {
         fn what_is_remembered_changes_nothing(
             records in prop::collection::vec(record(), 1..5),
             order in prop::collection::vec((0usize..5, prop::sample::select(&[0, 70, 17 << 10])), 1..25),
-            readers in prop::option::of(prop::collection::vec(log_source(), 0..3)),
+            readers in prop::option::of(prop::collection::vec(reader(&table()), 0..3)),
+            wants_time in any::<bool>(),
         ) {
             let info = StreamInfo::new("", 0);
-            let names = discriminators().chain(["note", "id.orig_p", "truth", "id.resp_p", "EventData.note", "winlog.event_data.truth"]);
-            let table = match readers {
-                Some(readers) => FieldTable::new(names).for_readers(readers),
-                None => FieldTable::new(names),
-            };
-            let table = Arc::new(table);
+            let table = Arc::new(match readers {
+                Some(readers) => table().for_readers(readers),
+                None => table(),
+            });
             let (mut one, mut other) =
                 (Record::new(Arc::clone(&table)), Record::new(Arc::clone(&table)));
+            (one.wants_time, other.wants_time) = (wants_time, wants_time);
             let mut remembers = JsonParser::new(&info);
             for (at, behind) in order {
                 let text = &records[at % records.len()];

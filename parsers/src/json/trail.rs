@@ -11,7 +11,7 @@ use super::index::escaped;
 use super::wrapper::is_ordinary;
 use crate::format::{REACH, ROOM};
 use sigmund_engine::vector::{self, Block, Operations, Pass};
-use sigmund_engine::{Fields, Kind, Route, Slot, Store};
+use sigmund_engine::{FieldTable, Fields, Kind, Route, Slot, Store};
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
@@ -46,11 +46,11 @@ struct Node {
     after: u8,
     /// There are no blanks around any key so far.
     is_compact: bool,
-    /// What the value fills, and what else.
-    slot: u32,
-    also: u32,
-    /// It fills nothing because nobody reads the records that it was learnt from.
-    is_unread: bool,
+    /// The slots that the value is of, and those of them that it fills, since somebody reads them in events of the routes that it leads to.
+    slots: [u32; 2],
+    fills: [u32; 2],
+    /// Some value before it may be the time, and is not filled since there is a better one. Of the member that a record ends after.
+    leaves_times: bool,
     /// So many objects end where a record ends after this member.
     closes: u8,
     /// The first of the members that may come next, and the next of those that may come in place of this one.
@@ -71,12 +71,17 @@ enum Written {
     Known,
 }
 
+/// By slot whether it is read; none of an empty list. `None` if that is not known.
+type Reads = Option<Box<[bool]>>;
+
 /// The trails of one stream.
 #[derive(Debug)]
 pub(super) struct Trails {
     /// The first stands for the beginning of a record.
     nodes: Vec<Node>,
     routes: Vec<Arc<Route>>,
+    /// Of each route that a record was to be learnt of, which slots are read.
+    reads: Vec<(Arc<Route>, Reads)>,
     /// How much better it has been to look for a trail than not to. Below zero nobody looks for a while.
     luck: i32,
     /// The last record was looked for in vain: only then is it worth to be learnt.
@@ -100,6 +105,8 @@ pub(super) struct Passed {
     pub(super) has_unicode_escapes: bool,
     /// It has no blanks between its parts, only escapes of JSON, none of them by number, and is ASCII.
     pub(super) is_compact: bool,
+    /// Not all fields that may hold the time are filled.
+    pub(super) leaves_times: bool,
     route: u32,
 }
 
@@ -112,9 +119,9 @@ const ROOT: Node = Node {
     length: 0,
     after: 0,
     is_compact: true,
-    slot: NONE,
-    also: NONE,
-    is_unread: false,
+    slots: [NONE; 2],
+    fills: [NONE; 2],
+    leaves_times: false,
     closes: 1,
     next: NONE,
     other: NONE,
@@ -131,6 +138,9 @@ const REST: i32 = 512;
 /// So many trails one stream may have: what programs write has fewer shapes.
 const MOST_TRAILS: u32 = 4096;
 
+/// Of so many routes it is remembered which slots are read.
+const MOST_ROUTES: usize = 256;
+
 /// So many orders of slots are remembered, at most.
 const MOST_MET: usize = 1024;
 
@@ -139,6 +149,7 @@ impl Default for Trails {
         Self {
             nodes: vec![ROOT],
             routes: Vec::new(),
+            reads: Vec::new(),
             luck: MOST_LUCK,
             missed: false,
             new: MOST_TRAILS,
@@ -210,15 +221,15 @@ impl Trails {
     }
 
     /// Remembers how a record is written that was read: one whose slots were filled by its scalars and lists of scalars,
-    /// as they are by all records with the same keys. `counts` says of which slots the route depends on the value. Fields that nobody reads are not to be filled, unless the time
-    /// is wanted, which is among them.
+    /// as they are by all records with the same keys. `counts` says of which slots the route depends on the value. Fields that nobody reads in events
+    /// of this route are not to be filled.
     #[cold]
     pub(super) fn learn(
         &mut self,
         record: &[u8],
         fields: &Fields,
         counts: impl Fn(Slot) -> bool,
-        (route, wants_time): (&Arc<Route>, bool),
+        (route, times): (&Arc<Route>, Times<'_>),
     ) {
         if !std::mem::take(&mut self.missed) || self.rests() {
             return;
@@ -226,7 +237,7 @@ impl Trails {
         if record.len() > LONGEST {
             return;
         }
-        self.try_to_learn(record, fields, counts, (route, wants_time));
+        self.try_to_learn(record, fields, counts, (route, times));
         if self.rests() {
             self.luck = -REST;
         }
@@ -237,7 +248,7 @@ impl Trails {
         record: &[u8],
         fields: &Fields,
         counts: impl Fn(Slot) -> bool,
-        (route, wants_time): (&Arc<Route>, bool),
+        (route, times): (&Arc<Route>, Times<'_>),
     ) {
         // Where the first and the last value of each slot begin.
         let mut filled = Vec::new();
@@ -259,8 +270,16 @@ impl Trails {
             return;
         }
         self.luck -= VAIN;
-        // Times are read from fields.
-        let is_read = wants_time || fields.table().is_read(route);
+        let reads = self.reads(fields.table(), route);
+        let time = times.slots.iter().find(|slot| fields.is_present(**slot));
+        let time =
+            time.filter(|_| times.are_wanted || !reads.as_ref().is_some_and(|it| it.is_empty()));
+        let is_filled = |slot: &Slot| {
+            let is_read = |reads: &[bool]| reads.get(slot.0 as usize) == Some(&true);
+            time == Some(slot) || reads.as_deref().is_none_or(is_read)
+        };
+        let leaves_times =
+            times.slots.iter().any(|slot| fields.is_present(*slot) && !is_filled(slot));
         let Some(members) = members(record) else { return };
         let has_objects = members.iter().any(|member| member.kind == Kind::Object);
         if self.nodes.len() + members.len() > MOST_NODES {
@@ -314,9 +333,10 @@ impl Trails {
             }
             let around = &record[end..member.start];
             let is_compact = has_no_blanks(around);
-            let [slot, also] =
-                [slot, also].map(|slot| slot.filter(|_| is_read).map_or(NONE, |slot| slot.0));
-            let filled_by = Node { slot, also, is_unread: !is_read, ..ROOT };
+            let number = |slot: Option<Slot>| slot.map_or(NONE, |slot| slot.0);
+            let slots = [slot, also].map(number);
+            let fills = in_front([slot, also].map(|slot| number(slot.filter(is_filled))));
+            let filled_by = Node { slots, fills, ..ROOT };
             let its = match member.kind {
                 kind if counts => {
                     let quote = usize::from(kind == Kind::Text);
@@ -349,11 +369,25 @@ impl Trails {
         let is_new = self.nodes.len() > nodes || self.nodes[node].route == NONE;
         self.nodes[node].route = number as u32;
         self.nodes[node].closes = closes as u8;
+        self.nodes[node].leaves_times = leaves_times;
         // Members that fill no slot may still come in any order.
         if is_new && self.new > 0 && !has_objects {
             self.new -= 1;
             self.luck += MISS + VAIN;
         }
+    }
+
+    /// Which slots are read in events of a route.
+    fn reads(&mut self, table: &FieldTable, route: &Arc<Route>) -> Reads {
+        if let Some((_, reads)) = self.reads.iter().find(|(known, _)| Arc::ptr_eq(known, route)) {
+            return reads.clone();
+        }
+        if self.reads.len() >= MOST_ROUTES {
+            self.reads.clear();
+        }
+        let reads = table.read_in(route);
+        self.reads.push((Arc::clone(route), reads.clone()));
+        reads
     }
 
     /// Whether a record that fills the same slots in the same order was to be learnt before, as far as is remembered.
@@ -367,19 +401,16 @@ impl Trails {
 
     /// The member that comes next, made if there is none; `None` if there are too many others.
     fn next(&mut self, node: usize, text: &[u8], member: Node) -> Option<usize> {
-        let what = |node: &Node| (node.written, node.kind, node.length, node.after);
+        let what = |node: &Node| (node.slots, node.written, node.kind, node.length, node.after);
         let mut at = self.nodes[node].next;
         let mut count = 0;
         while let Some(next) = self.nodes.get_mut(at as usize) {
-            let fills = (next.slot, next.also) == (member.slot, member.also);
-            let is_same = fills || next.is_unread || member.is_unread;
-            if is_same && next.text[..usize::from(next.len)] == *text && what(next) == what(&member)
-            {
-                // Records that somebody reads may begin like those that nobody does.
-                if next.is_unread {
-                    (next.slot, next.also) = (member.slot, member.also);
-                    next.is_unread = member.is_unread;
-                }
+            if next.text[..usize::from(next.len)] == *text && what(next) == what(&member) {
+                // Of records that begin alike, not all may be read.
+                let fills = next.fills;
+                let is_filled = |slot: &u32| fills.contains(slot) || member.fills.contains(slot);
+                next.fills =
+                    in_front(next.slots.map(|slot| Some(slot).filter(is_filled).unwrap_or(NONE)));
                 return Some(at as usize);
             }
             at = next.other;
@@ -397,6 +428,20 @@ impl Trails {
         self.nodes[node].next = number as u32;
         Some(number)
     }
+}
+
+/// The fields that may hold the time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times<'a> {
+    /// The most trustworthy first.
+    pub(super) slots: &'a [Slot],
+    /// Of every record. Otherwise of those alone that somebody reads.
+    pub(super) are_wanted: bool,
+}
+
+/// [`NONE`] last.
+fn in_front([first, second]: [u32; 2]) -> [u32; 2] {
+    if first == NONE { [second, NONE] } else { [first, second] }
 }
 
 /// A member of a record that is learnt.
@@ -650,10 +695,10 @@ fn begins(with: &impl Operations, text: &Block, node: &Node) -> bool {
 /// Fills what a node's value fills.
 #[inline(always)]
 fn fill(fields: &mut Fields, node: &Node, kind: Kind, span: (usize, usize)) {
-    if node.slot != NONE {
-        fields.set_first(Slot(node.slot), kind, span);
-        if node.also != NONE {
-            fields.set_first(Slot(node.also), kind, span);
+    if node.fills[0] != NONE {
+        fields.set_first(Slot(node.fills[0]), kind, span);
+        if node.fills[1] != NONE {
+            fields.set_first(Slot(node.fills[1]), kind, span);
         }
     }
 }
@@ -753,6 +798,7 @@ impl Pass for Walk<'_> {
                     is_ascii,
                     has_unicode_escapes: texts.has_unicode_escapes,
                     is_compact: node.is_compact && is_ascii && !texts.has_unusual_escapes,
+                    leaves_times: node.leaves_times,
                     route: node.route,
                 });
             }
