@@ -201,6 +201,8 @@ pub struct Fields {
     values: Vec<ValueSpan>,
     scratch: Vec<u8>,
     order: Vec<Slot>,
+    /// Some of them may have lost their values.
+    is_uneven: bool,
 }
 
 impl Fields {
@@ -219,6 +221,7 @@ impl Fields {
             values: Vec::new(),
             scratch: Vec::new(),
             order: Vec::new(),
+            is_uneven: false,
         }
     }
 
@@ -252,6 +255,7 @@ impl Fields {
         self.values.clear();
         self.scratch.clear();
         self.order.clear();
+        self.is_uneven = false;
     }
 
     /// The slot of a name, or `None` if nobody wants it. Parsers with headers resolve their columns once;
@@ -362,6 +366,7 @@ impl Fields {
             }
             state.rank = rank;
             if fills || state.filled >= OWN_WAY {
+                self.is_uneven |= state.first != NONE;
                 state.first = NONE;
                 state.last = NONE;
                 state.filled = rank;
@@ -371,6 +376,7 @@ impl Fields {
         if state.first != NONE && state.filled > rank {
             return false;
         }
+        self.is_uneven |= state.first != NONE;
         state.first = NONE;
         state.last = NONE;
         state.filled = rank;
@@ -390,8 +396,14 @@ impl Fields {
                 let (start, end) = (start as u32, end as u32);
                 self.values.push(ValueSpan { kind, store: Store::Record, start, end, next: NONE });
             }
-            _ => self.push(slot, kind, Store::Record, start, end),
+            _ => self.add(slot, kind, (start, end)),
         }
+    }
+
+    /// Adds a value to one that has some.
+    #[cold]
+    fn add(&mut self, slot: Slot, kind: Kind, (start, end): (usize, usize)) {
+        self.push(slot, kind, Store::Record, start, end);
     }
 
     /// Claims a slot for a way that ends here and pushes its value, if no better one was there.
@@ -482,6 +494,13 @@ impl Fields {
             Store::Scratch => &self.scratch,
         };
         store.get(value.start as usize..value.end as usize).unwrap_or_default()
+    }
+
+    /// What [`present`](Self::present) gives; `None` if that is to be asked, since some slot had values and may have none now.
+    #[inline]
+    #[must_use]
+    pub fn order(&self) -> Option<&[Slot]> {
+        (!self.is_uneven).then_some(&*self.order)
     }
 
     /// The slots that have a value, in the order of their first values.

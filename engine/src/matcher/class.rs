@@ -25,7 +25,7 @@ pub(super) struct Class {
     /// The folded EventID of its events, if its buckets are those of one.
     pub(super) event_id: Option<Box<[u8]>>,
     /// Tells it from the other classes of the matcher; none if it does not stay.
-    number: Option<u32>,
+    pub(super) number: Option<u32>,
 }
 
 /// Fields whose values depend on those of the same slots alone.

@@ -8,6 +8,7 @@
 
 mod class;
 mod memo;
+mod plan;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -20,6 +21,7 @@ use crate::ruleset::BucketRef;
 use crate::{Body, Event, Kind, Record, Route, RuleSet, Slot, tests_on_text};
 use class::{Class, Computed};
 use memo::{Memo, Recall};
+use plan::{Asked, Origin, Plan, Plans, origin};
 use std::collections::HashMap;
 use std::sync::Arc;
 use values::{Shape, Values, View};
@@ -53,6 +55,7 @@ pub struct Matcher {
     transient: Option<(Arc<Route>, Box<Class>)>,
     /// Numbers of the buckets in use, so that routes that share a bucket share its memory of verdicts.
     numbers: HashMap<BucketRef, u32, ahash::RandomState>,
+    plans: Plans,
     /// The last event, if keywords needed all of it.
     event: Option<Event>,
     state: State,
@@ -132,6 +135,7 @@ impl Matcher {
             unsplit: HashMap::default(),
             transient: None,
             numbers: HashMap::default(),
+            plans: Plans::default(),
             event: None,
             state,
         }
@@ -228,20 +232,33 @@ impl Matcher {
         if class.buckets.is_empty() {
             return;
         }
-        for (index, bucket) in (0u32..).zip(&class.buckets) {
-            for rule in &bucket.always {
-                state.nominate(index, *rule, bucket);
+        let made;
+        let plan = match (class.number, record.fields.order()) {
+            (Some(class), Some(present)) if present.len() <= plan::LONGEST => {
+                self.plans.find(class, present, || state.plan(&self.ruleset, view))
             }
-            for field in &class.native[index as usize] {
-                let triggers = &bucket.fields[*field as usize];
-                let at = (index, *field);
-                state.each_pulled(&self.ruleset, view, at, triggers, &mut |state, rule| {
-                    state.nominate(index, rule, bucket);
-                });
+            _ => {
+                made = state.plan(&self.ruleset, view);
+                &made
             }
+        };
+        for (bucket, rule) in &plan.candidates {
+            state.nominate(*bucket, *rule, &class.buckets[*bucket as usize]);
         }
-        for computed in &class.computed {
-            state.pull(&self.ruleset, view, computed);
+        for asked in &plan.asked {
+            let bucket = &class.buckets[asked.bucket as usize];
+            let triggers = &bucket.fields[asked.place as usize];
+            let shape = match asked.slot {
+                Some(slot) => state.values.shape_of(view, triggers.field, slot),
+                None => state.values.shape(view, triggers.field),
+            };
+            let at = (asked.bucket, asked.place);
+            state.each_pulled(&self.ruleset, view, at, triggers, shape, &mut |state, rule| {
+                state.nominate(at.0, rule, bucket);
+            });
+        }
+        for computed in &plan.computed {
+            state.pull(&self.ruleset, view, &class.computed[*computed as usize]);
         }
         if let Some((keywords, buckets)) = &class.keywords {
             state.scan_keywords(view, record, keywords, buckets);
@@ -303,6 +320,47 @@ impl State {
         }
     }
 
+    /// What is asked of events of the class that have the same fields as this one.
+    #[cold]
+    fn plan(&mut self, ruleset: &RuleSet, view: View<'_>) -> Plan {
+        let class = view.class;
+        let (mut asked, mut computed, mut same) = (Vec::new(), Vec::new(), Vec::new());
+        for ((index, bucket), native) in (0u32..).zip(&class.buckets).zip(&class.native) {
+            for place in native {
+                match origin(class, view.fields, bucket.fields[*place as usize].field) {
+                    Origin::Nothing => same.push((index, *place)),
+                    Origin::Slot(slot) => {
+                        asked.push(Asked { bucket: index, place: *place, slot: Some(slot) });
+                    }
+                    Origin::Values => {
+                        asked.push(Asked { bucket: index, place: *place, slot: None });
+                    }
+                }
+            }
+        }
+        for (index, fields) in (0u32..).zip(&class.computed) {
+            if fields.from.iter().chain(&fields.natives).any(|slot| view.fields.is_present(*slot)) {
+                computed.push(index);
+            } else {
+                same.extend(&fields.fields);
+            }
+        }
+        let always = |(index, bucket): (u32, &Arc<Bucket>)| {
+            bucket.always.iter().map(|rule| (index, *rule)).collect::<Vec<_>>()
+        };
+        let mut candidates: Vec<_> = (0u32..).zip(&class.buckets).flat_map(always).collect();
+        for at in same {
+            let triggers = &class.buckets[at.0 as usize].fields[at.1 as usize];
+            let shape = self.values.shape(view, triggers.field);
+            self.each_pulled(ruleset, view, at, triggers, shape, &mut |_, rule| {
+                candidates.push((at.0, rule));
+            });
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        Plan { candidates, asked, computed }
+    }
+
     /// Nominates the rules whose triggers on these fields hold.
     fn pull(&mut self, ruleset: &RuleSet, view: View<'_>, computed: &Computed) {
         let buckets = &view.class.buckets;
@@ -318,7 +376,8 @@ impl State {
         for at in &computed.fields {
             let bucket = &buckets[at.0 as usize];
             let triggers = &bucket.fields[at.1 as usize];
-            self.each_pulled(ruleset, view, *at, triggers, &mut |state, rule| {
+            let shape = self.values.shape(view, triggers.field);
+            self.each_pulled(ruleset, view, *at, triggers, shape, &mut |state, rule| {
                 state.nominate(at.0, rule, bucket);
             });
         }
@@ -351,7 +410,8 @@ impl State {
         gathered.clear();
         for at in &computed.fields {
             let triggers = &view.class.buckets[at.0 as usize].fields[at.1 as usize];
-            self.each_pulled(ruleset, view, *at, triggers, &mut |_, rule| {
+            let shape = self.values.shape(view, triggers.field);
+            self.each_pulled(ruleset, view, *at, triggers, shape, &mut |_, rule| {
                 gathered.push(at.0 << RULE_BITS | rule);
             });
         }
@@ -361,7 +421,7 @@ impl State {
         Some(result)
     }
 
-    /// Gives the rules whose triggers on one field hold, some of them more than once.
+    /// Gives the rules whose triggers on one field, which is of this shape, hold, some of them more than once.
     #[inline]
     fn each_pulled(
         &mut self,
@@ -369,9 +429,10 @@ impl State {
         view: View<'_>,
         at: (u32, u32),
         triggers: &FieldTriggers,
+        shape: Shape,
         each: &mut impl FnMut(&mut Self, u32),
     ) {
-        let listed = match self.values.shape(view, triggers.field) {
+        let listed = match shape {
             Shape::Missing => &triggers.if_missing,
             Shape::Null => &triggers.if_null,
             Shape::Void => &triggers.if_void,
@@ -397,7 +458,7 @@ impl State {
         for rule in listed {
             each(self, *rule);
         }
-        if let Shape::Many { .. } = self.values.shape(view, triggers.field) {
+        if let Shape::Many { .. } = shape {
             for rule in triggers.if_null.iter().chain(&triggers.if_void) {
                 each(self, *rule);
             }

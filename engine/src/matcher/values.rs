@@ -144,6 +144,18 @@ impl Values {
         shape
     }
 
+    /// The same for a field that has the values of this slot, as it is known.
+    #[inline]
+    pub(super) fn shape_of(&mut self, view: View<'_>, field: Slot, slot: Slot) -> Shape {
+        let cached = self.cached[field.0 as usize];
+        if cached.generation == self.generation {
+            return cached.shape;
+        }
+        let shape = self.native(view.fields, slot);
+        self.cached[field.0 as usize] = Cached { generation: self.generation, shape };
+        shape
+    }
+
     fn resolve(&mut self, view: View<'_>, field: Slot) -> Shape {
         let alias = view.class.alias(field);
         if view.fields.is_present(field) && !alias.is_some_and(|alias| alias.widens) {

@@ -12,7 +12,6 @@ use super::wrapper::is_ordinary;
 use crate::format::{REACH, ROOM};
 use sigmund_engine::vector::{self, Block, Operations, Pass};
 use sigmund_engine::{FieldTable, Fields, Kind, Route, Slot, Store};
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 /// So many bytes are looked at at once. What stands between two values is not longer.
@@ -23,8 +22,8 @@ const MOST_NODES: usize = 8192;
 const MOST_CLOSES: usize = 8;
 /// So many members that come after the same ones are told apart.
 const MOST_NEXT: usize = 64;
-/// For longer records an index of all quotes takes less time.
-const LONGEST: usize = 4096;
+/// Longer records are not learnt: the walk along a trail ends there.
+const LONGEST: usize = FURTHEST;
 /// Members that begin further on are not looked at: whatever is looked at from there on is within [`REACH`], which saves asking at each step.
 const FURTHEST: usize = REACH - 512;
 
@@ -250,9 +249,14 @@ impl Trails {
         counts: impl Fn(Slot) -> bool,
         (route, times): (&Arc<Route>, Times<'_>),
     ) {
+        // Some programs write the members in any order: no trail is met again, and to learn one takes as long as to read ten records.
+        let Some(order) = fields.order() else { return };
+        if !self.has_met(order) || !is_ordinary(record) {
+            return;
+        }
         // Where the first and the last value of each slot begin.
-        let mut filled = Vec::new();
-        for slot in fields.present() {
+        let mut filled = Vec::with_capacity(order.len());
+        for slot in order.iter().copied() {
             let (Some(first), Some(last)) = (fields.first(slot), fields.values(slot).last()) else {
                 return;
             };
@@ -263,10 +267,6 @@ impl Trails {
         }
         // A trail fills them in the order of the record.
         if !filled.is_sorted_by_key(|(first, ..)| first) {
-            return;
-        }
-        // Some programs write the members in any order: no trail is met again, and to learn one takes as long as to read ten records.
-        if !self.has_met(&filled) || !is_ordinary(record) {
             return;
         }
         self.luck -= VAIN;
@@ -327,8 +327,8 @@ impl Trails {
                 _ => member.start,
             };
             let text = &record[from..upto];
-            let is_plain = |byte: &u8| byte.is_ascii() && !matches!(byte, b'\n' | b'\\');
-            if text.len() > LOOK || !text.iter().all(is_plain) {
+            let is_plain = text.is_ascii() && memchr::memchr2(b'\n', b'\\', text).is_none();
+            if text.len() > LOOK || !is_plain {
                 return;
             }
             let around = &record[end..member.start];
@@ -391,10 +391,8 @@ impl Trails {
     }
 
     /// Whether a record that fills the same slots in the same order was to be learnt before, as far as is remembered.
-    fn has_met(&mut self, filled: &[(usize, usize, Slot)]) -> bool {
-        let mut hasher = self.hasher.build_hasher();
-        filled.iter().for_each(|(.., slot)| hasher.write_u32(slot.0));
-        let hash = hasher.finish();
+    fn has_met(&mut self, order: &[Slot]) -> bool {
+        let hash = self.hasher.hash_one(order);
         let place = &mut self.met[hash as usize % MOST_MET];
         std::mem::replace(place, hash) == hash
     }
@@ -456,10 +454,11 @@ struct Member {
 /// Whether there are none but in texts, which have no backslash here.
 fn has_no_blanks(text: &[u8]) -> bool {
     let mut inside = false;
-    text.iter().all(|byte| {
-        inside ^= *byte == b'"';
-        inside || !byte.is_ascii_whitespace()
-    })
+    memchr::memchr3(b' ', b'\t', b'\r', text).is_none()
+        || text.iter().all(|byte| {
+            inside ^= *byte == b'"';
+            inside || !byte.is_ascii_whitespace()
+        })
 }
 
 /// The members of an object that is valid, those of objects within it among them; `None` if it has a list of lists or an odd text
