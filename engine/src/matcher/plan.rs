@@ -130,3 +130,27 @@ fn reads_any(source: &ClassSource, holds: impl Fn(&Slot) -> bool) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_that_come_to_the_same_place_are_told_apart() {
+        let mut plans = Plans::default();
+        // Many more than places, one event after the other, some of them again.
+        let lists = (0..4000u32).flat_map(|at| [at, at / 2]).map(|at| (at % 3, [at, at % 7, 5]));
+        for (class, slots) in lists {
+            let present = &slots.map(Slot)[..2 + class as usize % 2];
+            let own = |present: &[Slot]| {
+                let computed = present.iter().map(|slot| slot.0).chain([class]).collect();
+                Plan { computed, ..Plan::default() }
+            };
+            let plan = plans.find(class, present, || own(present));
+            assert_eq!(plan.computed, own(present).computed);
+        }
+        let known = [Slot(1), Slot(2)];
+        plans.find(1, &known, Plan::default);
+        plans.find(1, &known, || unreachable!("it is known"));
+    }
+}

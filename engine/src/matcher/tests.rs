@@ -220,6 +220,43 @@ fn sources_that_say_the_same_are_asked_like_others() {
     }
 }
 
+#[test]
+fn what_a_field_is_depends_on_all_that_its_sources_read() {
+    use crate::alias::{Source, Which};
+    let compute = |from: &[Option<&str>], out: &mut String| match from {
+        [Some(text)] if *text != "b" => {
+            out.push_str(text);
+            out.push('b');
+            true
+        }
+        _ => false,
+    };
+    let computed = |from: &'static [&'static str]| Source::Computed { from, compute, what: "more" };
+    let element = |which| Source::Element { field: "one", which };
+    let field = |name: &'static str| Source::Field(name.into());
+    let beside = |name| Which::Beside { names: "other", name };
+    for (name, pick, sources) in [
+        ("either", Pick::First, vec![computed(&["one"]), field("other")]),
+        ("either", Pick::First, vec![field("other"), computed(&["one"])]),
+        ("either", Pick::Alternates, vec![computed(&["one"]), field("other")]),
+        ("either", Pick::First, vec![element(Which::Number(1)), field("other")]),
+        ("either", Pick::First, vec![element(beside("ab")), field("other")]),
+        ("either", Pick::First, vec![element(beside("ab")), computed(&["other"])]),
+        ("either", Pick::Alternates, vec![field("missing"), field("other")]),
+        ("either", Pick::Alternates, vec![field("other"), field("one"), field("missing")]),
+        ("one", Pick::Alternates, vec![field("one"), field("other")]),
+        ("one", Pick::First, vec![field("other"), field("one")]),
+    ] {
+        let alias = Alias::with(name, pick, sources);
+        for test in ["contains: 'ab'", "re: '^a?b$'", "exists: true", "exists: false"] {
+            agree_on_pairs(&alias, &format!("  s:\n    {name}|{test}"));
+        }
+        for value in ["null", "''", "'ab'", "'bb'"] {
+            agree_on_pairs(&alias, &format!("  s:\n    {name}: {value}"));
+        }
+    }
+}
+
 /// Compares with the plain evaluator whether one of the selections over an alias of `one` and `other` holds, for many values of both.
 fn agree_on_pairs(alias: &Alias, selections: &str) {
     let text = format!(
