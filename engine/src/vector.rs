@@ -12,8 +12,13 @@ pub struct Prints {
     /// Each table is there twice, since vectors are looked up half by half.
     low: [[u8; 32]; 4],
     high: [[u8; 32]; 4],
-    /// The same by the lower six bits of a byte: one look instead of two where the processor has tables of that size.
+    /// The same by six bits of a byte ([`six`]): one look instead of two where the processor has tables of that size.
     six: [[u8; 64]; 4],
+}
+
+/// All but the highest bit and that which tells the cases of letters apart, so that in ASCII no letter is like any digit, blank or stop.
+fn six(byte: u8) -> usize {
+    usize::from(byte & 0x1F | byte >> 1 & 0x20)
 }
 
 impl Default for Prints {
@@ -33,7 +38,7 @@ impl Prints {
             self.low[place][half + usize::from(byte & 15)] |= bit;
             self.high[place][half + usize::from(byte >> 4)] |= bit;
         }
-        self.six[place][usize::from(byte & 63)] |= bit;
+        self.six[place][six(byte)] |= bit;
     }
 
     /// Lets a group have any byte at this place.
@@ -255,9 +260,10 @@ mod x86 {
         _mm256_loadu_si256, _mm256_min_epu8, _mm256_movemask_epi8, _mm256_set1_epi8,
         _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_srli_epi16, _mm256_sub_epi8,
         _mm512_add_epi32, _mm512_and_si512, _mm512_castsi512_si128, _mm512_cmpeq_epi8_mask,
-        _mm512_cmple_epu8_mask, _mm512_cmpneq_epi8_mask, _mm512_cvtepu8_epi32, _mm512_loadu_si512,
-        _mm512_maskz_compress_epi8, _mm512_movepi8_mask, _mm512_permutexvar_epi8, _mm512_set1_epi8,
-        _mm512_set1_epi32, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_test_epi8_mask,
+        _mm512_cmple_epu8_mask, _mm512_cmpneq_epi8_mask, _mm512_cvtepu8_epi32,
+        _mm512_gf2p8affine_epi64_epi8, _mm512_loadu_si512, _mm512_maskz_compress_epi8,
+        _mm512_movepi8_mask, _mm512_permutexvar_epi8, _mm512_set1_epi8, _mm512_set1_epi32,
+        _mm512_set1_epi64, _mm512_storeu_si512, _mm512_sub_epi8, _mm512_test_epi8_mask,
     };
     use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -354,13 +360,15 @@ mod x86 {
     }
 
     #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi,gfni")]
     fn wide_may_start(window: &Window, prints: &Prints) -> u64 {
+        // What `six` gives: each byte is the bit of the argument that makes a bit of the result, the lowest one last.
+        let matrix = _mm512_set1_epi64(0x0102_0408_1040_0000);
         let mut groups = _mm512_set1_epi8(-1);
         for place in 0..Prints::LEN {
             let Some(bytes) = window[place..].first_chunk() else { continue };
-            // This looks at the lower six bits of each byte.
-            let found = _mm512_permutexvar_epi8(wide_lane(bytes), wide_lane(&prints.six[place]));
+            let six = _mm512_gf2p8affine_epi64_epi8::<0>(wide_lane(bytes), matrix);
+            let found = _mm512_permutexvar_epi8(six, wide_lane(&prints.six[place]));
             groups = _mm512_and_si512(groups, found);
         }
         _mm512_test_epi8_mask(groups, groups)
@@ -405,7 +413,7 @@ mod x86 {
     }
 
     #[target_feature(
-        enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt"
+        enable = "avx512f,avx512bw,avx512vbmi,avx512vbmi2,gfni,avx2,bmi1,bmi2,lzcnt,popcnt"
     )]
     fn with_avx512<P: Pass>(pass: P) -> P::Output {
         pass.run(Closures {
@@ -447,6 +455,7 @@ mod x86 {
             && has!("avx512f")
             && has!("avx512vbmi")
             && has!("avx512vbmi2")
+            && has!("gfni")
             && avx2;
         let found = ASKED | if avx2 { AVX2 } else { 0 } | if avx512 { AVX512 } else { 0 };
         FOUND.store(found, Ordering::Relaxed);
