@@ -251,7 +251,7 @@ impl<F: Read + Seek> Lines<F> {
         }
         lines.at = lines.file.seek(SeekFrom::Start(from - 1))?;
         lines.before = 0;
-        let mut block = Vec::new();
+        let mut block = Vec::with_capacity(LOOK as usize);
         loop {
             block.clear();
             (&mut lines.file).take(LOOK).read_to_end(&mut block)?;
@@ -296,7 +296,10 @@ impl<F: Read + Seek> Read for Lines<F> {
         if self.ended || buffer.is_empty() {
             return Ok(0);
         }
-        let count = self.file.read(buffer)?;
+        // What comes after the part's last line is another's to read.
+        let near = self.to.saturating_sub(self.at).saturating_add(LOOK);
+        let most = buffer.len().min(usize::try_from(near).unwrap_or(usize::MAX));
+        let count = self.file.read(&mut buffer[..most])?;
         let end = self.border(&buffer[..count], self.to);
         self.ended = end.is_some();
         let count = end.unwrap_or(count);
